@@ -1,0 +1,1 @@
+"""The simulator: hundreds of the nodes that `noded` runs, under virtual time."""
