@@ -1,0 +1,1 @@
+"""Bytes to values and back: deterministic CBOR with a limit on everything."""

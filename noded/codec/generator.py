@@ -1,0 +1,230 @@
+"""
+The source of a dataclass's two functions: `write_n(value, depth)` and `read_n(data, at, depth)`.
+
+Written out per class because this is the hottest code of the node: it runs for every field of every message, and
+a loop over field descriptors costs several times as much. Only names and numbers of the program itself
+get into the source, never anything from outside.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from noded.codec import heads, shapes
+from noded.codec.shapes import Shape
+
+
+class Source:
+    """Grows the lines of one function."""
+
+    def __init__(
+        self, bind: Callable[[Any], str], writer: Callable[[type], str], reader: Callable[[type], str]
+    ) -> None:
+        self.lines: list[str] = []
+        self._bind = bind
+        self._writer = writer
+        self._reader = reader
+        self._indent = 0
+        self._names = 0
+
+    def writing(self, name: str, cls: type, fields: Sequence[tuple[str, Shape]], prefix: bytes) -> str:
+        """The function that returns the encoding of an instance, after `prefix`."""
+        self._open(f"def {name}(value, depth):")
+        self._guard_depth("Unencodable", cls.__name__)
+        parts = [repr(prefix)]
+        for field, shape in fields:
+            variable = self._name()
+            self._line(f"{variable} = value.{field}")
+            parts += self._write(shape, variable, f"{cls.__name__}.{field}")
+        self._line(f"return join(({', '.join(parts)},))")
+        return "\n".join(self.lines)
+
+    def reading(self, name: str, cls: type, fields: Sequence[tuple[str, Shape]], prefix: bytes) -> str:
+        """The function that reads an instance after `prefix`, and returns it with the index after it."""
+        self._open(f"def {name}(data, at, depth):")
+        self._guard_depth("Malformed", cls.__name__)
+        if prefix:
+            self._expect(prefix, cls.__name__)
+        arguments = []
+        for field, shape in fields:
+            variable = self._read(shape, f"{cls.__name__}.{field}")
+            arguments.append(f"{field}={variable}")
+        self._refuse("Malformed", "at > len(data)", cls.__name__, "the data ends early")
+        self._line(f"return {self._bind(cls)}({', '.join(arguments)}), at")
+        return "\n".join(self.lines)
+
+    # Writing: statements that check, then the expressions whose bytes follow one another.
+
+    def _write(self, shape: Shape, variable: str, where: str) -> list[str]:
+        match shape:
+            case shapes.Integer(limit):
+                self._refuse(
+                    "Unencodable", f"not {limit.min} <= {variable} <= {limit.max}", where, "out of range"
+                )
+                wide = f"integer({variable})"
+                if limit.min < 0 and limit.max < 0:
+                    return [wide]
+                condition = f"0 <= {variable} < 256" if limit.min < 0 else f"{variable} < 256"
+                return [f"SMALL[{variable}] if {condition} else {wide}"]
+            case shapes.Boolean():
+                return [f"TRUE if {variable} else FALSE"]
+            case shapes.Member(enum):
+                table = self._bind({member: heads.integer(member) for member in map(int, enum)})
+                self._refuse("Unencodable", f"{variable} not in {table}", where, "not a member")
+                return [f"{table}[{variable}]"]
+            case shapes.Bytes(limit):
+                return [self._length(heads.BYTES, variable, limit, where), variable]
+            case shapes.Text(limit):
+                text = self._name()
+                self._line(f"{text} = utf8({variable}, {where!r})")
+                return [self._length(heads.TEXT, text, limit, where), text]
+            case shapes.Optional(inner):
+                result = self._name()
+                self._open(f"if {variable} is None:")
+                self._line(f"{result} = NULL")
+                self._close()
+                self._open("else:")
+                self._line(f"{result} = {self._joined(self._write(inner, variable, where))}")
+                self._close()
+                return [result]
+            case shapes.Many(item, limit):
+                count = self._length(heads.ARRAY, variable, limit, where)
+                collected, each = self._name(), self._name()
+                self._line(f"{collected} = []")
+                self._open(f"for {each} in {variable}:")
+                self._line(f"{collected} += ({', '.join(self._write(item, each, where))},)")
+                self._close()
+                return [count, f"*{collected}"]
+            case shapes.Row(items):
+                self._refuse(
+                    "Unencodable", f"len({variable}) != {len(items)}", where, "wrong number of items"
+                )
+                parts = [repr(heads.head(heads.ARRAY, len(items)))]
+                for index, item in enumerate(items):
+                    each = self._name()
+                    self._line(f"{each} = {variable}[{index}]")
+                    parts += self._write(item, each, where)
+                return parts
+            case shapes.Record(cls):
+                return [f"{self._writer(cls)}({variable}, depth - 1)"]
+            case shapes.Choice(registry):
+                return [f"{self._bind(registry.write)}({variable}, depth - 1)"]
+
+    def _length(self, major: int, variable: str, limit: shapes.Limit, where: str) -> str:
+        if limit.min == limit.max:
+            self._refuse("Unencodable", f"len({variable}) != {limit.max}", where, "wrong length")
+            return repr(heads.head(major, limit.max))
+        length = self._name()
+        self._line(f"{length} = len({variable})")
+        self._refuse("Unencodable", f"not {limit.min} <= {length} <= {limit.max}", where, "wrong length")
+        return f"head({major}, {length})"
+
+    # Reading: statements that check, move `at`, and leave the value in the variable returned.
+
+    def _read(self, shape: Shape, where: str) -> str:
+        result = self._name()
+        match shape:
+            case shapes.Integer(limit):
+                if limit.min < 0:
+                    self._line(f"{result}, at = read_integer(data, at, {where!r})")
+                else:
+                    self._read_number(result, heads.UNSIGNED, where)
+                self._refuse(
+                    "Malformed", f"not {limit.min} <= {result} <= {limit.max}", where, "out of range"
+                )
+            case shapes.Boolean():
+                self._line(f"{result} = data[at]")
+                self._refuse(
+                    "Malformed", f"{result} != 0xF4 and {result} != 0xF5", where, "not true or false"
+                )
+                self._line(f"{result} = {result} == 0xF5")
+                self._line("at += 1")
+            case shapes.Member(enum):
+                table = self._bind({int(member): member for member in enum})
+                self._line(f"{result}, at = read_integer(data, at, {where!r})")
+                self._refuse("Malformed", f"{result} not in {table}", where, "not a member")
+                self._line(f"{result} = {table}[{result}]")
+            case shapes.Bytes(limit) | shapes.Text(limit):
+                major = heads.BYTES if isinstance(shape, shapes.Bytes) else heads.TEXT
+                if limit.min == limit.max:
+                    self._expect(heads.head(major, limit.max), where)
+                    self._line(f"{result} = data[at : at + {limit.max}]")
+                    self._line(f"at += {limit.max}")
+                else:
+                    length = self._name()
+                    self._read_length(length, major, limit, where)
+                    self._line(f"{result} = data[at : at + {length}]")
+                    self._line(f"at += {length}")
+                if major == heads.TEXT:
+                    self._line(f"{result} = text({result}, {where!r})")
+            case shapes.Optional(inner):
+                self._open("if data[at] == 0xF6:")
+                self._line(f"{result} = None")
+                self._line("at += 1")
+                self._close()
+                self._open("else:")
+                self._line(f"{result} = {self._read(inner, where)}")
+                self._close()
+            case shapes.Many(item, limit):
+                count, each = self._name(), self._name()
+                self._read_length(count, heads.ARRAY, limit, where)
+                self._line(f"{result} = []")
+                self._open(f"for {each} in range({count}):")
+                self._line(f"{result}.append({self._read(item, where)})")
+                self._close()
+                self._line(f"{result} = tuple({result})")
+            case shapes.Row(items):
+                self._expect(heads.head(heads.ARRAY, len(items)), where)
+                values = [self._read(item, where) for item in items]
+                self._line(f"{result} = ({', '.join(values)},)")
+            case shapes.Record(cls):
+                self._line(f"{result}, at = {self._reader(cls)}(data, at, depth - 1)")
+            case shapes.Choice(registry):
+                self._line(f"{result}, at = {self._bind(registry.read)}(data, at, depth - 1)")
+        return result
+
+    def _read_number(self, result: str, major: int, where: str) -> None:
+        self._line(f"{result} = data[at] - {major << 5}" if major else f"{result} = data[at]")
+        self._open(f"if 0 <= {result} < 24:" if major else f"if {result} < 24:")
+        self._line("at += 1")
+        self._close()
+        self._open("else:")
+        self._line(f"{result}, at = read_number(data, at, {major}, {where!r})")
+        self._close()
+
+    def _read_length(self, result: str, major: int, limit: shapes.Limit, where: str) -> None:
+        self._read_number(result, major, where)
+        self._refuse("Malformed", f"not {limit.min} <= {result} <= {limit.max}", where, "wrong length")
+
+    def _expect(self, prefix: bytes, where: str) -> None:
+        if len(prefix) == 1:
+            self._refuse("Malformed", f"data[at] != {prefix[0]}", where, "wrong kind or length")
+        else:
+            self._refuse(
+                "Malformed", f"data[at : at + {len(prefix)}] != {prefix!r}", where, "wrong kind or length"
+            )
+        self._line(f"at += {len(prefix)}")
+
+    def _guard_depth(self, error: str, where: str) -> None:
+        self._refuse(error, "depth <= 0", where, "too deep")
+
+    def _refuse(self, error: str, condition: str, where: str, why: str) -> None:
+        self._open(f"if {condition}:")
+        self._line(f"raise {error}({where!r}, {why!r})")
+        self._close()
+
+    def _joined(self, parts: list[str]) -> str:
+        return parts[0] if len(parts) == 1 and parts[0][0] != "*" else f"join(({', '.join(parts)},))"
+
+    def _name(self) -> str:
+        self._names += 1
+        return f"v{self._names}"
+
+    def _line(self, text: str) -> None:
+        self.lines.append("    " * self._indent + text)
+
+    def _open(self, text: str) -> None:
+        self._line(text)
+        self._indent += 1
+
+    def _close(self) -> None:
+        self._indent -= 1
