@@ -3,11 +3,14 @@
 import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import trio
 
 from noded.errors import NodedError
+
+if TYPE_CHECKING:
+    from trio_typing import TaskStatus  # libp2p brings outdated stubs of trio, which lack trio.TaskStatus
 
 InstitutionId: TypeAlias = bytes
 """The name of a peer for everyone above the network; 16 bytes."""
@@ -204,7 +207,7 @@ class Network(Protocol):
     def refusals(self) -> dict[str, int]:
         """How often connections were refused or failed, by name of the error class."""
 
-    async def run(self, task_status: trio.TaskStatus[tuple[str, int]] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, task_status: "TaskStatus[tuple[str, int]]" = trio.TASK_STATUS_IGNORED) -> None:
         """
         Listen and keep connections until cancelled; then everything is closed within a second.
 
