@@ -1,0 +1,140 @@
+"""What can happen to the consensus core."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeAlias
+
+from noded.types.block import Block
+from noded.types.evidence import Evidence
+from noded.types.ids import BatchHash, BlockHash, Epoch, PeerId, Root, StateRoot, View
+from noded.types.messages import ConsensusMessage
+from noded.types.validator_set import ValidatorSet
+
+
+class TimerKind(IntEnum):
+    """What a timer of the node is for."""
+
+    VIEW = 1
+    """The view's proposer had its time."""
+    RETRY = 2
+    """Send again what may have been lost."""
+    RELAY = 3
+    """A collector waited long enough for the next proposal to carry its certificate."""
+    PROPOSE = 4
+    """The earliest time for this node's next block."""
+    EARLY = 5
+    """A proposal that came before its time may now be judged."""
+    FETCH = 6
+    """A request had its time."""
+    BATCH = 7
+    """The open batch is old enough to be sealed."""
+    SYNC = 8
+    """Look again at how far ahead the others are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Names a timer; a stale one is ignored when it fires, so timers are never cancelled."""
+
+    kind: TimerKind
+    epoch: Epoch
+    view: View
+    token: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """A peer's message, decoded; that the peer sent it is certain, what it says is not."""
+
+    peer: PeerId
+    message: ConsensusMessage
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer has run out."""
+
+    timer: Timer
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The verdicts on the signatures of one Verify, in its order."""
+
+    token: int
+    results: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadBuilt:
+    """What this node's next block carries; answers BuildPayload."""
+
+    epoch: Epoch
+    view: View
+    parent: BlockHash
+    payload: tuple[BatchHash, ...]
+    parent_state_root: StateRoot
+    evidence: tuple[Evidence, ...]
+    next_epoch_root: Root | None
+    """Exactly for a TERMINAL block."""
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadChecked:
+    """The verdict on a block's payload, state root, evidence and next table; answers CheckPayload."""
+
+    block: BlockHash
+    invalid: str | None
+    """Why the block is invalid; None when it and all its batches are valid and durable once this step's
+    records are."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkChanged:
+    """Whether there is something to order: a valid unordered batch, or evidence."""
+
+    pending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReady:
+    """The next epoch's validators; answers EnterEpoch."""
+
+    validators: ValidatorSet
+    genesis_block: Block
+    """The finalised terminal block of the epoch before."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainAdvanced:
+    """Block sync finalised blocks up to this one, of the current epoch or at its end."""
+
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class PeerUp:
+    """A peer can be reached."""
+
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDown:
+    """A peer cannot be reached any more."""
+
+    peer: PeerId
+
+
+Input: TypeAlias = (
+    MessageReceived
+    | TimerFired
+    | Verified
+    | PayloadBuilt
+    | PayloadChecked
+    | WorkChanged
+    | EpochReady
+    | ChainAdvanced
+    | PeerUp
+    | PeerDown
+)

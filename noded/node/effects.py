@@ -1,0 +1,84 @@
+"""What a node wants done, in order."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from noded.consensus.effects import PenalizePeer, Persist, Send, SignatureCheck, StartTimer, Verify
+from noded.ledger.commit import CommittedBlock
+from noded.types.ids import Height, PeerId, TransactionHash
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What became of one submitted transaction."""
+
+    hash: TransactionHash
+    refused: str | None
+    """Name of the `NodedError` that says why it was not taken; None when it is in the pool."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer the clients of TransactionsSubmitted(token)."""
+
+    token: int
+    submissions: tuple[Submission, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitBlocks:
+    """Store these blocks, each atomically and in order, then feed Committed with the last height."""
+
+    blocks: tuple[CommittedBlock, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendBlocks:
+    """Read finalised blocks from the store and send them to the peer as one BlockRange that fits a frame."""
+
+    peer: PeerId
+    first: Height
+    last: Height
+
+
+@dataclass(frozen=True, slots=True)
+class MembersChanged:
+    """The ledger's members or their network keys and endpoints changed with the last commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """The node must not go on voting (its state differs from a finalised header); alarm the operator."""
+
+    reason: str
+
+
+Effect: TypeAlias = (
+    Persist
+    | Send
+    | StartTimer
+    | Verify
+    | Answer
+    | CommitBlocks
+    | SendBlocks
+    | MembersChanged
+    | PenalizePeer
+    | Halt
+)
+
+__all__ = [
+    "Answer",
+    "CommitBlocks",
+    "Effect",
+    "Halt",
+    "MembersChanged",
+    "PenalizePeer",
+    "Persist",
+    "Send",
+    "SendBlocks",
+    "SignatureCheck",
+    "StartTimer",
+    "Submission",
+    "Verify",
+]
