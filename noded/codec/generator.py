@@ -25,6 +25,7 @@ class Source:
         self._reader = reader
         self._indent = 0
         self._names = 0
+        self._passed = 0
 
     def writing(self, name: str, cls: type, fields: Sequence[tuple[str, Shape]], prefix: bytes) -> str:
         """The function that returns the encoding of an instance, after `prefix`."""
@@ -44,12 +45,15 @@ class Source:
         self._guard_depth("Malformed", cls.__name__)
         if prefix:
             self._expect(prefix, cls.__name__)
-        arguments = []
-        for field, shape in fields:
-            variable = self._read(shape, f"{cls.__name__}.{field}")
-            arguments.append(f"{field}={variable}")
+        values = [self._read(shape, f"{cls.__name__}.{field}") for field, shape in fields]
+        self._move()
         self._refuse("Malformed", "at > len(data)", cls.__name__, "the data ends early")
-        self._line(f"return {self._bind(cls)}({', '.join(arguments)}), at")
+        self._line(f"made = new({self._bind(cls)})")
+        for (field, _), value in zip(fields, values, strict=True):
+            self._line(f"{self._bind(getattr(cls, field).__set__)}(made, {value})")
+        if hasattr(cls, "__post_init__"):
+            self._line("made.__post_init__()")
+        self._line("return made, at")
         return "\n".join(self.lines)
 
     # Writing: statements that check, then the expressions whose bytes follow one another.
@@ -68,7 +72,7 @@ class Source:
             case shapes.Boolean():
                 return [f"TRUE if {variable} else FALSE"]
             case shapes.Member(enum):
-                table = self._bind({member: heads.integer(member) for member in map(int, enum)})
+                table = self._bind({int(member): heads.integer(member) for member in enum})
                 self._refuse("Unencodable", f"{variable} not in {table}", where, "not a member")
                 return [f"{table}[{variable}]"]
             case shapes.Bytes(limit):
@@ -118,58 +122,53 @@ class Source:
         self._refuse("Unencodable", f"not {limit.min} <= {length} <= {limit.max}", where, "wrong length")
         return f"head({major}, {length})"
 
-    # Reading: statements that check, move `at`, and leave the value in the variable returned.
+    # Reading: statements that check and leave the value in the variable returned. The index of the next byte is
+    # `at` plus what was passed since `at` was last moved, which is known here whatever the data.
 
     def _read(self, shape: Shape, where: str) -> str:
         result = self._name()
         match shape:
             case shapes.Integer(limit):
                 if limit.min < 0:
-                    self._line(f"{result}, at = read_integer(data, at, {where!r})")
+                    self._line(f"{result}, at = read_integer(data, {self._pass()}, {where!r})")
                 else:
                     self._read_number(result, heads.UNSIGNED, where)
-                self._refuse(
-                    "Malformed", f"not {limit.min} <= {result} <= {limit.max}", where, "out of range"
-                )
+                self._keep_within(result, limit, where, "out of range")
             case shapes.Boolean():
-                self._line(f"{result} = data[at]")
+                self._line(f"{result} = data[{self._here()}]")
+                self._passed += 1
                 self._refuse(
                     "Malformed", f"{result} != 0xF4 and {result} != 0xF5", where, "not true or false"
                 )
                 self._line(f"{result} = {result} == 0xF5")
-                self._line("at += 1")
             case shapes.Member(enum):
                 table = self._bind({int(member): member for member in enum})
-                self._line(f"{result}, at = read_integer(data, at, {where!r})")
+                self._read_number(result, heads.UNSIGNED, where)
                 self._refuse("Malformed", f"{result} not in {table}", where, "not a member")
                 self._line(f"{result} = {table}[{result}]")
-            case shapes.Bytes(limit) | shapes.Text(limit):
-                major = heads.BYTES if isinstance(shape, shapes.Bytes) else heads.TEXT
-                if limit.min == limit.max:
-                    self._expect(heads.head(major, limit.max), where)
-                    self._line(f"{result} = data[at : at + {limit.max}]")
-                    self._line(f"at += {limit.max}")
-                else:
-                    length = self._name()
-                    self._read_length(length, major, limit, where)
-                    self._line(f"{result} = data[at : at + {length}]")
-                    self._line(f"at += {length}")
-                if major == heads.TEXT:
-                    self._line(f"{result} = text({result}, {where!r})")
+            case shapes.Bytes(limit):
+                self._read_content(result, heads.BYTES, limit, where)
+            case shapes.Text(limit):
+                self._read_content(result, heads.TEXT, limit, where)
+                self._line(f"{result} = text({result}, {where!r})")
             case shapes.Optional(inner):
-                self._open("if data[at] == 0xF6:")
+                passed = self._passed
+                self._open(f"if data[{self._here()}] == 0xF6:")
                 self._line(f"{result} = None")
-                self._line("at += 1")
+                self._line(f"at += {passed + 1}")
                 self._close()
                 self._open("else:")
                 self._line(f"{result} = {self._read(inner, where)}")
+                self._move()
                 self._close()
             case shapes.Many(item, limit):
                 count, each = self._name(), self._name()
-                self._read_length(count, heads.ARRAY, limit, where)
+                self._read_number(count, heads.ARRAY, where)
+                self._keep_within(count, limit, where, "wrong length")
                 self._line(f"{result} = []")
                 self._open(f"for {each} in range({count}):")
                 self._line(f"{result}.append({self._read(item, where)})")
+                self._move()
                 self._close()
                 self._line(f"{result} = tuple({result})")
             case shapes.Row(items):
@@ -177,32 +176,59 @@ class Source:
                 values = [self._read(item, where) for item in items]
                 self._line(f"{result} = ({', '.join(values)},)")
             case shapes.Record(cls):
-                self._line(f"{result}, at = {self._reader(cls)}(data, at, depth - 1)")
+                self._line(f"{result}, at = {self._reader(cls)}(data, {self._pass()}, depth - 1)")
             case shapes.Choice(registry):
-                self._line(f"{result}, at = {self._bind(registry.read)}(data, at, depth - 1)")
+                self._line(f"{result}, at = {self._bind(registry.read)}(data, {self._pass()}, depth - 1)")
         return result
 
     def _read_number(self, result: str, major: int, where: str) -> None:
-        self._line(f"{result} = data[at] - {major << 5}" if major else f"{result} = data[at]")
+        self._line(f"{result} = data[{self._here()}]" + (f" - {major << 5}" if major else ""))
         self._open(f"if 0 <= {result} < 24:" if major else f"if {result} < 24:")
-        self._line("at += 1")
+        self._line(f"at += {self._passed + 1}")
         self._close()
         self._open("else:")
-        self._line(f"{result}, at = read_number(data, at, {major}, {where!r})")
+        self._line(f"{result}, at = read_number(data, {self._pass()}, {major}, {where!r})")
         self._close()
 
-    def _read_length(self, result: str, major: int, limit: shapes.Limit, where: str) -> None:
-        self._read_number(result, major, where)
-        self._refuse("Malformed", f"not {limit.min} <= {result} <= {limit.max}", where, "wrong length")
+    def _read_content(self, result: str, major: int, limit: shapes.Limit, where: str) -> None:
+        if limit.min == limit.max:
+            self._expect(heads.head(major, limit.max), where)
+            start = self._here()
+            self._passed += limit.max
+            self._line(f"{result} = data[{start} : {self._here()}]")
+        else:
+            length = self._name()
+            self._read_number(length, major, where)
+            self._keep_within(length, limit, where, "wrong length")
+            self._line(f"{result} = data[at : at + {length}]")
+            self._line(f"at += {length}")
+
+    def _keep_within(self, variable: str, limit: shapes.Limit, where: str, why: str) -> None:
+        condition = (
+            f"{variable} > {limit.max}" if limit.min == 0 else f"not {limit.min} <= {variable} <= {limit.max}"
+        )
+        self._refuse("Malformed", condition, where, why)
 
     def _expect(self, prefix: bytes, where: str) -> None:
+        start = self._here()
+        self._passed += len(prefix)
         if len(prefix) == 1:
-            self._refuse("Malformed", f"data[at] != {prefix[0]}", where, "wrong kind or length")
+            self._refuse("Malformed", f"data[{start}] != {prefix[0]}", where, "wrong kind or length")
         else:
-            self._refuse(
-                "Malformed", f"data[at : at + {len(prefix)}] != {prefix!r}", where, "wrong kind or length"
-            )
-        self._line(f"at += {len(prefix)}")
+            condition = f"data[{start} : {self._here()}] != {prefix!r}"
+            self._refuse("Malformed", condition, where, "wrong kind or length")
+
+    def _here(self) -> str:
+        return f"at + {self._passed}" if self._passed else "at"
+
+    def _pass(self) -> str:
+        """The index of the next byte, for a call that returns the new `at`."""
+        here, self._passed = self._here(), 0
+        return here
+
+    def _move(self) -> None:
+        if self._passed:
+            self._line(f"at = {self._pass()}")
 
     def _guard_depth(self, error: str, where: str) -> None:
         self._refuse(error, "depth <= 0", where, "too deep")

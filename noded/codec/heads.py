@@ -12,6 +12,9 @@ UNSIGNED, NEGATIVE, BYTES, TEXT, ARRAY = range(5)
 
 FALSE, TRUE, NULL = b"\xf4", b"\xf5", b"\xf6"
 
+_LONG = {25: (3, 1 << 8), 26: (5, 1 << 16), 27: (9, 1 << 32)}
+"""Size of a long head, and the least number that needs it."""
+
 INT_MIN, INT_MAX = -(1 << 63), (1 << 64) - 1
 """Integers that fit 64 bits, signed or unsigned."""
 
@@ -51,18 +54,23 @@ def read_number(data: bytes, at: int, major: int, where: str) -> tuple[int, int]
         IndexError: The data ends before it.
     """
     low = data[at] - (major << 5)
+    if low == 24:
+        number = data[at + 1]
+        if number < 24:
+            raise Malformed(where, "not the shortest encoding")
+        return number, at + 2
+    if low in _LONG:
+        size, least = _LONG[low]
+        end = at + size
+        if end > len(data):
+            raise Malformed(where, "the data ends early")
+        number = int.from_bytes(data[at + 1 : end])
+        if number < least:
+            raise Malformed(where, "not the shortest encoding")
+        return number, end
     if 0 <= low < 24:
         return low, at + 1
-    if not 24 <= low <= 27:
-        raise Malformed(where, "another kind of item was expected")
-    width = 1 << (low - 24)
-    end = at + 1 + width
-    if end > len(data):
-        raise Malformed(where, "the data ends early")
-    number = int.from_bytes(data[at + 1 : end])
-    if number < (24 if width == 1 else 1 << (4 * width)):
-        raise Malformed(where, "not the shortest encoding")
-    return number, end
+    raise Malformed(where, "another kind of item was expected")
 
 
 def read_integer(data: bytes, at: int, where: str) -> tuple[int, int]:

@@ -10,6 +10,7 @@ A `__post_init__` sees values of the right types and within limits; it may raise
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from inspect import ismemberdescriptor
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from noded.codec import cbor, heads
@@ -167,6 +168,7 @@ _NAMESPACE: dict[str, Any] = {
     "utf8": heads.utf8,
     "text": heads.text,
     "join": b"".join,
+    "new": object.__new__,
 }
 """Globals of all generated functions; classes that hold each other find each other's functions here."""
 
@@ -190,8 +192,10 @@ def _compiled(kind: str, cls: type, tag: int | None = None) -> str:
     key = (kind, cls, tag)
     if key in _NAMES:
         return _NAMES[key]
-    if not is_dataclass(cls):
-        raise TypeError(f"{cls.__name__} is no dataclass")
+    if not is_dataclass(cls) or not all(
+        ismemberdescriptor(getattr(cls, field.name, None)) for field in fields(cls)
+    ):
+        raise TypeError(f"{cls.__name__} must be a dataclass with slots")
     name = _NAMES[key] = f"{kind}_{len(_NAMES)}"
     try:
         hints = get_type_hints(cls, include_extras=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, is_dataclass
 from enum import IntEnum
 from typing import Annotated, Any, NewType, Union
 
+from noded.codec.heads import INT_MAX, INT_MIN
+
 _UNSET = -(1 << 64)
 
 
@@ -140,12 +142,17 @@ def shape_of(annotation: Any, where: str, limit: Limit | None = None) -> Shape:
     if annotation is bool:
         return Boolean()
     if annotation is int:
-        return Integer(limit or INT_DEFAULT)
+        limit = limit or INT_DEFAULT
+        if limit.min < INT_MIN or limit.max > INT_MAX:
+            raise TypeError(f"{where}: integers have 64 bits")
+        return Integer(limit)
     if annotation is bytes:
         return Bytes(_needed(limit, where))
     if annotation is str:
         return Text(_needed(limit, where))
     if isinstance(annotation, type) and issubclass(annotation, IntEnum):
+        if min(annotation) < 0:
+            raise TypeError(f"{where}: members must not be negative")
         return Member(annotation)
     if isinstance(annotation, type) and is_dataclass(annotation):
         return Record(annotation)
