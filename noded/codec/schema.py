@@ -9,7 +9,7 @@ A `__post_init__` sees values of the right types and within limits; it may raise
 """
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from inspect import ismemberdescriptor
 from typing import Any, Generic, TypeVar, get_type_hints
 
@@ -148,7 +148,7 @@ class Registry(Generic[T]):
             cls = self._classes.get(tag)
             if cls is None:
                 raise Malformed(self.name, "unknown tag")
-            entry = self._readers[tag] = (1 + len(fields(cls)), _reader(cls, tag))
+            entry = self._readers[tag] = (1 + len(_encoded(cls)), _reader(cls, tag))
         if count != entry[0]:
             raise Malformed(self.name, "wrong number of fields")
         return entry[1](data, at, depth)
@@ -193,14 +193,14 @@ def _compiled(kind: str, cls: type, tag: int | None = None) -> str:
     if key in _NAMES:
         return _NAMES[key]
     if not is_dataclass(cls) or not all(
-        ismemberdescriptor(getattr(cls, field.name, None)) for field in fields(cls)
+        ismemberdescriptor(getattr(cls, field.name, None)) for field in _encoded(cls)
     ):
         raise TypeError(f"{cls.__name__} must be a dataclass with slots")
     name = _NAMES[key] = f"{kind}_{len(_NAMES)}"
     try:
         hints = get_type_hints(cls, include_extras=True)
         shapes = [
-            (field.name, shape_of(hints[field.name], f"{cls.__name__}.{field.name}")) for field in fields(cls)
+            (field.name, shape_of(hints[field.name], f"{cls.__name__}.{field.name}")) for field in _encoded(cls)
         ]
         prefix = heads.head(heads.ARRAY, len(shapes) + (tag is not None))
         source = Source(
