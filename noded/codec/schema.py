@@ -187,6 +187,11 @@ def _reader(cls: type, tag: int | None = None) -> _Reader:
     return function
 
 
+def _encoded(cls: type) -> list[Field[Any]]:
+    """The fields that have an encoding: all but those that the class computes from them (`init=False`)."""
+    return [field for field in fields(cls) if field.init]
+
+
 def _compiled(kind: str, cls: type, tag: int | None = None) -> str:
     """The name of a generated function; within its own compilation it is only a promise (classes may be cyclic)."""
     key = (kind, cls, tag)
