@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from noded.consensus.inputs import Timer
-from noded.types.block import Block, BlockKind
+from noded.types.block import Block, BlockHeader, BlockKind
 from noded.types.evidence import Evidence
 from noded.types.ids import BlockHash, Epoch, Height, PeerId, PublicKey, Signature, View
 from noded.types.messages import Message
@@ -81,8 +81,8 @@ class Commit:
     """These blocks are final, in order of height; the certificate finalizes the last or a SEAL above it."""
 
     blocks: tuple[Block, ...]
-    seals: tuple[Block, ...]
-    """SEAL blocks from above the last block to the one that the certificate names."""
+    seals: tuple[BlockHeader, ...]
+    """Headers of the SEAL blocks from above the last block to the one that the certificate names."""
     finalization: Certificate
 
 
@@ -92,7 +92,7 @@ class EnterEpoch:
 
     epoch: Epoch
     terminal: Block
-    seals: tuple[Block, ...]
+    seals: tuple[BlockHeader, ...]
     finalization: Certificate
 
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
-from noded.types.block import Block
+from noded.types.block import Block, BlockHeader
 from noded.types.evidence import Evidence
 from noded.types.ids import BatchHash, BlockHash, Epoch, PeerId, Root, StateRoot, View
 from noded.types.messages import ConsensusMessage
 from noded.types.validator_set import ValidatorSet
+from noded.types.vote import Certificate
 
 
 class TimerKind(IntEnum):
@@ -107,9 +108,17 @@ class EpochReady:
 
 @dataclass(frozen=True, slots=True)
 class ChainAdvanced:
-    """Block sync finalised blocks up to this one, of the current epoch or at its end."""
+    """
+    Block sync committed blocks up to this one, of the current epoch.
+
+    At the epoch's TERMINAL block this is answered by Persist(EpochRecord) and EnterEpoch, as after a Commit.
+    """
 
     block: Block
+    tail: tuple[BlockHeader, ...]
+    """Headers from the block's child to the one that the finalization names."""
+    finalization: Certificate
+    """Verified."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 from noded.codec.schema import Limit, Registry
-from noded.types.batch import BATCH_BYTES_MAX, Batch
-from noded.types.block import Block
+from noded.types.batch import BATCH_BYTES_MAX
+from noded.types.block import Block, BlockHeader
 from noded.types.evidence import EVIDENCE, Evidence
 from noded.types.ids import BatchHash, BlockHash, Epoch, Height, Signature, View
 from noded.types.validator_set import ValidatorTable
@@ -22,6 +22,9 @@ GAP_CERTIFICATES_MAX = 64
 
 VOTES_MAX = 32
 """Votes in one message: one's own of the view, F votes that ride along for 8 views, late votes for 16."""
+
+HELD_MAX = 128
+"""Batches acknowledged by one message: 1 KiB."""
 
 HASHES_MAX = 1024
 BLOCKS_MAX = 64
@@ -49,6 +52,9 @@ class Votes:
 
     votes: Annotated[tuple[Vote, ...], Limit(0, VOTES_MAX)]
     certificates: Annotated[tuple[Certificate, ...], Limit(0, 8)]
+    held: Annotated[tuple[Annotated[bytes, Limit(8, 8)], ...], Limit(0, HELD_MAX)] = ()
+    """First 8 bytes of the hashes of unordered batches that the sender holds durably; counts towards their
+    availability, and is filled in by the node, not by consensus."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,15 +155,15 @@ class SyncedBlock:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRange:
     """
-    Consecutive finalised blocks, the last one proven.
+    Consecutive finalised blocks of one epoch, the last one proven.
 
-    `seals` are the SEAL blocks from a terminal block to the one that the finalization names; empty where it
-    names the last block itself.
+    `tail` holds the headers from the last block's child to the block that the finalization names: SEALs
+    above a terminal block, or blocks that did not fit; empty where it names the last block itself.
     """
 
     first: Height
     blocks: Annotated[tuple[SyncedBlock, ...], Limit(0, BLOCKS_MAX)]
-    seals: Annotated[tuple[Block, ...], Limit(0, BLOCKS_MAX)]
+    tail: Annotated[tuple[BlockHeader, ...], Limit(0, BLOCKS_MAX)]
     finalization: Certificate | None
     """None exactly when there are no blocks: the sender does not have them."""
 
@@ -166,8 +172,9 @@ class BlockRange:
 class EpochEntry:
     """Proof that an epoch ended: its terminal block, the SEALs above it, a finalization of the last of them."""
 
-    terminal: Block
-    seals: Annotated[tuple[Block, ...], Limit(0, BLOCKS_MAX)]
+    terminal: BlockHeader
+    seals: Annotated[tuple[BlockHeader, ...], Limit(0, BLOCKS_MAX)]
+    """From the terminal block's child to the block that the finalization names; empty where it names itself."""
     finalization: Certificate
     table: ValidatorTable
     """Of the next epoch; the terminal header commits to it."""
@@ -206,6 +213,3 @@ _BULK = (BlockFound, BatchPushed, BlockRange)
 def is_bulk(message: Message) -> bool:
     """Whether a message travels on the bulk lane whatever its size."""
     return isinstance(message, _BULK)
-
-
-__all__ = ["MESSAGES", "Batch", "Message"]
