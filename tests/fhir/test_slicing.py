@@ -2,7 +2,6 @@
 
 import codecs
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -10,50 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noded.fhir.slicing import InvalidDocument, ProblemKind, SlicedDocument, slice_document
-
-NUMBERS = st.sampled_from(["1.00", "0.1e1", "-1.000000000000000000E+245", "-0", "7" * 4400, "1E+99999999999"])
-SPACES = st.text(alphabet=" \t\n\r", max_size=3)
-LEAVES = st.one_of(NUMBERS, st.sampled_from(["true", "null", r'"\u00e9\ud800"']), st.text().map(json.dumps))
-
-
-@st.composite
-def written_json(draw: st.DrawFn, depth: int = 3) -> str:
-    """A JSON value as an odd writer writes it: white space anywhere, names repeated."""
-    kind = draw(st.integers(0, 3)) if depth else 0
-    if kind < 2:
-        return draw(LEAVES | st.text().map(lambda text: json.dumps(text, ensure_ascii=False)))
-    space = draw(SPACES)
-    values = draw(st.lists(written_json(depth - 1), max_size=3))
-    if kind == 2:
-        return f"[{space}{f'{space},{space}'.join(values)}{space}]"
-    members = [f"{json.dumps(draw(st.text(max_size=3)))}{space}:{space}{value}" for value in values]
-    return f"{{{space}{f'{space},'.join(members)}{space}}}"
-
-
-@st.composite
-def written_resources(draw: st.DrawFn) -> str:
-    space = draw(SPACES)
-    extra = draw(st.lists(written_json(), max_size=3))
-    members = [f'"resourceType"{space}:"Basic"'] + [f'"x{i}":{value}' for i, value in enumerate(extra)]
-    return f"{{{space}{f'{space},{space}'.join(draw(st.permutations(members)))}}}"
-
-
-@st.composite
-def written_bundles(draw: st.DrawFn) -> tuple[str, list[str]]:
-    """A Bundle's text, and the texts of its resources."""
-    resources = draw(st.lists(written_resources(), max_size=5))
-    entries = []
-    for resource in resources:
-        space = draw(SPACES)
-        members = [
-            f'"resource"{space}:{space}{resource}',
-            '"fullUrl":"urn:uuid:李"',
-            '"search":{"score":1.0}',
-        ]
-        entries.append(f"{{{space}{f'{space},{space}'.join(draw(st.permutations(members)))}{space}}}")
-    space = draw(SPACES)
-    members = ['"resourceType":"Bundle"', f'"entry":[{space}{f"{space},".join(entries)}]', '"total":1.00']
-    return f"{space}{{{space}{','.join(draw(st.permutations(members)))}}}{space}", resources
+from tests.helpers.shared_data import shared_data_folder
+from tests.helpers.written_json import SPACES, written_bundles, written_resources
 
 
 def contents(document: SlicedDocument) -> list[bytes]:
@@ -241,26 +198,24 @@ class TestInvalidDocument:
             slice_document("b.json", b" " * 11)
 
 
-@pytest.fixture(scope="module")
-def shared_data() -> Path:
-    if "NODED_SHARED_DATA" not in os.environ:
-        pytest.skip("NODED_SHARED_DATA names no folder with other publishers' data")
-    return Path(os.environ["NODED_SHARED_DATA"])
-
-
 class TestPublishedData:
-    def test_all_of_synthea_byte_for_byte(self, shared_data: Path) -> None:
-        assert sum(self._check(path) for path in sorted((shared_data / "synthea-r4").glob("*.json"))) == 1722
+    def test_all_of_synthea_byte_for_byte(self) -> None:
+        assert (
+            sum(self._check(path) for path in sorted((shared_data_folder() / "synthea-r4").glob("*.json")))
+            == 1722
+        )
 
-    def test_all_of_the_official_examples_byte_for_byte(self, shared_data: Path) -> None:
+    def test_all_of_the_official_examples_byte_for_byte(self) -> None:
         paths = [
-            path for path in (shared_data / "fhir-r4-examples").glob("*.json") if path.name != "package.json"
+            path
+            for path in (shared_data_folder() / "fhir-r4-examples").glob("*.json")
+            if path.name != "package.json"
         ]
 
         assert all(self._check(path) >= 0 for path in paths)
 
-    def test_the_byte_fidelity_trap(self, shared_data: Path) -> None:
-        data = (shared_data / "fhir-r4-examples" / "Observation-decimal.json").read_bytes()
+    def test_the_byte_fidelity_trap(self) -> None:
+        data = (shared_data_folder() / "fhir-r4-examples" / "Observation-decimal.json").read_bytes()
 
         (cut,) = slice_document("Observation-decimal.json", data).slices
 
