@@ -1,0 +1,1 @@
+"""`noded demo`: the whole story on one machine, from records to proofs."""
