@@ -1,0 +1,1 @@
+"""Hashes, signatures, trees and encryption: stateless, without policy, randomness as an argument."""
