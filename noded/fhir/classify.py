@@ -1,28 +1,14 @@
 """
 What of a record may be said on the ledger: a coarse kind class, nothing clinical.
 
-Metadata is health data (ledger.md §1): a LOINC or ICD code on the ledger is a diagnosis on the ledger.
+Metadata is health data (L33): a LOINC or ICD code on the ledger is a diagnosis on the ledger.
 So only the resource's type and, for the two types that serve every department, its broad category
 decide, and what is not plainly of another class is a `DOCUMENT`.
 """
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 
-
-class KindClass(StrEnum):
-    """The coarse kind of a record, as consents and the ledger name it."""
-
-    DOCUMENT = "document"
-    """Charts, letters, plans, demographics, and whatever is not plainly one of the others."""
-    IMAGING = "imaging"
-    LAB = "lab"
-    MEDICATION = "medication"
-    """Orders, dispenses, administrations, immunisations: what a pharmacy must see and a laboratory need not."""
-    CLAIM = "claim"
-    """Claims, coverage, payment: what an insurer handles."""
-    GENOMIC = "genomic"
-
+from noded.types.medical import KindClass
 
 _BY_TYPE: dict[str, KindClass] = {
     **dict.fromkeys(("ImagingStudy", "Media"), KindClass.IMAGING),

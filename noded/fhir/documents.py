@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from noded.fhir.classify import KindClass, classify
+from noded.fhir.classify import classify
 from noded.fhir.json_cursor import JsonCursor
 from noded.fhir.patients import Attribution, Entry, PatientIndex
-from noded.fhir.period import DataPeriod, find_period
+from noded.fhir.period import find_period
 from noded.fhir.slicing import (
     DOCUMENT_BYTES_MAX,
     InvalidDocument,
@@ -15,6 +15,7 @@ from noded.fhir.slicing import (
     ResourceSlice,
     slice_document,
 )
+from noded.types.medical import DayRange, KindClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class FhirRecord:
     slice: ResourceSlice
     kind: KindClass
     attribution: Attribution
-    period: DataPeriod | None
+    period: DayRange | None
     """None if the resource does not say plainly when its data is from."""
 
 

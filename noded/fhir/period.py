@@ -3,10 +3,9 @@
 import re
 from calendar import monthrange
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-_DAY_MS = 86_400_000
+from noded.types.medical import DAYS_MAX, Day, DayRange
 
 _INSTANT = re.compile(
     r"(\d{4})(?:-(\d{2})(?:-(\d{2})"
@@ -46,21 +45,7 @@ _CONTEXT_FIELDS = ("context",)
 """A DocumentReference says in `context.period` when the described care took place."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataPeriod:
-    """
-    A span of whole UTC days.
-
-    Days, because the time of day of a treatment is more than a consent needs and more than the ledger may say.
-    """
-
-    start_ms: int
-    """Its first millisecond since 1970-01-01T00:00:00Z; negative before."""
-    end_ms: int
-    """The first millisecond after it."""
-
-
-def find_period(resource: Mapping[str, object]) -> DataPeriod | None:
+def find_period(resource: Mapping[str, object]) -> DayRange | None:
     """The days a parsed resource's data is from; None if it does not say so plainly."""
     for holder in (*(resource.get(field) for field in _CONTEXT_FIELDS), resource):
         if not isinstance(holder, dict):
@@ -72,7 +57,7 @@ def find_period(resource: Mapping[str, object]) -> DataPeriod | None:
     return None
 
 
-def _read(value: object) -> DataPeriod | None:
+def _read(value: object) -> DayRange | None:
     if isinstance(value, str):
         return _read_instant(value)
     if not isinstance(value, dict):
@@ -83,12 +68,10 @@ def _read(value: object) -> DataPeriod | None:
     first, last = start or end, end or start  # Still going on, or of unknown beginning: the day it names.
     assert first is not None
     assert last is not None
-    if last.end_ms < first.end_ms:
-        return None
-    return DataPeriod(start_ms=first.start_ms, end_ms=last.end_ms)
+    return DayRange(first=first.first, end=last.end) if first.end <= last.end else None
 
 
-def _read_instant(text: str) -> DataPeriod | None:
+def _read_instant(text: str) -> DayRange | None:
     found = _INSTANT.fullmatch(text)
     if found is None:
         return None
@@ -103,8 +86,9 @@ def _read_instant(text: str) -> DataPeriod | None:
             first = last = first + timedelta(hours=int(hour), minutes=int(minute)) + moved
     except (ValueError, OverflowError):
         return None
-    return DataPeriod(start_ms=_day(first) * _DAY_MS, end_ms=(_day(last) + 1) * _DAY_MS)
+    first_day, end = _day(first), Day(_day(last) + 1)
+    return DayRange(first=first_day, end=end) if first_day >= -DAYS_MAX and end <= DAYS_MAX else None
 
 
-def _day(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)).days
+def _day(moment: datetime) -> Day:
+    return Day((moment - datetime(1970, 1, 1, tzinfo=UTC)).days)

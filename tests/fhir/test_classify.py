@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noded.fhir.classify import KindClass, classify
+from noded.fhir.classify import classify
+from noded.types.medical import KindClass
 from tests.helpers.written_json import JSON
 
 

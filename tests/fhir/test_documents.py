@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from noded.fhir.classify import KindClass
 from noded.fhir.documents import find_documents, parse_document, read_document
 from noded.fhir.slicing import InvalidDocument
+from noded.types.medical import KindClass
 from tests.helpers.shared_data import shared_data_folder
 
 BUNDLE = b"""{"resourceType": "Bundle", "entry": [
