@@ -1,0 +1,1 @@
+"""What members record and what every validator checks: state, rules, execution."""

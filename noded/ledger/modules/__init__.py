@@ -1,0 +1,12 @@
+"""
+The ledger's modules: `process_<operation>(state, op, context)`, one file a module.
+
+Each has `HANDLERS` (operation → its function) and, where it schedules deadlines, `DEADLINES` (kind → its function);
+adding one here makes the ledger use it.
+"""
+
+from typing import Final
+
+from noded.ledger.modules import membership
+
+MODULES: Final = (membership,)

@@ -1,0 +1,5 @@
+"""Members, their keys, and what they decide by vote."""
+
+from noded.ledger.dispatch import Handlers
+
+HANDLERS: Handlers = {}
