@@ -8,7 +8,7 @@ import pytest
 from noded.fhir.documents import find_documents, parse_document, read_document
 from noded.fhir.slicing import InvalidDocument
 from noded.types.medical import KindClass
-from tests.helpers.shared_data import shared_data_folder
+from tests.helpers.shared_data import shared_path
 
 BUNDLE = b"""{"resourceType": "Bundle", "entry": [
   {"fullUrl": "urn:uuid:p", "resource": {"resourceType": "Patient", "id": "p"}},
@@ -56,7 +56,7 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
 
 
 def test_synthea_belongs_to_its_eleven_patients_and_the_institution() -> None:
-    folder = shared_data_folder() / "synthea-r4"
+    folder = shared_path("synthea-r4")
     documents = [read_document(path) for path in find_documents([folder])]
     patients = Counter(record.attribution.patient for document in documents for record in document.records)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noded.fhir.slicing import InvalidDocument, ProblemKind, SlicedDocument, slice_document
-from tests.helpers.shared_data import shared_data_folder
+from tests.helpers.shared_data import shared_path
 from tests.helpers.written_json import SPACES, written_bundles, written_resources
 
 
@@ -200,22 +200,17 @@ class TestInvalidDocument:
 
 class TestPublishedData:
     def test_all_of_synthea_byte_for_byte(self) -> None:
-        assert (
-            sum(self._check(path) for path in sorted((shared_data_folder() / "synthea-r4").glob("*.json")))
-            == 1722
-        )
+        assert sum(self._check(path) for path in sorted(shared_path("synthea-r4").glob("*.json"))) == 1722
 
     def test_all_of_the_official_examples_byte_for_byte(self) -> None:
         paths = [
-            path
-            for path in (shared_data_folder() / "fhir-r4-examples").glob("*.json")
-            if path.name != "package.json"
+            path for path in shared_path("fhir-r4-examples").glob("*.json") if path.name != "package.json"
         ]
 
         assert all(self._check(path) >= 0 for path in paths)
 
     def test_the_byte_fidelity_trap(self) -> None:
-        data = (shared_data_folder() / "fhir-r4-examples" / "Observation-decimal.json").read_bytes()
+        data = (shared_path("fhir-r4-examples") / "Observation-decimal.json").read_bytes()
 
         (cut,) = slice_document("Observation-decimal.json", data).slices
 
