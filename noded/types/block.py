@@ -120,18 +120,24 @@ class Block:
     header: BlockHeader
     body: BlockBody
     hash: BlockHash = field(init=False, compare=False)
+    _is_consistent: bool | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hash", header_hash(self.header))
+        object.__setattr__(self, "_is_consistent", None)
 
     def is_consistent(self) -> bool:
-        """Whether the header's roots are those of the body."""
-        header, body = self.header, self.body
-        return (
-            header.payload_root == payload_root(body.payload)
-            and header.justify_root == justify_root(body)
-            and header.evidence_root == evidence_root(body.evidence)
-        )
+        """Whether the header's roots are those of the body; computed once."""
+        known = self._is_consistent
+        if known is None:
+            header, body = self.header, self.body
+            known = (
+                header.payload_root == payload_root(body.payload)
+                and header.justify_root == justify_root(body)
+                and header.evidence_root == evidence_root(body.evidence)
+            )
+            object.__setattr__(self, "_is_consistent", known)
+        return known
 
 
 def header_hash(header: BlockHeader) -> BlockHash:
@@ -164,5 +170,5 @@ def justify_leaf(certificate: Certificate) -> JustifyLeaf:
         view=certificate.view,
         block_hash=certificate.block_hash,
         bitmap=certificate.bitmap,
-        signatures_hash=tagged_hash("noded/signatures/1", *certificate.signatures),
+        signatures_hash=certificate.signatures_hash,
     )

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import accumulate
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from noded.codec.schema import Limit, encode_value
 from noded.crypto.merkle import merkle_root
@@ -20,9 +20,18 @@ from noded.types.ids import (
     bitmap_indices,
 )
 
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
 PROPOSER_DOMAIN = b"noded/proposer/1"
 COLLECTORS = 2
 """Validators to whom votes go under `linear` routing: one may be faulty."""
+
+COLLECTOR_VIEWS_MAX = 256
+"""Views searched for a second proposer; with two equal shares it misses once in 2^256."""
+
+REMEMBERED_MAX = 4096
+"""Views, or bitmaps, whose computed answers are kept; a bitmap of 4096 bits makes that 2 MiB."""
 
 SHARE_MAX = 1_000_000_000_000
 
@@ -78,6 +87,8 @@ class ValidatorSet:
     powers: tuple[int, ...] = field(init=False)
     _cumulative: tuple[int, ...] = field(init=False)
     _proposers: dict[View, ValidatorId] = field(init=False)
+    _collectors: dict[View, tuple[ValidatorId, ...]] = field(init=False)
+    _bitmap_powers: dict[Bitmap, int] = field(init=False)
 
     def __post_init__(self) -> None:
         validators = self.table.validators
@@ -95,6 +106,8 @@ class ValidatorSet:
         put(self, "powers", powers)
         put(self, "_cumulative", tuple(accumulate(shares)))
         put(self, "_proposers", {})
+        put(self, "_collectors", {})
+        put(self, "_bitmap_powers", {})
         assert self._cumulative[-1] > 0, "somebody must be able to propose"
 
     @property
@@ -123,7 +136,11 @@ class ValidatorSet:
 
     def bitmap_power(self, bitmap: Bitmap) -> int:
         """The power in a bitmap whose bits all name validators of this epoch."""
-        return sum(self.powers[index] for index in bitmap_indices(bitmap))
+        known = self._bitmap_powers.get(bitmap)
+        if known is None:
+            known = sum(self.powers[index] for index in bitmap_indices(bitmap))
+            _remember(self._bitmap_powers, bitmap, known)
+        return known
 
     def is_bitmap_valid(self, bitmap: Bitmap) -> bool:
         """Whether a bitmap has this epoch's length and names nobody beyond it."""
@@ -157,21 +174,27 @@ class ValidatorSet:
                 digest = sha256(PROPOSER_DOMAIN + self.table.seed + view.to_bytes(8, "big")).digest()
                 drawn = int.from_bytes(digest, "big") * self._cumulative[-1] >> 256
                 known = validators[bisect_right(self._cumulative, drawn)].id
-            if len(self._proposers) >= 4096:
-                self._proposers.clear()
-            self._proposers[view] = known
+            _remember(self._proposers, view, known)
         return known
 
     def collectors(self, view: View) -> tuple[ValidatorId, ...]:
         """The first two distinct proposers from this view on: who gathers its votes under `linear`."""
-        found = [self.proposer(view)]
-        ahead = view
-        while len(found) < min(COLLECTORS, len(self._able())) and ahead < view + 256:
-            ahead = View(ahead + 1)
-            candidate = self.proposer(ahead)
-            if candidate not in found:
-                found.append(candidate)
-        return tuple(found)
+        known = self._collectors.get(view)
+        if known is None:
+            found = [self.proposer(view)]
+            ahead = view
+            while len(found) < COLLECTORS and ahead < view + COLLECTOR_VIEWS_MAX:
+                ahead = View(ahead + 1)
+                candidate = self.proposer(ahead)
+                if candidate not in found:
+                    found.append(candidate)
+            known = tuple(found)
+            _remember(self._collectors, view, known)
+        return known
 
-    def _able(self) -> list[ValidatorId]:
-        return [validator.id for validator in self.table.validators if validator.share > 0]
+
+def _remember(known: dict[_K, _V], key: _K, value: _V) -> None:
+    """Keep what was computed, in bounded memory."""
+    if len(known) >= REMEMBERED_MAX:
+        known.clear()
+    known[key] = value

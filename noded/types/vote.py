@@ -1,10 +1,11 @@
 """Votes and the certificates that a quorum of them makes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated
 
 from noded.codec.schema import Limit
+from noded.crypto.hashing import tagged_hash
 from noded.types.ids import (
     VALIDATORS_MAX,
     ZERO_HASH,
@@ -91,6 +92,19 @@ class Certificate:
     bitmap: Bitmap
     signatures: Annotated[tuple[Signature, ...], Limit(1, VALIDATORS_MAX)]
     """One for each bit set, in the bitmap's order."""
+    _signatures_hash: bytes | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_signatures_hash", None)
+
+    @property
+    def signatures_hash(self) -> bytes:
+        """What a block's body commits to in place of the signatures; computed once."""
+        known = self._signatures_hash
+        if known is None:
+            known = tagged_hash("noded/signatures/1", *self.signatures)
+            object.__setattr__(self, "_signatures_hash", known)
+        return known
 
     def signing_bytes(self, chain_id: ChainId) -> bytes:
         """The bytes that each of `signatures` signs."""
