@@ -1,0 +1,263 @@
+"""
+The SQLite store.
+
+One connection writes, under a lock; the store's own reads go through a second one, other threads' through
+further ones. The write-ahead journal lets readers go on while a commit is written. It is copied into the
+main file between commits (`checkpoint`), never inside one.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from operator import itemgetter
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from noded.storage.connection import READER_CACHE_KIB, WRITER_CACHE_KIB, closed_on_error, connect, translated
+from noded.storage.errors import StoreFailed, StoreMissing
+from noded.storage.files import create_private
+from noded.storage.schema import PAGE_BYTES, SCHEMA, Schema, is_empty
+from noded.storage.sqlite_reader import SqliteReader, encode_place, transaction_id
+from noded.storage.store import CommitBatch, Tip, TransactionPlace, check_batch
+from noded.storage.tree import BASE_INTERVAL, encode_delta
+
+CHECKPOINT_PAGES: Final = 4096
+"""
+Pages written to the journal before it is copied into the main file; 16 MiB.
+
+A checkpoint then takes about 60 ms, and a page that several blocks wrote is copied once.
+"""
+
+_STATE_PUT = (
+    "INSERT INTO state (path, leaf, key, value) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (path) DO UPDATE SET leaf = excluded.leaf, value = excluded.value"
+)
+_TRANSACTION_PUT = (
+    "INSERT INTO transactions (id, rest, place) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
+    " SET place = excluded.place WHERE rest = excluded.rest AND (excluded.place & 1) > (place & 1)"
+)
+_COLLIDED_PUT = (
+    "INSERT INTO transactions_collided (hash, place) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE"
+    " SET place = excluded.place WHERE (excluded.place & 1) > (place & 1)"
+)
+_BATCH_PUT = (
+    "INSERT INTO batches (hash, height, data) VALUES (?, ?, ?) ON CONFLICT (hash) DO UPDATE"
+    " SET height = excluded.height WHERE excluded.height IS NOT NULL"
+)
+_SIDECAR_PUT = (
+    "INSERT INTO sidecars (hash, expires, data) VALUES (?, ?, ?) ON CONFLICT (hash) DO UPDATE"
+    " SET expires = max(expires, excluded.expires)"
+)
+
+
+class SqliteStore(SqliteReader):
+    """A `Store` in one SQLite file; see there. Its reads are for one thread, its writes for any."""
+
+    def __init__(self, path: Path, *, schema: Schema = SCHEMA) -> None:
+        """
+        Open the store, or make an empty one where there is no file.
+
+        Raises:
+            SchemaTooNew, SchemaTooOld: Another version of the program wrote it.
+            StorageError: The file cannot be used; the message says why.
+        """
+        if not path.exists():
+            create_private(path)
+        with translated(path), closed_on_error(connect(path, cache_kib=WRITER_CACHE_KIB)) as writer:
+            if is_empty(writer):
+                schema.create(writer)
+            schema.check(writer, path)
+            _set_up_writer(writer)
+            reader = connect(path, cache_kib=READER_CACHE_KIB)
+            reader.execute("PRAGMA query_only = ON")
+        super().__init__(path, reader)
+        self._writer = writer
+        self._lock = Lock()
+        self._failed = False
+        self._journal_pages = CHECKPOINT_PAGES  # A journal left by a crash is copied at the first chance.
+        self._roots, base_height = self._load_roots()
+        self._base_height = -1 if base_height is None else base_height
+        self._tip = self.tip()
+
+    def commit(self, batch: CommitBatch) -> None:
+        """Write all of the batch durably, or nothing of it."""
+        with self._lock:
+            check_batch(batch, self._tip)
+            with self._transaction():
+                base_height = self._write(batch)
+            self._roots.apply(batch.bucket_roots)
+            self._base_height = base_height
+            if batch.blocks:
+                self._tip = Tip(batch.blocks[-1].height, batch.blocks[-1].hash)
+            self._journal_pages += _pages(batch)
+
+    def checkpoint(self) -> bool:
+        """
+        Copy the journal into the main file if it has grown; readers and the data's safety are not affected.
+
+        To be called between commits, so that none of them has to wait for it.
+
+        Returns:
+            Whether there was enough to copy.
+        """
+        with self._lock:
+            if self._journal_pages < CHECKPOINT_PAGES:
+                return False
+            with translated(self._path):
+                self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._journal_pages = 0
+            return True
+
+    def reader(self) -> SqliteReader:
+        """Another reader, for another thread; its owner closes it."""
+        return open_reader(self._path)
+
+    def prune_blocks(self, below: int, limit: int) -> int:
+        """Forget body, receipts, events and batches of up to `limit` blocks below this height, lowest first."""
+        with self._lock, self._transaction():
+            rows = self._writer.execute(
+                "SELECT height FROM bodies WHERE height < ? ORDER BY height LIMIT ?", (below, limit)
+            ).fetchall()
+            if rows:
+                span = (rows[0][0], rows[-1][0])
+                self._writer.execute("DELETE FROM bodies WHERE height BETWEEN ? AND ?", span)
+                self._writer.execute("DELETE FROM batches WHERE height BETWEEN ? AND ?", span)
+            return len(rows)
+
+    def prune_sidecars(self, now: int, limit: int) -> int:
+        """Forget up to `limit` sidecars that have expired; returns how many."""
+        with self._lock, self._transaction():
+            return self._writer.execute(
+                "DELETE FROM sidecars WHERE id IN (SELECT id FROM sidecars WHERE expires <= ? LIMIT ?)",
+                (now, limit),
+            ).rowcount
+
+    def reclaim(self) -> None:
+        """Give the space of what was pruned back to the file system."""
+        with self._lock, translated(self._path):
+            # Through `execute` the pragma frees a single page.
+            self._writer.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
+
+    def close(self) -> None:
+        """Release the files; the journal is copied into the main file first."""
+        super().close()
+        with self._lock:
+            self._writer.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """One atomic change; once one has failed no more are accepted: what the disk holds is not known."""
+        if self._failed:
+            raise StoreFailed(self._path)
+        try:
+            with translated(self._path):
+                self._writer.execute("BEGIN IMMEDIATE")
+                yield
+                self._writer.execute("COMMIT")
+        except BaseException:
+            self._failed = True
+            if self._writer.in_transaction:  # Some errors of SQLite end it.
+                self._writer.execute("ROLLBACK")
+            raise
+
+    def _write(self, batch: CommitBatch) -> int:
+        """All rows of the batch; returns the height of the last whole blob of bucket roots."""
+        many = self._writer.executemany
+        if batch.state_deletes:
+            many("DELETE FROM state WHERE path = ?", ((path,) for path in batch.state_deletes))
+        many(_STATE_PUT, sorted(batch.state_puts))  # In the order of the pages.
+        many("DELETE FROM listing WHERE key = ?", ((key,) for key in batch.index_deletes))
+        many("INSERT OR REPLACE INTO listing (key, value) VALUES (?, ?)", batch.index_puts)
+        self._write_transactions(batch.transactions)
+        many(_BATCH_PUT, batch.batches)
+        many("DELETE FROM batches WHERE hash = ?", ((hash_,) for hash_ in batch.batch_deletes))
+        many(_SIDECAR_PUT, batch.sidecars)
+        many("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", batch.meta)
+        self._write_blocks(batch)
+        return self._write_roots(batch)
+
+    def _write_blocks(self, batch: CommitBatch) -> None:
+        many = self._writer.executemany
+        many(
+            "INSERT INTO blocks (height, hash, header) VALUES (?, ?, ?)",
+            [(block.height, block.hash, block.header) for block in batch.blocks],
+        )
+        many(
+            "INSERT INTO bodies (height, events, receipts, body) VALUES (?, ?, ?, ?)",
+            [(block.height, block.events, block.receipts, block.body) for block in batch.blocks],
+        )
+        certificates = [(block.height, block.certificate) for block in batch.blocks]
+        certificates += batch.certificates
+        many(
+            "INSERT OR REPLACE INTO certificates (height, data) VALUES (?, ?)",
+            [row for row in certificates if row[1] is not None],
+        )
+        many(
+            "DELETE FROM certificates WHERE height = ?",
+            [(height,) for height, data in batch.certificates if data is None],
+        )
+
+    def _write_transactions(self, places: Sequence[TransactionPlace]) -> None:
+        rows = [(*transaction_id(place.hash), encode_place(place)) for place in places]
+        rows.sort(key=itemgetter(0))  # In the order of the pages; copies stay in theirs.
+        written = self._writer.executemany(_TRANSACTION_PUT, rows).rowcount if rows else 0
+        if written == len(rows):
+            return
+        # Some were copies, or share 8 bytes with another: the rare case, so one by one.
+        for place in places:
+            id_, rest = transaction_id(place.hash)
+            (found,) = self._writer.execute("SELECT rest FROM transactions WHERE id = ?", (id_,)).fetchone()
+            if found != rest:
+                self._writer.execute(_COLLIDED_PUT, (place.hash, encode_place(place)))
+
+    def _write_roots(self, batch: CommitBatch) -> int:
+        if not batch.bucket_roots:
+            return self._base_height
+        height = batch.blocks[-1].height
+        if height - self._base_height < BASE_INTERVAL:
+            self._writer.execute(
+                "INSERT INTO tree_delta (height, roots) VALUES (?, ?)",
+                (height, encode_delta(batch.bucket_roots)),
+            )
+            return self._base_height
+        self._writer.execute("DELETE FROM tree_delta")
+        self._writer.execute("DELETE FROM tree_base")
+        self._writer.execute(
+            "INSERT INTO tree_base (height, roots) VALUES (?, ?)",
+            (height, self._roots.with_applied(batch.bucket_roots)),
+        )
+        return height
+
+
+def open_reader(path: Path) -> SqliteReader:
+    """
+    A reader of the store of a running or a stopped node.
+
+    Raises:
+        StoreMissing: There is no such file.
+        SchemaTooNew, SchemaTooOld: Another version of the program wrote it.
+        StorageError: The file cannot be used; the message says why.
+    """
+    if not path.exists():
+        raise StoreMissing(path)
+    with translated(path), closed_on_error(connect(path, cache_kib=READER_CACHE_KIB)) as connection:
+        SCHEMA.check(connection, path)
+        connection.execute("PRAGMA query_only = ON")
+        return SqliteReader(path, connection)
+
+
+def _set_up_writer(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute("PRAGMA temp_store = MEMORY")
+
+
+def _pages(batch: CommitBatch) -> int:
+    """About how many pages the batch wrote: one for a random row, and those of the long values."""
+    rows = len(batch.state_puts) + len(batch.state_deletes) + len(batch.transactions)
+    rows += len(batch.index_puts) + len(batch.index_deletes)
+    long = sum(len(row.data) for row in batch.batches) + sum(len(row.data) for row in batch.sidecars)
+    long += sum(len(block.receipts or b"") + len(block.events or b"") for block in batch.blocks)
+    return rows + long // PAGE_BYTES
