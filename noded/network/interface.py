@@ -21,11 +21,11 @@ INSTITUTION_ID_BYTES = 16
 NETWORK_KEY_BYTES = 32
 """Length of an Ed25519 public key and of the seed of a private one."""
 
-CONSENSUS_PAYLOAD_BYTES_MAX = 64_000
-"""Largest message on the consensus lane: a frame of 64 KiB less its head, rounded down."""
+CONSENSUS_PAYLOAD_BYTES_MAX = 64 * 1024 - 5
+"""Largest message on the consensus lane: a frame of 64 KiB less 4 bytes of length and 1 of kind."""
 
-BULK_PAYLOAD_BYTES_MAX = 1_048_000
-"""Largest message, request or response on the bulk lane: a frame of 1 MiB less its head, rounded down."""
+BULK_PAYLOAD_BYTES_MAX = 1024 * 1024 - 10
+"""Largest message, request or response on the bulk lane: a frame of 1 MiB less 10 bytes of a request's head."""
 
 
 class Lane(enum.IntEnum):
@@ -87,6 +87,8 @@ class PeerStatistics:
     """Time for which the peer stays banned; 0 when it is not."""
     last_fault: str | None
     """Why the last connection ended or failed: the name of an error class."""
+    last_fault_detail: str
+    """The same in words, for the operator; may quote the peer."""
     lanes: tuple[LaneStatistics, LaneStatistics]
     """Indexed by Lane."""
 

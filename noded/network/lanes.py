@@ -1,0 +1,51 @@
+"""One lane of a link in both directions, and what has gone over it."""
+
+from dataclasses import dataclass
+
+import trio
+
+from noded.network.frames import FrameCutter
+from noded.network.interface import Lane
+from noded.network.limits import (
+    BULK_QUEUE_BYTES_MAX,
+    BULK_QUEUE_MESSAGES_MAX,
+    CONSENSUS_QUEUE_BYTES_MAX,
+    CONSENSUS_QUEUE_MESSAGES_MAX,
+    Rates,
+    TokenBucket,
+)
+from noded.network.queues import SendQueue
+from noded.network.upgrade import OutStream
+
+
+@dataclass(slots=True)
+class LaneCounters:
+    """Traffic with one member on one lane, over all connections."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+    messages_in: int = 0
+    messages_out: int = 0
+    dropped: int = 0
+
+
+class LaneState:
+    """One lane in both directions."""
+
+    def __init__(self, lane: Lane, rates: Rates, counters: LaneCounters) -> None:
+        consensus = lane is Lane.CONSENSUS
+        self.queue = SendQueue(
+            messages_max=CONSENSUS_QUEUE_MESSAGES_MAX if consensus else BULK_QUEUE_MESSAGES_MAX,
+            bytes_max=CONSENSUS_QUEUE_BYTES_MAX if consensus else BULK_QUEUE_BYTES_MAX,
+        )
+        messages = rates.consensus_messages if consensus else rates.bulk_messages
+        size = rates.consensus_bytes if consensus else rates.bulk_bytes
+        self.messages = TokenBucket(rate=messages, burst=messages * rates.burst_s)
+        self.bytes = TokenBucket(rate=size, burst=size * rates.burst_s)
+        self.cutter = FrameCutter(lane)
+        self.counters = counters
+        self.out: OutStream | None = None
+        self.opened = False
+        """Whether the peer has opened its stream."""
+        self.said = trio.Event()
+        self.heard = trio.Event()

@@ -1,0 +1,89 @@
+"""The members as the network knows them: allow-list, scores, counters (N1, N9)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import trio
+
+from noded.network.faults import NotAMember, PeerBanned
+from noded.network.interface import INSTITUTION_ID_BYTES, InstitutionId, PeerInfo
+from noded.network.lanes import LaneCounters
+from noded.network.libp2p import peer_id_of
+from noded.network.scores import Score
+
+
+@dataclass(slots=True, kw_only=True)
+class Member:
+    """One member other than this node."""
+
+    info: PeerInfo
+    score: Score = field(default_factory=Score)
+    counters: tuple[LaneCounters, LaneCounters] = field(
+        default_factory=lambda: (LaneCounters(), LaneCounters())
+    )
+    last_fault: str | None = None
+    last_fault_detail: str = ""
+    dialling: trio.CancelScope = field(default_factory=trio.CancelScope)
+    """Cancelling it ends the task that dials this member, and the link it has dialled."""
+    poke: trio.Event = field(default_factory=trio.Event)
+    """Set to end a pause between dials; the dialling task then puts a new one."""
+
+
+class Members:
+    """The allow-list."""
+
+    def __init__(self, me: InstitutionId) -> None:
+        self._me = me
+        self._by_peer: dict[InstitutionId, Member] = {}
+        self._by_peer_id: dict[bytes, Member] = {}
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter([self._by_peer[peer] for peer in sorted(self._by_peer)])
+
+    def __len__(self) -> int:
+        return len(self._by_peer)
+
+    def get(self, peer: InstitutionId) -> Member | None:
+        """The member of that name."""
+        return self._by_peer.get(peer)
+
+    def admit(self, peer_id: bytes) -> InstitutionId:
+        """
+        Who proves this libp2p peer id.
+
+        Raises:
+            NotAMember: Nobody on the allow-list.
+            PeerBanned: A member banned for now.
+        """
+        member = self._by_peer_id.get(peer_id)
+        if member is None:
+            raise NotAMember(f"peer id {peer_id.hex()}")
+        if member.score.banned_s(trio.current_time()) > 0:
+            raise PeerBanned(member.info.peer.hex())
+        return member.info.peer
+
+    def replace(self, infos: Sequence[PeerInfo]) -> tuple[list[Member], list[Member]]:
+        """
+        Make `infos` the allow-list, this node left out.
+
+        Returns:
+            Members that are new, and records of members that are gone; one whose key has changed is in both.
+        """
+        by_peer: dict[InstitutionId, Member] = {}
+        new = []
+        for info in infos:
+            assert len(info.peer) == INSTITUTION_ID_BYTES
+            if info.peer == self._me:
+                continue
+            member = self._by_peer.get(info.peer)
+            if member is None or member.info.network_key != info.network_key:
+                member = Member(info=info)
+                new.append(member)
+            elif member.info != info:
+                member.info = info
+                member.poke.set()
+            by_peer[info.peer] = member
+        gone = [member for member in self._by_peer.values() if by_peer.get(member.info.peer) is not member]
+        self._by_peer = by_peer
+        self._by_peer_id = {peer_id_of(m.info.network_key): m for m in by_peer.values()}
+        return new, gone
