@@ -31,6 +31,8 @@ class TimerKind(IntEnum):
     """The open batch is old enough to be sealed."""
     SYNC = 8
     """Look again at how far ahead the others are."""
+    BUILD = 9
+    """A proposer waited long enough for its batches to become available."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 from noded.codec.schema import Limit, Registry
-from noded.types.batch import BATCH_BYTES_MAX
+from noded.types.batch import BATCH_BYTES_MAX, TRANSACTION_BYTES_MAX, TRANSACTIONS_MAX
 from noded.types.block import Block, BlockHeader
 from noded.types.evidence import EVIDENCE, Evidence
 from noded.types.ids import BatchHash, BlockHash, Epoch, Height, Signature, View
@@ -125,6 +125,15 @@ class GetBatches:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionsForwarded:
+    """Transactions that a node which is no validator hands on for its clients."""
+
+    transactions: Annotated[
+        tuple[Annotated[bytes, Limit(1, TRANSACTION_BYTES_MAX)], ...], Limit(1, TRANSACTIONS_MAX)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChainStatus:
     """Where a node stands; sent on connecting and from time to time."""
 
@@ -183,7 +192,9 @@ class EpochEntry:
 ConsensusMessage: TypeAlias = (
     Proposal | Votes | GetCertificates | Certificates | GetBlock | BlockFound | EvidenceFound | EpochEntry
 )
-BatchMessage: TypeAlias = BatchPushed | BatchesAnnounced | BatchesAcknowledged | GetBatches
+BatchMessage: TypeAlias = (
+    BatchPushed | BatchesAnnounced | BatchesAcknowledged | GetBatches | TransactionsForwarded
+)
 SyncMessage: TypeAlias = ChainStatus | GetBlocks | BlockRange
 Message: TypeAlias = ConsensusMessage | BatchMessage | SyncMessage
 
@@ -201,13 +212,14 @@ for _tag, _cls in (
     (17, BatchesAnnounced),
     (18, BatchesAcknowledged),
     (19, GetBatches),
+    (20, TransactionsForwarded),
     (32, ChainStatus),
     (33, GetBlocks),
     (34, BlockRange),
 ):
     MESSAGES.register(_tag, _cls)
 
-_BULK = (BlockFound, BatchPushed, BlockRange)
+_BULK = (BlockFound, BatchPushed, BlockRange, TransactionsForwarded)
 
 
 def is_bulk(message: Message) -> bool:

@@ -1,0 +1,160 @@
+"""Batches that this node holds: which are available, which a proposer may name, which were named before."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from noded.types.ids import BatchHash, Height, TimestampMs, ValidatorId
+from noded.types.transaction import DecodedBatch
+from noded.types.validator_set import ValidatorSet
+
+ORDERED_KEPT_HEIGHTS = 16
+"""Blocks for which batches stay at hand for peers who still lack one; older ones come by block sync."""
+
+ACKNOWLEDGED_MAX = 16_384
+"""Batches whose acknowledgements are counted at a time; the oldest are forgotten first."""
+
+PREFIX_BYTES = 8
+"""Of a batch's hash, in acknowledgements."""
+
+
+class BatchPool:
+    """
+    Valid batches by hash.
+
+    A batch is *held* from the moment that its record is written, *ordered* once a finalised block names it, and
+    forgotten `expiry_ms` after its author sealed it (B4).
+    """
+
+    def __init__(self, *, expiry_ms: int, author_bytes_max: int) -> None:
+        self._author_bytes_max = author_bytes_max
+        self._expiry_ms = expiry_ms
+        self._held: dict[BatchHash, DecodedBatch] = {}
+        self._unordered: dict[BatchHash, int] = {}
+        self._bytes_by_author: dict[ValidatorId, int] = {}
+        self._ordered: dict[BatchHash, TimestampMs] = {}
+        self._ordered_at: dict[Height, tuple[BatchHash, ...]] = {}
+        self._acknowledged: dict[bytes, int] = {}
+
+    def __contains__(self, batch: BatchHash) -> bool:
+        return batch in self._held
+
+    def get(self, batch: BatchHash) -> DecodedBatch | None:
+        """A batch that is held."""
+        return self._held.get(batch)
+
+    def is_ordered(self, batch: BatchHash) -> bool:
+        """Whether a finalised block that is not too old named the batch (B3)."""
+        return batch in self._ordered
+
+    def has_unordered(self) -> bool:
+        """Whether anything waits to be named."""
+        return bool(self._unordered)
+
+    def unordered(self) -> list[BatchHash]:
+        """What waits to be named, in order of arrival."""
+        return list(self._unordered)
+
+    def room(self, author: ValidatorId) -> int:
+        """Bytes that an author may still have under way (B5)."""
+        return self._author_bytes_max - self.unordered_bytes(author)
+
+    def unordered_bytes(self, author: ValidatorId) -> int:
+        """Bytes of an author's batches that wait to be named."""
+        return self._bytes_by_author.get(author, 0)
+
+    def hold(self, decoded: DecodedBatch) -> None:
+        """Take a valid batch whose record is written or, after a restart, was read."""
+        name = decoded.sealed.hash
+        if name in self._held:
+            return
+        self._held[name] = decoded
+        if name not in self._ordered:
+            size = len(decoded.sealed.encoding)
+            self._unordered[name] = size
+            author = decoded.sealed.batch.author
+            self._bytes_by_author[author] = self.unordered_bytes(author) + size
+
+    def acknowledge(self, prefixes: Iterable[bytes], validator_index: int) -> None:
+        """Count a validator among those who hold the batches of these prefixes."""
+        bit = 1 << validator_index
+        counted = self._acknowledged
+        for prefix in prefixes:
+            counted[prefix] = counted.get(prefix, 0) | bit
+        while len(counted) > ACKNOWLEDGED_MAX:
+            del counted[next(iter(counted))]
+
+    def is_available(self, batch: BatchHash, validators: ValidatorSet, me: int | None) -> bool:
+        """Whether a quorum says that it holds the batch, so that naming it cannot fail a view (B2)."""
+        bits = self._acknowledged.get(batch[:PREFIX_BYTES], 0)
+        if me is not None:
+            bits |= 1 << me
+        power = 0
+        while bits:
+            low = bits & -bits
+            index = low.bit_length() - 1
+            if index < len(validators):
+                power += validators.powers[index]
+            bits ^= low
+        return validators.is_quorum(power)
+
+    def select(
+        self,
+        *,
+        named: Sequence[BatchHash],
+        bytes_max: int,
+        count_max: int,
+        is_nameable: Callable[[DecodedBatch], bool],
+    ) -> tuple[BatchHash, ...]:
+        """Batches for the next block: in order of arrival, none of `named`, as many as fit."""
+        taken = dict.fromkeys(named)
+        chosen: list[BatchHash] = []
+        room = bytes_max
+        for name, size in self._unordered.items():
+            if len(chosen) == count_max:
+                break
+            if size <= room and name not in taken and is_nameable(self._held[name]):
+                chosen.append(name)
+                room -= size
+        return tuple(chosen)
+
+    def order(self, height: Height, batches: Sequence[BatchHash]) -> None:
+        """A finalised block names these."""
+        for name in batches:
+            decoded = self._held[name]
+            self._ordered[name] = decoded.sealed.batch.time_ms
+            self._leave(name)
+        self._ordered_at[height] = tuple(batches)
+        while len(self._ordered_at) > ORDERED_KEPT_HEIGHTS:
+            for name in self._ordered_at.pop(next(iter(self._ordered_at))):
+                self._held.pop(name, None)
+
+    def restore_ordered(self, batches: Iterable[tuple[BatchHash, TimestampMs]]) -> None:
+        """After a restart: what recent finalised blocks named."""
+        for name, time_ms in batches:
+            self._ordered[name] = time_ms
+            self._leave(name)
+
+    def expire(self, now_ms: TimestampMs) -> list[DecodedBatch]:
+        """Forget what no block may name any more (B4); returns the batches that were never ordered."""
+        deadline = now_ms - self._expiry_ms
+        overdue = [name for name in self._unordered if self._held[name].sealed.batch.time_ms < deadline]
+        lost = []
+        for name in overdue:
+            self._leave(name)
+            lost.append(self._held.pop(name))
+        while self._ordered:
+            oldest = next(iter(self._ordered))
+            if self._ordered[oldest] >= deadline:
+                break
+            del self._ordered[oldest]
+        return lost
+
+    def _leave(self, name: BatchHash) -> None:
+        size = self._unordered.pop(name, None)
+        self._acknowledged.pop(name[:PREFIX_BYTES], None)
+        if size is not None:
+            author = self._held[name].sealed.batch.author
+            left = self._bytes_by_author[author] - size
+            if left:
+                self._bytes_by_author[author] = left
+            else:
+                del self._bytes_by_author[author]

@@ -1,0 +1,261 @@
+"""Batches: this node's own are sealed and sent, others' verified and held, and a quorum's holding made known."""
+
+from collections.abc import Sequence
+
+from noded.consensus.inputs import TimerKind
+from noded.errors import InvalidMessage
+from noded.mempool.errors import NoValidatorReachable
+from noded.mempool.pool import PREFIX_BYTES, BatchPool
+from noded.node.effects import Answer, Persist, Submission
+from noded.node.exchange import FETCH_RETRY_MS, BatchExchange
+from noded.node.gateway import Gateway, refusal
+from noded.node.outbox import Outbox
+from noded.node.settings import (
+    BATCH_AGE_MS,
+    BATCHES_SERVED_MAX,
+    DIRECT_ACKNOWLEDGE_MAX,
+    FORWARDED_BYTES_MAX,
+    FORWARDED_WAITING_MAX,
+    PUSH_BYTES_MAX,
+    PUSH_VALIDATORS_MAX,
+    Signer,
+)
+from noded.types.batch import Batch, batch_signing_bytes, seal_batch
+from noded.types.ids import BatchHash, ChainId, Epoch, PeerId, TimestampMs
+from noded.types.messages import (
+    HELD_MAX,
+    BatchesAcknowledged,
+    BatchesAnnounced,
+    BatchPushed,
+    GetBatches,
+    TransactionsForwarded,
+)
+from noded.types.records import BatchRecord
+from noded.types.transaction import DecodedBatch, SignedTransaction
+from noded.types.validator_set import ValidatorSet
+
+
+class BatchDesk:
+    """Everything about batches but whether a block may name them."""
+
+    def __init__(
+        self, *, me: PeerId, chain_id: ChainId, signer: Signer, pool: BatchPool, outbox: Outbox
+    ) -> None:
+        self.pool = pool
+        self.exchange = BatchExchange(chain_id, pool)
+        self.newly_held: list[BatchHash] = []
+        """Since the node last looked; it empties the list."""
+        self._gateway = Gateway(chain_id)
+        self._me = me
+        self._chain_id = chain_id
+        self._signer = signer
+        self._outbox = outbox
+        self._number = 0
+        self._forwarded = 0
+        self._sets: dict[Epoch, ValidatorSet] = {}
+        self._validators: ValidatorSet
+        self._next_proposers: tuple[PeerId, ...] = ()
+        self._connected: dict[PeerId, None] = {}
+
+    def enter_epoch(self, validators: ValidatorSet) -> None:
+        """Judge authors by this table from now on, and by the one before for batches on their way."""
+        previous = self._sets.get(Epoch(validators.epoch - 1))
+        self._sets = {validators.epoch: validators}
+        if previous is not None:
+            self._sets[previous.epoch] = previous
+        self._validators = validators
+
+    def follow_view(self, proposers: tuple[PeerId, ...]) -> None:
+        """Who proposes in this view and the next: to them a held batch is acknowledged."""
+        self._next_proposers = proposers
+
+    def peer_up(self, peer: PeerId) -> None:
+        """A peer can be sent to; it gets the names of what waits to be ordered."""
+        self._connected[peer] = None
+        waiting = self.pool.unordered()[-HELD_MAX:]
+        if waiting and peer in self._validators:
+            self._outbox.send((peer,), BatchesAnnounced(hashes=tuple(waiting)))
+
+    def peer_down(self, peer: PeerId) -> None:
+        """A peer cannot be sent to any more."""
+        self._connected.pop(peer, None)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of this node's clients' transactions that no finalised block names yet."""
+        return self._gateway.size_bytes + self.pool.unordered_bytes(self._me)
+
+    # Transactions of clients
+
+    def submit(self, token: int, encodings: tuple[bytes, ...], now_ms: TimestampMs) -> None:
+        """Take transactions from this node's clients and answer what became of each (B6)."""
+        admission = self._gateway.admit(encodings, self.pool.room(self._me))
+
+        def judged(results: tuple[bool, ...]) -> None:
+            accepted, answers = self._gateway.verified(admission, results)
+            if self._me in self._validators:
+                self._pack(accepted, now_ms)
+            elif accepted and not self._hand_on(accepted):
+                answers = tuple(self._unreachable(answer) for answer in answers)
+            self._outbox.put(Answer(token, answers))
+
+        self._outbox.verify(admission.checks, judged)
+
+    def on_forwarded(self, message: TransactionsForwarded, now_ms: TimestampMs) -> None:
+        """Take transactions that a node hands on which is no validator; what is refused is dropped."""
+        if self._me not in self._validators or self._forwarded >= FORWARDED_WAITING_MAX:
+            return
+        self._forwarded += 1
+        admission = self._gateway.admit(message.transactions, self.pool.room(self._me))
+
+        def judged(results: tuple[bool, ...]) -> None:
+            self._forwarded -= 1
+            accepted, _ = self._gateway.verified(admission, results)
+            self._pack(accepted, now_ms)
+
+        self._outbox.verify(admission.checks, judged)
+
+    def _pack(self, accepted: Sequence[SignedTransaction], now_ms: TimestampMs) -> None:
+        builder = self._gateway.builder
+        for signed in accepted:
+            if not builder.fits(signed):
+                self._seal(now_ms)
+            if not len(builder):
+                self._outbox.wake(TimerKind.BATCH, BATCH_AGE_MS)
+            builder.add(signed, now_ms)
+
+    def _hand_on(self, accepted: Sequence[SignedTransaction]) -> bool:
+        able = [peer for peer in self._connected if peer in self._validators]
+        if not able:
+            for signed in accepted:
+                self._gateway.builder.forget(signed.hash)
+            return False
+        chosen = able[accepted[0].hash[0] % len(able)]
+        transactions: list[bytes] = []
+        size = 0
+        for signed in accepted:
+            if size + len(signed.encoding) > FORWARDED_BYTES_MAX:
+                self._outbox.send((chosen,), TransactionsForwarded(transactions=tuple(transactions)))
+                transactions, size = [], 0
+            transactions.append(signed.encoding)
+            size += len(signed.encoding)
+        self._outbox.send((chosen,), TransactionsForwarded(transactions=tuple(transactions)))
+        return True
+
+    def _unreachable(self, answer: Submission) -> Submission:
+        if answer.refused is not None:
+            return answer
+        return refusal(answer.hash, NoValidatorReachable("no validator is connected to this node"))
+
+    # Batches of this node
+
+    def seal_due(self, now_ms: TimestampMs) -> None:
+        """Seal the open batch if it is old enough."""
+        builder = self._gateway.builder
+        if builder.is_due(now_ms, BATCH_AGE_MS):
+            self._seal(now_ms)
+        elif len(builder):
+            self._outbox.wake(TimerKind.BATCH, BATCH_AGE_MS)
+
+    def _seal(self, now_ms: TimestampMs) -> None:
+        taken = self._gateway.builder.take()
+        if self._me not in self._validators:
+            self._hand_on(taken)
+            return
+        self._number = max(self._number + 1, now_ms)
+        fields = {
+            "author": self._me,
+            "epoch": self._validators.epoch,
+            "number": self._number,
+            "time_ms": now_ms,
+            "transactions": tuple(signed.encoding for signed in taken),
+        }
+        signature = self._signer.sign_batch(batch_signing_bytes(self._chain_id, **fields))
+        sealed = seal_batch(Batch(**fields, signature=signature))
+        self._hold(DecodedBatch(sealed=sealed, transactions=taken))
+        others = [peer for peer in self._validators.ids() if peer != self._me]
+        if len(self._validators) <= PUSH_VALIDATORS_MAX or len(sealed.encoding) <= PUSH_BYTES_MAX:
+            self._outbox.send(others, BatchPushed(batch=sealed.encoding))
+        else:
+            self._outbox.send(others, BatchesAnnounced(hashes=(sealed.hash,)))
+
+    def restore(self, decoded: DecodedBatch) -> None:
+        """A batch read from the log: it is held already."""
+        self.pool.hold(decoded)
+        self.newly_held.append(decoded.sealed.hash)
+
+    def _hold(self, decoded: DecodedBatch) -> None:
+        was_idle = not self.pool.has_unordered()
+        self._outbox.put(Persist(BatchRecord(encoding=decoded.sealed.encoding)))
+        self.pool.hold(decoded)
+        name = decoded.sealed.hash
+        self.newly_held.append(name)
+        if len(self._validators) <= DIRECT_ACKNOWLEDGE_MAX or was_idle:
+            proposers = [peer for peer in self._next_proposers if peer != self._me]
+            if self._me in self._validators:
+                self._outbox.send(proposers, BatchesAcknowledged(hashes=(name,)))
+
+    # Batches of others
+
+    def on_pushed(self, peer: PeerId, message: BatchPushed, now_ms: TimestampMs) -> None:
+        """Verify a batch, then hold it; raises `InvalidMessage`."""
+        received = self.exchange.receive(peer, message.batch, self._sets)
+        if received is None:
+            return
+        decoded, checks = received
+
+        def judged(results: tuple[bool, ...]) -> None:
+            try:
+                self.exchange.verified(decoded, results)
+            except InvalidMessage as error:
+                self._outbox.penalize(peer, error)
+                return
+            self._hold(decoded)
+
+        self._outbox.verify(checks, judged)
+
+    def on_announced(self, peer: PeerId, message: BatchesAnnounced, now_ms: TimestampMs) -> None:
+        """Ask for what is not at hand."""
+        unknown = [
+            name for name in message.hashes if name not in self.pool and not self.pool.is_ordered(name)
+        ]
+        if unknown:
+            self.exchange.want(unknown, (peer,), now_ms, needed=False)
+            self.fetch_due(now_ms)
+
+    def on_acknowledged(self, peer: PeerId, prefixes: Sequence[bytes]) -> None:
+        """Count a validator among those who hold these batches."""
+        index = self._validators.index_by_id.get(peer)
+        if index is not None:
+            self.pool.acknowledge(prefixes, index)
+
+    def on_asked(self, peer: PeerId, message: GetBatches) -> None:
+        """Send what is at hand of what a peer lacks."""
+        for name in message.hashes[:BATCHES_SERVED_MAX]:
+            decoded = self.pool.get(name)
+            if decoded is not None:
+                self._outbox.send((peer,), BatchPushed(batch=decoded.sealed.encoding))
+
+    def fetch(self, batches: Sequence[BatchHash], holders: Sequence[PeerId], now_ms: TimestampMs) -> None:
+        """Get batches that a block names, from the first of the holders who has them."""
+        if not batches or not holders:
+            return
+        self.exchange.want(batches, holders, now_ms, needed=True)
+        self.fetch_due(now_ms)
+
+    def fetch_due(self, now_ms: TimestampMs) -> None:
+        """Ask (again) for what is still missing."""
+        for peer, request in self.exchange.requests(now_ms):
+            self._outbox.send((peer,), request)
+        if self.exchange.has_wanted():
+            self._outbox.wake(TimerKind.FETCH, FETCH_RETRY_MS)
+
+    def expire(self, now_ms: TimestampMs) -> None:
+        """Drop what no block may name any more; this node's own transactions go into a new batch (B4)."""
+        for decoded in self.pool.expire(now_ms):
+            if decoded.sealed.batch.author == self._me:
+                self._pack(decoded.transactions, now_ms)
+
+    def held_prefixes(self) -> tuple[bytes, ...]:
+        """Names of what this node holds and no finalised block names, to ride on its votes."""
+        return tuple(name[:PREFIX_BYTES] for name in self.pool.unordered()[:HELD_MAX])

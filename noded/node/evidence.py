@@ -1,0 +1,74 @@
+"""Proven faults on their way into blocks, and the judgement of those that blocks carry."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from noded.consensus.evidence import evidence_checks
+from noded.errors import InvalidMessage
+from noded.ledger.ledger import Ledger
+from noded.node.outbox import Outbox
+from noded.node.settings import ENCLOSED_EVIDENCE_MAX, EVIDENCE_KEPT
+from noded.types.evidence import Evidence
+from noded.types.ids import ChainId, Epoch, ValidatorId, View
+from noded.types.messages import EvidenceFound
+
+_Key: TypeAlias = tuple[ValidatorId, Epoch, View, str]
+
+
+def evidence_key(evidence: Evidence) -> _Key:
+    """One penalty for each: culprit, epoch, view and kind."""
+    return evidence.culprit, evidence.epoch, evidence.view, type(evidence).__name__
+
+
+class EvidenceDesk:
+    """Keeps evidence until a finalised block carries it."""
+
+    def __init__(self, chain_id: ChainId, outbox: Outbox) -> None:
+        self._chain_id = chain_id
+        self._outbox = outbox
+        self._waiting: dict[_Key, Evidence] = {}
+        self._done: dict[_Key, None] = {}
+
+    def is_pending(self) -> bool:
+        """Whether a block should carry evidence."""
+        return bool(self._waiting)
+
+    def pending(self) -> tuple[Evidence, ...]:
+        """What the next block should carry."""
+        return tuple(self._waiting.values())[:ENCLOSED_EVIDENCE_MAX]
+
+    def add(self, evidence: Evidence) -> EvidenceFound | None:
+        """Take verified evidence; returns what to tell the others, or None if it is known."""
+        key = evidence_key(evidence)
+        if key in self._waiting or key in self._done or len(self._waiting) >= EVIDENCE_KEPT:
+            return None
+        self._waiting[key] = evidence
+        return EvidenceFound(evidence=evidence)
+
+    def committed(self, evidence: tuple[Evidence, ...]) -> None:
+        """A finalised block carries these."""
+        for piece in evidence:
+            key = evidence_key(piece)
+            self._waiting.pop(key, None)
+            self._done[key] = None
+            if len(self._done) > EVIDENCE_KEPT:
+                del self._done[next(iter(self._done))]
+
+    def judge(
+        self, evidence: tuple[Evidence, ...], ledger: Ledger, then: Callable[[str | None], None]
+    ) -> None:
+        """Find out whether all pieces prove what they claim; `then` is told why not, or None."""
+        checks = []
+        for piece in evidence:
+            validators = ledger.validators_of(piece.epoch)
+            if validators is None:
+                then(f"evidence of epoch {piece.epoch}, whose table is not kept")
+                return
+            try:
+                checks += evidence_checks(piece, self._chain_id, validators)
+            except InvalidMessage as error:
+                then(str(error))
+                return
+        self._outbox.verify(
+            tuple(checks), lambda results: then(None if all(results) else "evidence with a bad signature")
+        )

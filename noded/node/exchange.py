@@ -1,0 +1,169 @@
+"""Batches between nodes: pushed or announced once, pulled where missing, verified once, then held."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from noded.consensus.effects import SignatureCheck
+from noded.errors import InvalidMessage
+from noded.mempool.checks import signature_checks
+from noded.mempool.errors import InvalidBatch, QuotaExceeded
+from noded.mempool.pool import BatchPool
+from noded.types.batch import batch_signing_bytes, decode_batch
+from noded.types.ids import BatchHash, ChainId, Epoch, PeerId, TimestampMs
+from noded.types.messages import HASHES_MAX, GetBatches
+from noded.types.transaction import DecodedBatch, decode_transactions
+from noded.types.validator_set import ValidatorSet
+
+FETCH_RETRY_MS = 500
+"""Until a missing batch is asked of the next peer."""
+
+UNDER_VERIFICATION_MAX = 1024
+"""Batches whose signatures are being verified; further ones wait to be pulled."""
+
+ANNOUNCED_MAX = 8192
+"""Batches fetched at a time because somebody announced them."""
+
+ANNOUNCED_TRIES = 3
+"""Requests to each peer that announced a batch, before its word is doubted."""
+
+INVALID_KEPT = 1024
+"""Hashes of batches found invalid, so that blocks naming them are refused at once."""
+
+
+@dataclass(slots=True)
+class _Wanted:
+    holders: list[PeerId]
+    needed: bool = False
+    """Whether a block names it; otherwise somebody merely announced it."""
+    asked: int = 0
+    due_ms: TimestampMs = field(default=TimestampMs(0))
+
+
+class BatchExchange:
+    """Batches on their way into the pool."""
+
+    def __init__(self, chain_id: ChainId, pool: BatchPool) -> None:
+        self._chain_id = chain_id
+        self._pool = pool
+        self._verifying: dict[BatchHash, DecodedBatch] = {}
+        self._wanted: dict[BatchHash, _Wanted] = {}
+        self._invalid: dict[BatchHash, str] = {}
+
+    def why_invalid(self, batch: BatchHash) -> str | None:
+        """Why a batch is invalid, if it is known to be."""
+        return self._invalid.get(batch)
+
+    def is_wanted(self, batch: BatchHash) -> bool:
+        """Whether somebody waits for this batch."""
+        return batch in self._wanted
+
+    def receive(
+        self, peer: PeerId, encoding: bytes, validators_by_epoch: dict[Epoch, ValidatorSet]
+    ) -> tuple[DecodedBatch, tuple[SignatureCheck, ...]] | None:
+        """
+        Take a batch in; returns what must be verified, or None if there is nothing new in it.
+
+        Raises:
+            InvalidBatch: No correct validator sends this (B1).
+            QuotaExceeded: Its author has too much under way (B5).
+        """
+        sealed = decode_batch(encoding)
+        name, batch = sealed.hash, sealed.batch
+        if name in self._pool or name in self._verifying or self._pool.is_ordered(name):
+            return None
+        if name in self._invalid:
+            raise InvalidBatch(batch=name, why=self._invalid[name])
+        wanted = name in self._wanted
+        if peer != batch.author and not wanted:
+            raise InvalidBatch(batch=name, why="pushed by another than its author")
+        validators = validators_by_epoch.get(batch.epoch)
+        if validators is None or batch.author not in validators:
+            if validators is None:
+                return None
+            raise self._mark_invalid(name, f"its author is no validator of epoch {batch.epoch}")
+        if not wanted and len(encoding) > self._pool.room(batch.author):
+            raise QuotaExceeded(f"batch {name.hex()[:16]} of {batch.author.hex()}")
+        if not wanted and len(self._verifying) >= UNDER_VERIFICATION_MAX:
+            return None
+        try:
+            decoded = decode_transactions(sealed)
+        except InvalidMessage as error:
+            raise self._mark_invalid(name, str(error)) from error
+        author_check = SignatureCheck(
+            validators.public_key(batch.author),
+            batch_signing_bytes(
+                self._chain_id,
+                author=batch.author,
+                epoch=batch.epoch,
+                number=batch.number,
+                time_ms=batch.time_ms,
+                transactions=batch.transactions,
+            ),
+            batch.signature,
+        )
+        self._verifying[name] = decoded
+        checks = [author_check]
+        for signed in decoded.transactions:
+            checks += signature_checks(signed)
+        return decoded, tuple(checks)
+
+    def verified(self, decoded: DecodedBatch, results: tuple[bool, ...]) -> None:
+        """
+        The verdict on what `receive` returned; on success the batch is ready to be held.
+
+        Raises:
+            InvalidBatch: A signature does not verify (B1).
+        """
+        name = decoded.sealed.hash
+        del self._verifying[name]
+        if not all(results):
+            if not results[0]:
+                raise InvalidBatch(batch=name, why="its author did not sign it")
+            raise self._mark_invalid(name, "a transaction's signature does not verify")
+        self._wanted.pop(name, None)
+
+    def want(
+        self, batches: Sequence[BatchHash], holders: Sequence[PeerId], now_ms: TimestampMs, *, needed: bool
+    ) -> None:
+        """A block names these batches, or a holder announced them; the holders should have them, best first."""
+        for name in batches:
+            if not needed and name not in self._wanted and len(self._wanted) >= ANNOUNCED_MAX:
+                break
+            wanted = self._wanted.setdefault(name, _Wanted(holders=[], due_ms=now_ms))
+            wanted.needed = wanted.needed or needed
+            wanted.holders += [peer for peer in holders if peer not in wanted.holders]
+
+    def requests(self, now_ms: TimestampMs) -> list[tuple[PeerId, GetBatches]]:
+        """What to ask of whom now; each missing batch of one holder after the other."""
+        self._give_up()
+        by_peer: dict[PeerId, list[BatchHash]] = {}
+        for name, wanted in self._wanted.items():
+            if wanted.due_ms > now_ms or name in self._verifying or not wanted.holders:
+                continue
+            peer = wanted.holders[wanted.asked % len(wanted.holders)]
+            wanted.asked += 1
+            wanted.due_ms = TimestampMs(now_ms + FETCH_RETRY_MS)
+            by_peer.setdefault(peer, []).append(name)
+        return [
+            (peer, GetBatches(hashes=tuple(names[:HASHES_MAX]))) for peer, names in by_peer.items()
+        ]
+
+    def has_wanted(self) -> bool:
+        """Whether any batch is still missing."""
+        return bool(self._wanted)
+
+    def _give_up(self) -> None:
+        hopeless = [
+            name
+            for name, wanted in self._wanted.items()
+            if not wanted.needed and wanted.asked >= ANNOUNCED_TRIES * len(wanted.holders)
+        ]
+        for name in hopeless:
+            del self._wanted[name]
+
+    def _mark_invalid(self, name: BatchHash, why: str) -> InvalidBatch:
+        self._invalid[name] = why
+        self._wanted.pop(name, None)
+        if len(self._invalid) > INVALID_KEPT:
+            del self._invalid[next(iter(self._invalid))]
+        return InvalidBatch(batch=name, why=why)

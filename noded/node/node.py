@@ -1,0 +1,449 @@
+"""
+One institution's node, without I/O: consensus, batches, block sync and ledger behind one `step`.
+
+Consensus asks (BuildPayload, CheckPayload, Commit, EnterEpoch); this module answers from the batches at hand and the
+ledger, at once where it can and later where a batch is missing. Everything else that consensus wants is passed on to
+the driver.
+"""
+
+from collections import deque
+from dataclasses import replace
+from typing import assert_never
+
+from noded.blocksync import BlockSync, CheckedRange
+from noded.consensus import effects as wanted
+from noded.consensus import inputs as told
+from noded.consensus.core import ConsensusCore
+from noded.errors import InvalidMessage
+from noded.mempool.pool import PREFIX_BYTES
+from noded.node.batches import BatchDesk
+from noded.node.chain import Chain, StateDiffers
+from noded.node.effects import CommitBlocks, Effect, Halt, MembersChanged, SendBlocks, Verify
+from noded.node.evidence import EvidenceDesk
+from noded.node.inputs import (
+    Committed,
+    Input,
+    MessageReceived,
+    PeerDown,
+    PeerUp,
+    TimerFired,
+    TimerKind,
+    TransactionsSubmitted,
+    Verified,
+)
+from noded.node.outbox import Outbox
+from noded.node.payload import PayloadRules
+from noded.node.settings import CHECKS_WAITING_MAX, STATUS_INTERVAL_MS
+from noded.ledger.commit import CommittedBlock
+from noded.ledger.ledger import Ledger
+from noded.types.block import Block, BlockKind
+from noded.types.ids import BlockHash, Epoch, InstitutionId, PeerId, TimestampMs, View
+from noded.types.messages import (
+    BatchesAcknowledged,
+    BatchesAnnounced,
+    BatchPushed,
+    BlockRange,
+    ChainStatus,
+    GetBatches,
+    GetBlocks,
+    TransactionsForwarded,
+    Votes,
+)
+from noded.types.validator_set import ValidatorSet
+from noded.types.vote import VoteKind
+
+
+class Node:
+    """See the module; made by `noded.node.start`."""
+
+    def __init__(
+        self,
+        *,
+        me: InstitutionId,
+        core: ConsensusCore,
+        ledger: Ledger,
+        chain: Chain,
+        batches: BatchDesk,
+        payloads: PayloadRules,
+        evidence: EvidenceDesk,
+        sync: BlockSync,
+        outbox: Outbox,
+        validators: ValidatorSet,
+    ) -> None:
+        self.me = me
+        self.core = core
+        self.ledger = ledger
+        self.chain = chain
+        self.batches = batches
+        self.validators = validators
+        self._payloads = payloads
+        self._evidence = evidence
+        self._sync = sync
+        self._out = outbox
+        self._told: deque[told.Input] = deque()
+        self._checks: dict[BlockHash, wanted.CheckPayload] = {}
+        self._build: wanted.BuildPayload | None = None
+        self._patient: wanted.BuildPayload | None = None
+        self._entering: wanted.EnterEpoch | None = None
+        self._work_known = False
+        self._halted: str | None = None
+        self._peers: dict[PeerId, None] = {}
+        self._followed: tuple[Epoch, View] | None = None
+
+    @property
+    def halted(self) -> str | None:
+        """Why this node does not vote any more; None while it does."""
+        return self._halted
+
+    def start(self, now_ms: TimestampMs) -> list[Effect]:
+        """Begin, after whatever was restored; to be called once, before the first step."""
+        self._out.wake(TimerKind.SYNC, STATUS_INTERVAL_MS)
+        self._follow_view()
+        for effect in self.core.start(now_ms):
+            self._perform(effect, now_ms)
+        self._settle(now_ms)
+        return self._out.take()
+
+    def step(self, event: Input, now_ms: TimestampMs) -> list[Effect]:
+        """
+        Apply one input and return what to do about it.
+
+        Args:
+            event: What happened; a peer's message may say anything.
+            now_ms: The driver's clock.
+
+        Returns:
+            Effects, to be performed in this order; what Persist names is durable before a later Send or Answer.
+        """
+        match event:
+            case MessageReceived(peer, message):
+                try:
+                    self._on_message(peer, message, now_ms)
+                except InvalidMessage as error:
+                    self._out.penalize(peer, error)
+            case Verified(token, results):
+                if token & 1:
+                    self._out.verified(token, results)
+                else:
+                    self._told.append(told.Verified(token >> 1, results))
+            case TimerFired(timer):
+                self._on_timer(timer.kind, event, now_ms)
+            case TransactionsSubmitted(token, transactions):
+                self.batches.submit(token, transactions, now_ms)
+            case Committed(height):
+                self.ledger.folded(height)
+            case PeerUp(peer):
+                self._on_peer_up(peer)
+            case PeerDown(peer):
+                self._peers.pop(peer, None)
+                self._sync.on_peer_down(peer)
+                self.batches.peer_down(peer)
+                self._told.append(event)
+            case _:
+                assert_never(event)
+        self._settle(now_ms)
+        return self._out.take()
+
+    def check(self) -> None:
+        """Costly invariants, for simulations and tests."""
+        self.core.check()
+        assert not self._told
+        assert self.chain.height == self.chain.tip.header.height
+
+    # Inputs
+
+    def _on_message(self, peer: PeerId, message: object, now_ms: TimestampMs) -> None:
+        match message:
+            case Votes():
+                if message.held:
+                    self._on_acknowledged(peer, message.held, now_ms)
+                self._told.append(told.MessageReceived(peer, message))
+            case BatchPushed():
+                self.batches.on_pushed(peer, message, now_ms)
+            case BatchesAcknowledged():
+                self._on_acknowledged(peer, tuple(name[:PREFIX_BYTES] for name in message.hashes), now_ms)
+            case BatchesAnnounced():
+                self.batches.on_announced(peer, message, now_ms)
+            case GetBatches():
+                self.batches.on_asked(peer, message)
+            case TransactionsForwarded():
+                self.batches.on_forwarded(message, now_ms)
+            case ChainStatus():
+                self._sync.on_status(peer, message)
+                self._ask_for_blocks(now_ms)
+            case GetBlocks():
+                last = min(message.last, self.chain.height)
+                self._out.put(SendBlocks(peer, message.first, type(message.last)(last)))
+            case BlockRange():
+                self._on_range(peer, message, now_ms)
+            case _:
+                self._told.append(told.MessageReceived(peer, message))  # type: ignore[arg-type]
+
+    def _on_timer(self, kind: TimerKind, event: TimerFired, now_ms: TimestampMs) -> None:
+        match kind:
+            case TimerKind.BATCH:
+                self.batches.seal_due(now_ms)
+            case TimerKind.FETCH:
+                self.batches.fetch_due(now_ms)
+            case TimerKind.BUILD:
+                self._try_build(now_ms, patient=False)
+            case TimerKind.SYNC:
+                self._out.wake(TimerKind.SYNC, STATUS_INTERVAL_MS)
+                self.batches.expire(now_ms)
+                self._ask_for_blocks(now_ms)
+                self._tell_status([peer for peer in self._peers if peer not in self.validators])
+            case _:
+                self._told.append(event)
+
+    def _on_acknowledged(self, peer: PeerId, prefixes: tuple[bytes, ...], now_ms: TimestampMs) -> None:
+        self.batches.on_acknowledged(peer, prefixes)
+        if self._build is not None:
+            self._try_build(now_ms, patient=True)
+
+    def _on_peer_up(self, peer: PeerId) -> None:
+        self._peers[peer] = None
+        self._tell_status([peer])
+        self.batches.peer_up(peer)
+        self._told.append(told.PeerUp(peer))
+
+    def _tell_status(self, peers: list[PeerId]) -> None:
+        header = self.chain.tip.header
+        status = ChainStatus(
+            epoch=self.core.epoch, view=self.core.view, height=header.height, hash=self.chain.tip.hash
+        )
+        self._out.send(peers, status)
+
+    # Consensus
+
+    def _settle(self, now_ms: TimestampMs) -> None:
+        """Let consensus and the rest tell each other until neither has anything new."""
+        while True:
+            if self.batches.newly_held:
+                self.batches.newly_held.clear()
+                self._resume(now_ms)
+            self._tell_work()
+            if not self._told:
+                return
+            event = self._told.popleft()
+            if self._halted is not None:
+                continue
+            for effect in self.core.step(event, now_ms):
+                self._perform(effect, now_ms)
+            self._follow_view()
+
+    def _tell_work(self) -> None:
+        pending = self.batches.pool.has_unordered() or self._evidence.is_pending()
+        if pending != self._work_known:
+            self._work_known = pending
+            self._told.append(told.WorkChanged(pending))
+
+    def _follow_view(self) -> None:
+        view = self.core.view
+        if (self.validators.epoch, view) != self._followed:
+            self._followed = (self.validators.epoch, view)
+            proposers = (self.validators.proposer(view), self.validators.proposer(View(view + 1)))
+            self.batches.follow_view(tuple(dict.fromkeys(proposers)))
+
+    def _perform(self, effect: wanted.Effect, now_ms: TimestampMs) -> None:
+        match effect:
+            case wanted.Send(peers, Votes() as votes):
+                self._send_votes(peers, votes)
+            case wanted.Persist() | wanted.Send() | wanted.StartTimer() | wanted.PenalizePeer():
+                self._out.put(effect)
+            case wanted.Verify(token, checks):
+                self._out.put(Verify(token << 1, checks))
+            case wanted.BuildPayload():
+                self._build = effect
+                self._try_build(now_ms, patient=True)
+            case wanted.CheckPayload():
+                self._checks[effect.block.hash] = effect
+                while len(self._checks) > CHECKS_WAITING_MAX:
+                    del self._checks[next(iter(self._checks))]
+                self._try_check(effect, now_ms)
+            case wanted.Commit(blocks, seals, finalization):
+                self.chain.finalize(blocks, seals, finalization)
+                self._advance(now_ms)
+            case wanted.EnterEpoch():
+                self._entering = effect
+                self._try_enter()
+            case wanted.Report(evidence):
+                message = self._evidence.add(evidence)
+                if message is not None:
+                    self._out.send([peer for peer in self.validators.ids() if peer != self.me], message)
+            case wanted.SyncNeeded(peer, _):
+                self._sync.want(peer, self.chain.height)
+                self._ask_for_blocks(now_ms)
+            case _:
+                assert_never(effect)
+
+    def _send_votes(self, peers: tuple[PeerId, ...], votes: Votes) -> None:
+        if any(vote.kind is VoteKind.NOTARIZE for vote in votes.votes):
+            held = self.batches.held_prefixes()
+            if held:
+                votes = replace(votes, held=held)
+        self._out.send(peers, votes)
+
+    # Payloads
+
+    def _try_build(self, now_ms: TimestampMs, *, patient: bool) -> None:
+        """Answer BuildPayload; a patient proposer first waits for its batches to become available (B2)."""
+        build = self._build
+        if build is None or self._halted is not None:
+            return
+        if self.chain.is_waiting() or not self._executed(build.ancestors, (), now_ms):
+            return
+        holder = self.chain.state_holder(build.parent, build.ancestors)
+        if not self.ledger.is_executed(holder):
+            self._build = None
+            return
+        index = self.validators.index_by_id.get(self.me)
+        payload = self._payloads.build(build, self.validators, index, now_ms)
+        if patient and not payload and build.kind is not BlockKind.SEAL and self.batches.pool.has_unordered():
+            if self._patient is not build:
+                self._patient = build
+                self._out.wake(TimerKind.BUILD, self._payloads.patience_ms)
+            return
+        self._build = None
+        terminal = build.kind is BlockKind.TERMINAL
+        self._told.append(
+            told.PayloadBuilt(
+                epoch=build.epoch,
+                view=build.view,
+                parent=build.parent,
+                payload=payload,
+                parent_state_root=self.ledger.state_root_after(holder),
+                evidence=() if build.kind is BlockKind.SEAL else self._evidence.pending(),
+                next_epoch_root=self.ledger.next_validators(holder).root if terminal else None,
+            )
+        )
+
+    def _try_check(self, check: wanted.CheckPayload, now_ms: TimestampMs) -> None:
+        """Answer CheckPayload, unless a batch is missing (B1, B3, B7)."""
+        block = check.block
+        invalid = self._payloads.known_invalid(block)
+        if invalid is None:
+            if self.chain.is_waiting() or not self._executed((*check.ancestors,), check.hints, now_ms):
+                return
+            missing = self._payloads.missing(block)
+            if missing:
+                self.batches.fetch(missing, self._payloads.holders(block, check.hints, self.me), now_ms)
+                return
+            holder = self.chain.state_holder(block.header.parent_hash, check.ancestors)
+            if not self.ledger.is_executed(holder):
+                del self._checks[block.hash]
+                return
+            invalid = self._payloads.why_invalid(check, self.validators) or self._why_state_differs(
+                block, holder
+            )
+        del self._checks[block.hash]
+        if invalid is not None or not block.body.evidence:
+            self._told.append(told.PayloadChecked(block.hash, invalid))
+            return
+
+        def judged(why: str | None) -> None:
+            self._told.append(told.PayloadChecked(block.hash, why))
+
+        self._evidence.judge(block.body.evidence, self.ledger, judged)
+
+    def _why_state_differs(self, block: Block, holder: BlockHash) -> str | None:
+        header = block.header
+        if header.parent_state_root != self.ledger.state_root_after(holder):
+            return "another parent state root"
+        if header.kind is BlockKind.TERMINAL:
+            if header.next_epoch_root != self.ledger.next_validators(holder).root:
+                return "another next epoch root"
+        return None
+
+    def _executed(
+        self, ancestors: tuple[Block, ...], hints: tuple[PeerId, ...], now_ms: TimestampMs
+    ) -> bool:
+        """Whether all unfinalised ancestors are executed; batches that this needs are fetched."""
+        for ancestor in reversed(ancestors):
+            if not self.chain.execute(ancestor):
+                holders = self._payloads.holders(ancestor, hints or tuple(self._peers), self.me)
+                self.batches.fetch(self._payloads.missing(ancestor), holders, now_ms)
+                return False
+        return True
+
+    # The finalised chain
+
+    def _advance(self, now_ms: TimestampMs) -> None:
+        """Commit what is final and complete."""
+        try:
+            committed = self.chain.advance()
+        except StateDiffers as error:
+            self._halt(str(error))
+            return
+        self._committed(committed)
+        for block, missing in self.chain.missing():
+            holders = self._payloads.holders(block, tuple(self._peers), self.me)
+            self.batches.fetch(missing, holders, now_ms)
+
+    def _committed(self, committed: list[CommittedBlock]) -> None:
+        if not committed:
+            return
+        self._out.put(CommitBlocks(tuple(committed)))
+        for one in committed:
+            self._evidence.committed(one.block.body.evidence)
+        if any(one.members_changed for one in committed):
+            self._out.put(MembersChanged())
+        self._try_enter()
+
+    def _try_enter(self) -> None:
+        """Answer EnterEpoch once the epoch's terminal block is committed."""
+        entering = self._entering
+        if entering is None or self.chain.tip.hash != entering.terminal.hash:
+            return
+        self._entering = None
+        validators = self.ledger.current_validators()
+        if validators.root != entering.terminal.header.next_epoch_root:
+            self._halt(f"the table of epoch {validators.epoch} is not what a quorum finalised")
+            return
+        self.validators = validators
+        self.batches.enter_epoch(validators)
+        self._told.append(told.EpochReady(validators, entering.terminal))
+
+    def _resume(self, now_ms: TimestampMs) -> None:
+        """New batches are at hand: go on with whatever waits for one."""
+        if self.chain.is_waiting():
+            self._advance(now_ms)
+        for check in list(self._checks.values()):
+            self._try_check(check, now_ms)
+        self._try_build(now_ms, patient=True)
+
+    def _halt(self, reason: str) -> None:
+        self._halted = reason
+        self._out.put(Halt(reason))
+
+    # Block sync
+
+    def _ask_for_blocks(self, now_ms: TimestampMs) -> None:
+        request = self._sync.next_request(self.chain.height, now_ms)
+        if request is not None:
+            peer, message = request
+            self._out.send((peer,), message)
+
+    def _on_range(self, peer: PeerId, message: BlockRange, now_ms: TimestampMs) -> None:
+        checked = self._sync.on_range(peer, message, self.chain.tip.header, self.validators)
+        if checked is not None:
+            self._out.verify(checked.checks, lambda results: self._on_range_verified(checked, results, now_ms))
+        else:
+            self._ask_for_blocks(now_ms)
+
+    def _on_range_verified(
+        self, checked: CheckedRange, results: tuple[bool, ...], now_ms: TimestampMs
+    ) -> None:
+        if not all(results):
+            self._out.penalize(checked.peer, self._sync.distrust(checked.peer))
+        elif self._halted is None:
+            try:
+                committed = self.chain.append(checked.blocks, checked.tail, checked.finalization)
+            except StateDiffers as error:
+                self._halt(str(error))
+                return
+            if committed:
+                self._committed(committed)
+                self._told.append(
+                    told.ChainAdvanced(self.chain.tip, checked.tail, checked.finalization)
+                )
+        self._ask_for_blocks(now_ms)

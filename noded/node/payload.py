@@ -1,0 +1,130 @@
+"""Payloads: what this node's blocks carry, and whether others' blocks may carry what they do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from noded.consensus.effects import BuildPayload, CheckPayload
+from noded.mempool.pool import BatchPool
+from noded.node.exchange import BatchExchange
+from noded.types.block import BATCHES_MAX, Block, BlockKind
+from noded.types.ids import BatchHash, PeerId, TimestampMs
+from noded.types.transaction import DecodedBatch
+from noded.types.validator_set import ValidatorSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadLimits:
+    """What one block may carry; network parameters."""
+
+    block_bytes_max: int
+    """Encodings of its batches."""
+    block_operations_max: int
+    batch_expiry_ms: int
+    """Between a batch's time and that of the block that names it."""
+    patience_ms: int
+    """How long a proposer waits for its batches to become available before it proposes without them."""
+    drift_ms: int
+    """By how much a batch's time may be ahead of its block's."""
+
+
+def named_by(ancestors: Sequence[Block]) -> list[BatchHash]:
+    """The batches that unfinalised ancestors name."""
+    return [name for ancestor in ancestors for name in ancestor.body.payload]
+
+
+def operation_count(decoded: DecodedBatch) -> int:
+    """Operations in all transactions of a batch."""
+    return sum(len(signed.transaction.body.operations) for signed in decoded.transactions)
+
+
+class PayloadRules:
+    """Builds and judges payloads from the batches at hand."""
+
+    def __init__(self, limits: PayloadLimits, pool: BatchPool, exchange: BatchExchange) -> None:
+        self._limits = limits
+        self._pool = pool
+        self._exchange = exchange
+
+    @property
+    def patience_ms(self) -> int:
+        """How long to wait for batches to become available."""
+        return self._limits.patience_ms
+
+    def build(
+        self, wanted: BuildPayload, validators: ValidatorSet, me: int | None, now_ms: TimestampMs
+    ) -> tuple[BatchHash, ...]:
+        """Available batches, in order of arrival, as many as a block may carry (B2, B4, B7)."""
+        if wanted.kind is BlockKind.SEAL:
+            return ()
+        operations = 0
+
+        def is_nameable(decoded: DecodedBatch) -> bool:
+            nonlocal operations
+            batch = decoded.sealed.batch
+            if not self._is_timely(decoded, TimestampMs(now_ms)) or not _is_of_epoch(decoded, validators):
+                return False
+            if not self._pool.is_available(decoded.sealed.hash, validators, me):
+                return False
+            count = operation_count(decoded)
+            if operations + count > self._limits.block_operations_max:
+                return False
+            operations += count
+            return batch.time_ms <= now_ms + self._limits.drift_ms
+
+        return self._pool.select(
+            named=named_by(wanted.ancestors),
+            bytes_max=self._limits.block_bytes_max,
+            count_max=BATCHES_MAX,
+            is_nameable=is_nameable,
+        )
+
+    def missing(self, block: Block) -> list[BatchHash]:
+        """The batches that a block names and this node does not hold."""
+        return [name for name in block.body.payload if name not in self._pool]
+
+    def holders(self, block: Block, hints: Sequence[PeerId], me: PeerId) -> list[PeerId]:
+        """Who should have a block's batches, best first."""
+        return [peer for peer in dict.fromkeys((block.header.proposer, *hints)) if peer != me]
+
+    def why_invalid(self, check: CheckPayload, validators: ValidatorSet) -> str | None:
+        """Why a block's payload breaks a rule; None when it is valid. All its batches are held."""
+        block = check.block
+        payload = block.body.payload
+        if block.header.kind is BlockKind.SEAL:
+            return "a SEAL names batches" if payload else None
+        if len(dict.fromkeys(payload)) != len(payload):
+            return "a batch is named twice"
+        named = dict.fromkeys(named_by(check.ancestors))
+        size = operations = 0
+        for name in payload:
+            if name in named or self._pool.is_ordered(name):
+                return f"batch {name.hex()[:16]} was named before"
+            decoded = self._pool.get(name)
+            assert decoded is not None
+            if not self._is_timely(decoded, block.header.time_ms):
+                return f"batch {name.hex()[:16]} is not of the block's time"
+            if not _is_of_epoch(decoded, validators):
+                return f"batch {name.hex()[:16]} is of another epoch"
+            size += len(decoded.sealed.encoding)
+            operations += operation_count(decoded)
+        if size > self._limits.block_bytes_max:
+            return f"{size} bytes of batches"
+        if operations > self._limits.block_operations_max:
+            return f"{operations} operations"
+        return None
+
+    def known_invalid(self, block: Block) -> str | None:
+        """Why a block is invalid for a batch that is known to be."""
+        for name in block.body.payload:
+            why = self._exchange.why_invalid(name)
+            if why is not None:
+                return why
+        return None
+
+    def _is_timely(self, decoded: DecodedBatch, block_time_ms: TimestampMs) -> bool:
+        age_ms = block_time_ms - decoded.sealed.batch.time_ms
+        return -self._limits.drift_ms <= age_ms <= self._limits.batch_expiry_ms
+
+
+def _is_of_epoch(decoded: DecodedBatch, validators: ValidatorSet) -> bool:
+    return validators.epoch - 1 <= decoded.sealed.batch.epoch <= validators.epoch

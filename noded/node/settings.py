@@ -1,0 +1,56 @@
+"""What a node needs to know besides the ledger, and the constants of its own policy."""
+
+from typing import Protocol
+
+from noded.types.block import BlockHash
+from noded.types.ids import Epoch, Signature, View
+from noded.types.vote import VoteKind
+
+BATCH_AGE_MS = 50
+"""An open batch is sealed at this age: half a block interval of 100 ms, so that batching costs little latency."""
+
+PUSH_VALIDATORS_MAX = 16
+"""Up to this many validators every batch is pushed to all."""
+
+PUSH_BYTES_MAX = 16 * 1024
+"""A batch up to this size is pushed to all, however many they are; a larger one is announced and pulled."""
+
+DIRECT_ACKNOWLEDGE_MAX = 32
+"""Up to this many validators a held batch is acknowledged to the next proposers at once; above, only with votes."""
+
+STATUS_INTERVAL_MS = 2_000
+"""Between looks at how far ahead the peers are, and status messages to peers that are no validators."""
+
+ENCLOSED_EVIDENCE_MAX = 4
+EVIDENCE_KEPT = 256
+"""Proven faults that wait for a block."""
+
+CHECKS_WAITING_MAX = 64
+"""Blocks whose payload waits for batches; further ones are dropped, oldest first."""
+
+FORWARDED_BYTES_MAX = 512 * 1024
+"""Transactions handed on in one message: half of a bulk frame."""
+
+BATCHES_SERVED_MAX = 64
+"""Batches sent for one request; the rest is asked for again."""
+
+FORWARDED_WAITING_MAX = 64
+"""Calls of other nodes' clients under verification; further ones are refused."""
+
+
+class Signer(Protocol):
+    """Signs with this institution's consensus key, and refuses what would conflict (R1, R3)."""
+
+    def sign_vote(
+        self, kind: VoteKind, epoch: Epoch, view: View, block_hash: BlockHash | None, message: bytes
+    ) -> Signature:
+        """Sign a vote; raises `UnsafeToSign`."""
+        ...
+
+    def sign_proposal(self, epoch: Epoch, view: View, block_hash: BlockHash, message: bytes) -> Signature:
+        """Sign a proposal; raises `UnsafeToSign`."""
+        ...
+
+    def sign_batch(self, message: bytes) -> Signature:
+        """Sign a batch; no two batches conflict."""
+        ...
