@@ -1,0 +1,1 @@
+"""A node's secret keys: where they are kept, and what they may sign."""

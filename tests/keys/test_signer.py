@@ -1,0 +1,379 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from noded.crypto.signing import verify
+from noded.errors import UnsafeToSign
+from noded.keys.errors import BelowWatermark, ConflictingProposal, ConflictingVote
+from noded.keys.signer import START, Watermark, WatermarkSigner
+from noded.types.batch import BATCH_SIGNING_DOMAIN
+from noded.types.evidence import proposal_signing_bytes
+from noded.types.ids import BlockHash, ChainId, Epoch, Signature, ValidatorId, View
+from noded.types.vote import Vote, VoteKind, vote_signing_bytes
+
+SEED = bytes(range(32))
+CHAIN = ChainId(b"\x07" * 32)
+VOTER = ValidatorId(b"\x01" * 16)
+BLOCK_1 = BlockHash(b"\x01" * 32)
+BLOCK_2 = BlockHash(b"\x02" * 32)
+N, X, F = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
+
+
+def make_signer(watermark: Watermark = START) -> WatermarkSigner:
+    return WatermarkSigner(SEED, CHAIN, watermark=watermark)
+
+
+def at(epoch: int, view: int) -> Watermark:
+    return Watermark(Epoch(epoch), View(view))
+
+
+def choice(kind: VoteKind, block: BlockHash) -> BlockHash | None:
+    return None if kind is X else block
+
+
+def vote(
+    signer: WatermarkSigner, kind: VoteKind, block: BlockHash = BLOCK_1, *, epoch: int = 1, view: int = 1
+) -> Vote:
+    block_hash = choice(kind, block)
+    message = vote_signing_bytes(CHAIN, kind, Epoch(epoch), View(view), block_hash)
+    signature = signer.sign_vote(kind, Epoch(epoch), View(view), block_hash, message)
+    assert verify(signer.public_key, message, signature)
+    return Vote(
+        kind=kind,
+        epoch=Epoch(epoch),
+        view=View(view),
+        block_hash=block_hash,
+        voter=VOTER,
+        signature=signature,
+    )
+
+
+def propose(
+    signer: WatermarkSigner, block: BlockHash = BLOCK_1, *, epoch: int = 1, view: int = 1
+) -> Signature:
+    message = proposal_signing_bytes(CHAIN, Epoch(epoch), View(view), block)
+    signature = signer.sign_proposal(Epoch(epoch), View(view), block, message)
+    assert verify(signer.public_key, message, signature)
+    return signature
+
+
+class TestOneVoteOfAKind:
+    """K1: at most one NOTARIZE, one NULLIFY and one FINALIZE a view."""
+
+    @pytest.mark.parametrize("kind", VoteKind)
+    def test_the_same_request_gives_the_same_signature(self, kind: VoteKind) -> None:
+        signer = make_signer()
+
+        assert vote(signer, kind) == vote(signer, kind)
+
+    @pytest.mark.parametrize("kind", [N, F])
+    def test_another_block_is_refused(self, kind: VoteKind) -> None:
+        signer = make_signer()
+        first = vote(signer, kind, epoch=3, view=8)
+
+        with pytest.raises(ConflictingVote) as refused:
+            vote(signer, kind, BLOCK_2, epoch=3, view=8)
+        assert (refused.value.epoch, refused.value.view) == (3, 8)
+        assert (refused.value.wanted, refused.value.signed) == (kind.name, kind.name)
+        assert vote(signer, kind, epoch=3, view=8) == first
+
+    def test_another_view_or_epoch_is_free(self) -> None:
+        signer = make_signer()
+        vote(signer, N, BLOCK_1)
+
+        vote(signer, N, BLOCK_2, view=2)
+        vote(signer, N, BLOCK_2, epoch=2)
+
+
+class TestKindsThatExclude:
+    """K2: never both NULLIFY and FINALIZE in a view, and no NOTARIZE after a NULLIFY."""
+
+    @pytest.mark.parametrize(("first", "second"), [(X, F), (F, X), (X, N)])
+    def test_the_second_is_refused(self, first: VoteKind, second: VoteKind) -> None:
+        signer = make_signer()
+        vote(signer, first)
+
+        with pytest.raises(ConflictingVote) as refused:
+            vote(signer, second)
+        assert (refused.value.wanted, refused.value.signed) == (second.name, first.name)
+
+    @pytest.mark.parametrize(("first", "second"), [(N, X), (N, F), (F, N)])
+    def test_legal_pairs_are_signed(self, first: VoteKind, second: VoteKind) -> None:
+        signer = make_signer()
+
+        vote(signer, first)
+        vote(signer, second)
+
+    def test_a_finalize_needs_no_notarize_of_the_same_block(self) -> None:
+        signer = make_signer()
+        vote(signer, N, BLOCK_1)
+
+        vote(signer, F, BLOCK_2)
+
+    def test_a_notarize_signed_before_the_nullify_is_given_again(self) -> None:
+        signer = make_signer()
+        first = vote(signer, N)
+        vote(signer, X)
+
+        assert vote(signer, N) == first
+
+
+class TestProposals:
+    """K3: at most one proposal a view."""
+
+    def test_the_same_block_gives_the_same_signature(self) -> None:
+        signer = make_signer()
+
+        assert propose(signer) == propose(signer)
+
+    def test_another_block_is_refused(self) -> None:
+        signer = make_signer()
+        propose(signer, BLOCK_1, epoch=2, view=5)
+
+        with pytest.raises(ConflictingProposal) as refused:
+            propose(signer, BLOCK_2, epoch=2, view=5)
+        assert (refused.value.epoch, refused.value.view) == (2, 5)
+
+    def test_another_view_is_free(self) -> None:
+        signer = make_signer()
+        propose(signer, BLOCK_1)
+
+        propose(signer, BLOCK_2, view=2)
+
+
+class TestWatermark:
+    """K4: nothing new at or below the watermark, which only rises."""
+
+    @pytest.mark.parametrize(("epoch", "view"), [(2, 5), (2, 4), (1, 900)])
+    def test_at_or_below_is_refused(self, epoch: int, view: int) -> None:
+        signer = make_signer(at(2, 5))
+
+        for kind in VoteKind:
+            with pytest.raises(BelowWatermark) as refused:
+                vote(signer, kind, epoch=epoch, view=view)
+            assert (refused.value.epoch, refused.value.view) == (epoch, view)
+        with pytest.raises(BelowWatermark):
+            propose(signer, epoch=epoch, view=view)
+
+    @pytest.mark.parametrize(("epoch", "view"), [(2, 6), (3, 1)])
+    def test_above_is_signed(self, epoch: int, view: int) -> None:
+        signer = make_signer(at(2, 5))
+
+        vote(signer, N, epoch=epoch, view=view)
+        propose(signer, epoch=epoch, view=view)
+
+    def test_raising_it_forgets_what_lies_below(self) -> None:
+        signer = make_signer()
+        vote(signer, N, view=1)
+        kept = vote(signer, N, view=2)
+        signer.raise_watermark(at(1, 1))
+
+        with pytest.raises(BelowWatermark):
+            vote(signer, N, view=1)
+        assert vote(signer, N, view=2) == kept
+
+    def test_it_never_falls(self) -> None:
+        signer = make_signer(at(2, 5))
+        signer.raise_watermark(at(1, 9))
+
+        assert signer.watermark == at(2, 5)
+        with pytest.raises(BelowWatermark):
+            vote(signer, N, epoch=2, view=5)
+
+    def test_the_highest_place_covers_votes_proposals_and_the_watermark(self) -> None:
+        signer = make_signer()
+        assert signer.highest == START
+        vote(signer, N, view=4)
+        assert signer.highest == at(1, 4)
+        propose(signer, view=6)
+        assert signer.highest == at(1, 6)
+        vote(signer, N, view=5)
+        assert signer.highest == at(1, 6)
+        signer.raise_watermark(at(2, 1))
+        assert signer.highest == at(2, 1)
+
+    def test_a_copy_elsewhere_signs_nothing_that_the_first_may_have_signed(self) -> None:
+        signer = make_signer()
+        vote(signer, N, view=7)
+        copy = make_signer(signer.highest)
+
+        with pytest.raises(BelowWatermark):
+            vote(copy, N, BLOCK_2, view=7)
+
+
+class TestMessages:
+    """K5: only bytes that the signer could judge."""
+
+    def test_a_message_that_is_not_the_votes_own_is_a_bug(self) -> None:
+        signer = make_signer()
+        other = vote_signing_bytes(CHAIN, N, Epoch(1), View(2), BLOCK_1)
+
+        with pytest.raises(AssertionError):
+            signer.sign_vote(N, Epoch(1), View(1), BLOCK_1, other)
+        vote(signer, N, BLOCK_2)
+
+    def test_a_message_of_another_chain_is_a_bug(self) -> None:
+        message = vote_signing_bytes(ChainId(b"\x08" * 32), X, Epoch(1), View(1), None)
+
+        with pytest.raises(AssertionError):
+            make_signer().sign_vote(X, Epoch(1), View(1), None, message)
+
+    def test_a_proposal_of_another_view_is_a_bug(self) -> None:
+        message = proposal_signing_bytes(CHAIN, Epoch(1), View(2), BLOCK_1)
+
+        with pytest.raises(AssertionError):
+            make_signer().sign_proposal(Epoch(1), View(1), BLOCK_1, message)
+
+    def test_a_batch_is_signed(self) -> None:
+        signer = make_signer()
+        message = BATCH_SIGNING_DOMAIN + CHAIN + b"batch"
+
+        assert verify(signer.public_key, message, signer.sign_batch(message))
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            vote_signing_bytes(CHAIN, N, Epoch(1), View(1), BLOCK_1),
+            proposal_signing_bytes(CHAIN, Epoch(1), View(1), BLOCK_1),
+            BATCH_SIGNING_DOMAIN + b"\x08" * 32,
+        ],
+    )
+    def test_nothing_else_passes_for_a_batch(self, message: bytes) -> None:
+        with pytest.raises(AssertionError):
+            make_signer().sign_batch(message)
+
+
+class TestRestore:
+    """The signer is rebuilt from the log's records."""
+
+    def test_what_was_signed_before_a_restart_binds(self) -> None:
+        before = make_signer()
+        notarize, finalize = vote(before, N), vote(before, F)
+        proposal = propose(before, view=2)
+        after = make_signer()
+        for known in (notarize, finalize):
+            after.restore_vote(known)
+        after.restore_proposal(Epoch(1), View(2), BLOCK_1, proposal)
+
+        assert vote(after, N) == notarize
+        assert propose(after, view=2) == proposal
+        assert after.highest == at(1, 2)
+        with pytest.raises(ConflictingVote):
+            vote(after, N, BLOCK_2)
+        with pytest.raises(ConflictingVote):
+            vote(after, X)
+        with pytest.raises(ConflictingProposal):
+            propose(after, BLOCK_2, view=2)
+
+    def test_the_stored_signature_is_given_again(self) -> None:
+        signer = make_signer()
+        known = Vote(
+            kind=N,
+            epoch=Epoch(1),
+            view=View(1),
+            block_hash=BLOCK_1,
+            voter=VOTER,
+            signature=Signature(b"\x01" * 64),
+        )
+        signer.restore_vote(known)
+
+        message = known.signing_bytes(CHAIN)
+        assert signer.sign_vote(N, Epoch(1), View(1), BLOCK_1, message) == known.signature
+
+    def test_a_record_twice_in_the_log_is_harmless(self) -> None:
+        known = vote(make_signer(), N)
+        proposal = propose(make_signer())
+        signer = make_signer()
+        for _ in range(2):
+            signer.restore_vote(known)
+            signer.restore_proposal(Epoch(1), View(1), BLOCK_1, proposal)
+
+        assert vote(signer, N) == known
+
+    def test_a_log_in_which_the_key_contradicts_itself_is_refused(self) -> None:
+        signer = make_signer()
+        signer.restore_vote(vote(make_signer(), N, BLOCK_1))
+        signer.restore_proposal(Epoch(1), View(1), BLOCK_1, propose(make_signer(), BLOCK_1))
+
+        with pytest.raises(ConflictingVote):
+            signer.restore_vote(vote(make_signer(), N, BLOCK_2))
+        with pytest.raises(ConflictingProposal):
+            signer.restore_proposal(Epoch(1), View(1), BLOCK_2, propose(make_signer(), BLOCK_2))
+
+
+def test_a_refusal_leaves_no_trace() -> None:
+    signer = make_signer(at(1, 3))
+    with pytest.raises(BelowWatermark):
+        vote(signer, N, view=2)
+    vote(signer, N, view=5)
+    with pytest.raises(ConflictingVote):
+        vote(signer, N, BLOCK_2, view=5)
+    vote(signer, X, view=5)
+    with pytest.raises(ConflictingVote):
+        vote(signer, F, view=5)
+
+    assert signer.highest == at(1, 5)
+    assert signer.watermark == at(1, 3)
+
+
+class SignerMachine(RuleBasedStateMachine):
+    """Whatever is asked, in whatever order, with restarts: no two signatures contradict each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.signer = make_signer()
+        self.log: list[Vote] = []
+        self.proposals: list[tuple[int, BlockHash, Signature]] = []
+
+    @rule(kind=st.sampled_from(VoteKind), view=st.integers(1, 3), block=st.sampled_from([BLOCK_1, BLOCK_2]))
+    def ask_for_a_vote(self, kind: VoteKind, view: int, block: BlockHash) -> None:
+        try:
+            self.log.append(vote(self.signer, kind, block, view=view))
+        except UnsafeToSign:
+            return
+
+    @rule(view=st.integers(1, 3), block=st.sampled_from([BLOCK_1, BLOCK_2]))
+    def ask_for_a_proposal(self, view: int, block: BlockHash) -> None:
+        try:
+            self.proposals.append((view, block, propose(self.signer, block, view=view)))
+        except UnsafeToSign:
+            return
+
+    @rule(view=st.integers(0, 2))
+    def raise_the_watermark(self, view: int) -> None:
+        self.signer.raise_watermark(at(1, view))
+
+    @rule()
+    def restart(self) -> None:
+        watermark = self.signer.watermark
+        self.signer = make_signer(watermark)
+        for known in self.log:
+            if at(known.epoch, known.view) > watermark:
+                self.signer.restore_vote(known)
+        for view, block, signature in self.proposals:
+            if at(1, view) > watermark:
+                self.signer.restore_proposal(Epoch(1), View(view), block, signature)
+
+    @invariant()
+    def no_vote_conflicts_with_another(self) -> None:
+        for i, first in enumerate(self.log):
+            assert not any(first.conflicts_with(second) for second in self.log[i + 1 :])
+            later = self.log[i + 1 :]
+            if first.kind is X:
+                again = self.log[:i]
+                assert all(v in again for v in later if v.kind is N and v.view == first.view)
+        chosen: dict[int, BlockHash] = {}
+        for view, block, _ in self.proposals:
+            assert chosen.setdefault(view, block) == block
+
+
+TestSignerMachine = SignerMachine.TestCase
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_the_public_key_is_the_seeds(seed: bytes) -> None:
+    signer = WatermarkSigner(seed, CHAIN)
+    message = vote_signing_bytes(CHAIN, X, Epoch(1), View(1), None)
+
+    assert verify(signer.public_key, message, signer.sign_vote(X, Epoch(1), View(1), None, message))
