@@ -1,0 +1,161 @@
+"""The table of record keys: sealed at rest, all or none, and erased for good (B6)."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from noded.blobs.errors import KeysCorrupt, RecordHeld, RecordNotHeld, WrongDataKey
+from noded.blobs.keys import HeldVersion, RecordKeys, RecordSecrets, unpack_secrets
+from noded.errors import StorageError
+from noded.types.medical import CiphertextHash, RecordId, Version
+
+DATA_KEY = bytes(range(32))
+
+
+def make_held(number: int = 1, version: int = 1) -> HeldVersion:
+    return HeldVersion(
+        record=RecordId(number.to_bytes(16)),
+        version=Version(version),
+        ciphertext=CiphertextHash(bytes([number, version]) * 16),
+        size=100 + number,
+        secrets=RecordSecrets(
+            data_key=f"data key {number:10} of version {version:2}!".encode()[:32],
+            salt_key=f"salt key {number:10} of version {version:2}!".encode()[:32],
+        ),
+    )
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Iterator[RecordKeys]:
+    keys = RecordKeys(tmp_path / "keys.sqlite", DATA_KEY)
+    yield keys
+    keys.close()
+
+
+def on_disk(folder: Path) -> bytes:
+    """Every byte of every file of the table, as a thief of the disk sees them."""
+    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+
+
+class TestKeeping:
+    def test_gives_back_what_came(self, keys: RecordKeys) -> None:
+        versions = [make_held(1), make_held(1, version=2), make_held(2)]
+
+        keys.add_all(versions)
+
+        assert [keys.get(held.record, held.version) for held in versions] == versions
+        assert keys.versions(versions[0].record) == [(1, versions[0].ciphertext), (2, versions[1].ciphertext)]
+
+    def test_survives_reopening(self, keys: RecordKeys, tmp_path: Path) -> None:
+        keys.add_all([make_held()])
+        keys.close()
+
+        reopened = RecordKeys(tmp_path / "keys.sqlite", DATA_KEY)
+
+        assert reopened.get(make_held().record, Version(1)) == make_held()
+        reopened.close()
+
+    def test_a_version_never_changes_and_a_set_is_kept_whole_or_not(self, keys: RecordKeys) -> None:
+        keys.add_all([make_held(1)])
+
+        with pytest.raises(RecordHeld) as caught:
+            keys.add_all([make_held(2), replace(make_held(1), size=5)])
+
+        assert (caught.value.record, caught.value.version) == (make_held(1).record, 1)
+        assert keys.get(make_held(1).record, Version(1)) == make_held(1)
+        with pytest.raises(RecordNotHeld):
+            keys.get(make_held(2).record, Version(1))
+
+    def test_what_is_not_kept_is_named(self, keys: RecordKeys) -> None:
+        with pytest.raises(RecordNotHeld) as caught:
+            keys.get(make_held(7).record, Version(3))
+        assert (caught.value.record, caught.value.version) == (make_held(7).record, 3)
+
+    def test_all_are_listed_in_pages(self, keys: RecordKeys) -> None:
+        versions = [make_held(number) for number in range(5)]
+        keys.add_all(versions)
+
+        first = keys.records(b"", 2)
+        rest = keys.records(first[-1][0], 10)
+
+        assert first + rest == [(held.record, held.version, held.ciphertext) for held in versions]
+
+
+class TestSealing:
+    def test_no_secret_is_on_disk(self, keys: RecordKeys, tmp_path: Path) -> None:
+        held = make_held()
+        keys.add_all([held])
+
+        found = on_disk(tmp_path)
+
+        assert held.ciphertext in found, "or the search would prove nothing"
+        assert held.secrets.data_key not in found
+        assert held.secrets.salt_key not in found
+        assert DATA_KEY not in found
+
+    def test_another_data_key_is_refused_at_once(self, keys: RecordKeys, tmp_path: Path) -> None:
+        keys.close()
+
+        with pytest.raises(WrongDataKey, match=r"keys\.sqlite"):
+            RecordKeys(tmp_path / "keys.sqlite", bytes(32))
+
+    @pytest.mark.parametrize("column", ["sealed", "ciphertext", "size"])
+    def test_a_row_that_another_hand_changed_is_detected(
+        self, keys: RecordKeys, tmp_path: Path, column: str
+    ) -> None:
+        keys.add_all([make_held(1), make_held(2)])
+        with sqlite3.connect(tmp_path / "keys.sqlite") as other:
+            other.execute(
+                f"UPDATE record_version SET {column} ="
+                f" (SELECT {column} FROM record_version WHERE record = ?) WHERE record = ?",
+                (make_held(2).record, make_held(1).record),
+            )
+        other.close()
+
+        with pytest.raises(KeysCorrupt):
+            keys.get(make_held(1).record, Version(1))
+        assert keys.get(make_held(2).record, Version(1)) == make_held(2)
+
+    def test_a_file_that_is_no_table_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "keys.sqlite").write_bytes(b"not a database" * 100)
+
+        with pytest.raises(StorageError, match=r"keys\.sqlite"):
+            RecordKeys(tmp_path / "keys.sqlite", DATA_KEY)
+
+    def test_a_representation_shows_nothing(self) -> None:
+        assert "key" not in repr(make_held().secrets)
+        assert "data key" not in repr(make_held())
+
+    def test_packing_and_unpacking_are_inverse(self) -> None:
+        assert unpack_secrets(make_held().secrets.pack()) == make_held().secrets
+
+
+class TestDestroying:
+    """B6: erased secrets are gone from every file of the table, sealed or not."""
+
+    def test_all_versions_go_and_others_stay(self, keys: RecordKeys) -> None:
+        keys.add_all([make_held(1), make_held(1, version=2), make_held(2)])
+
+        assert keys.destroy(make_held(1).record) == 2
+        assert keys.destroy(make_held(1).record) == 0
+
+        assert keys.versions(make_held(1).record) == []
+        assert keys.get(make_held(2).record, Version(1)) == make_held(2)
+
+    def test_the_sealed_bytes_are_overwritten(self, keys: RecordKeys, tmp_path: Path) -> None:
+        keys.add_all([make_held(number) for number in range(200)])
+        with sqlite3.connect(tmp_path / "keys.sqlite") as other:
+            rows = dict(other.execute("SELECT record, sealed FROM record_version").fetchall())
+        other.close()
+        record = make_held(77).record
+        assert rows[record] in on_disk(tmp_path)
+
+        keys.destroy(record)
+
+        found = on_disk(tmp_path)
+        assert rows[record] not in found
+        assert make_held(77).ciphertext not in found
+        assert rows[make_held(78).record] in found
