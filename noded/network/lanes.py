@@ -1,7 +1,5 @@
 """One lane of a link in both directions, and what has gone over it."""
 
-from dataclasses import dataclass
-
 import trio
 
 from noded.network.frames import FrameCutter
@@ -14,19 +12,9 @@ from noded.network.limits import (
     Rates,
     TokenBucket,
 )
+from noded.network.members import LaneCounters
 from noded.network.queues import SendQueue
 from noded.network.upgrade import OutStream
-
-
-@dataclass(slots=True)
-class LaneCounters:
-    """Traffic with one member on one lane, over all connections."""
-
-    bytes_in: int = 0
-    bytes_out: int = 0
-    messages_in: int = 0
-    messages_out: int = 0
-    dropped: int = 0
 
 
 class LaneState:

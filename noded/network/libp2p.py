@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from noded.errors import NodedError
+from noded.network.members import peer_id_of
 
 LIBP2P_VERSION = "0.8.1"
 """The only version whose internals noded/network has been tried with (N12)."""
@@ -95,7 +96,7 @@ def _load() -> None:
 
 _load()
 
-from libp2p.crypto.ed25519 import Ed25519PublicKey, create_new_key_pair  # noqa: E402
+from libp2p.crypto.ed25519 import create_new_key_pair  # noqa: E402
 from libp2p.crypto.x25519 import X25519PrivateKey  # noqa: E402
 from libp2p.io.exceptions import ConnectionClosedError  # noqa: E402
 from libp2p.peer.id import ID  # noqa: E402
@@ -120,21 +121,7 @@ __all__ = [
     "Yamux",
     "YamuxStream",
     "create_new_key_pair",
-    "peer_id_of",
 ]
-
-
-def peer_id_of(network_key: bytes) -> bytes:
-    """
-    The libp2p peer id of an Ed25519 public key.
-
-    Raises:
-        ValueError: The key is not 32 bytes long.
-    """
-    if len(network_key) != 32:
-        raise ValueError(f"a network key of {len(network_key)} bytes")
-    peer_id: bytes = ID.from_pubkey(Ed25519PublicKey.from_bytes(network_key)).to_bytes()
-    return peer_id
 
 
 def _check_internals() -> None:
@@ -157,6 +144,9 @@ def _check_internals() -> None:
         for name in names:
             if not hasattr(owner, name):
                 raise UnknownLibrary(f"libp2p's {owner!r} has no {name}")
+    key = create_new_key_pair(bytes(32)).public_key
+    if ID.from_pubkey(key).to_bytes() != peer_id_of(key.to_bytes()):
+        raise UnknownLibrary("libp2p makes other peer ids than expected")
     if (NOISE_PROTOCOL, YAMUX_PROTOCOL, YAMUX_WINDOW_MAX) != ("/noise", "/yamux/1.0.0", 16 * 1024 * 1024):
         raise UnknownLibrary("libp2p has other protocols or limits than expected")
 

@@ -23,7 +23,7 @@ from noded.network.faults import (
 )
 from noded.network.frames import KINDS, LANE_PROTOCOLS, Hello, Kind, encode_frame
 from noded.network.interface import Handler, InstitutionId, Lane, RequestRefused
-from noded.network.lanes import LaneCounters, LaneState
+from noded.network.lanes import LaneState
 from noded.network.limits import (
     FLOOD_NOTE_INTERVAL_S,
     HELLO_TIMEOUT_S,
@@ -33,7 +33,8 @@ from noded.network.limits import (
     STREAMS_PER_CONNECTION_MAX,
     Rates,
 )
-from noded.network.requests import Answering, Asking
+from noded.network.members import LaneCounters, LinkStatistics
+from noded.network.requests import Answering, Asking, Tether
 from noded.network.upgrade import InStream, Muxer
 from noded.network.wire import Wire
 
@@ -62,7 +63,7 @@ class Terms:
             raise
         except Exception as bug:
             self.crash(bug)
-            raise
+            await trio.sleep_forever()
 
 
 @dataclass(slots=True)
@@ -108,6 +109,7 @@ class Link:
         self._muxer = muxer
         self._terms = terms
         self._lanes = tuple(LaneState(lane, terms.rates, counters[lane]) for lane in Lane)
+        self._tether = Tether()
         self._asking = Asking(self._lanes[Lane.BULK].queue)
         self._answering = Answering(self._lanes[Lane.BULK].queue, self._on_request)
         self._up = trio.Event()
@@ -134,13 +136,19 @@ class Link:
         return False
 
     async def ask(self, kind: int, payload: bytes) -> bytes:
-        """Put a question; see Asking.ask."""
-        return await self._asking.ask(kind, payload)
+        """Put a question; see Asking.ask and Tether.hold."""
+        return await self._tether.hold(self._asking.ask(kind, payload))
 
-    def queued(self, lane: Lane) -> tuple[int, int]:
-        """Messages and bytes waiting to be sent."""
-        queue = self._lanes[lane].queue
-        return len(queue), queue.bytes
+    def statistics(self) -> LinkStatistics:
+        """For `Network.peers`."""
+        consensus, bulk = ((len(state.queue), state.queue.bytes) for state in self._lanes)
+        return LinkStatistics(
+            address=self.address,
+            dialled=self.dialled,
+            since_s=self.since_s,
+            rtt_s=self.pulse.rtt_s,
+            queues=(consensus, bulk),
+        )
 
     def queued_frames(self) -> Iterator[bytes]:
         """What waits to be sent; a broadcast frame is the same object in all links."""
@@ -197,7 +205,7 @@ class Link:
                 await self._ended.wait()
             finally:
                 self._wire.abort()
-                self._asking.close()
+                self._tether.cut()
                 nursery.cancel_scope.cancel()
 
     # --- its tasks

@@ -1,15 +1,53 @@
 """The members as the network knows them: allow-list, scores, counters (N1, N9)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import trio
 
 from noded.network.faults import NotAMember, PeerBanned
-from noded.network.interface import INSTITUTION_ID_BYTES, InstitutionId, PeerInfo
-from noded.network.lanes import LaneCounters
-from noded.network.libp2p import peer_id_of
+from noded.network.interface import (
+    INSTITUTION_ID_BYTES,
+    NETWORK_KEY_BYTES,
+    InstitutionId,
+    Lane,
+    LaneStatistics,
+    PeerInfo,
+    PeerStatistics,
+)
 from noded.network.scores import Score
+
+_PEER_ID_HEAD = bytes.fromhex("002408011220")
+"""Identity multihash of 36 bytes: a protobuf with key type Ed25519 and a key of 32 bytes."""
+
+
+def peer_id_of(network_key: bytes) -> bytes:
+    """The libp2p peer id of an Ed25519 public key."""
+    assert len(network_key) == NETWORK_KEY_BYTES
+    return _PEER_ID_HEAD + network_key
+
+
+@dataclass(slots=True)
+class LaneCounters:
+    """Traffic with one member on one lane, over all connections."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+    messages_in: int = 0
+    messages_out: int = 0
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkStatistics:
+    """What a connection contributes to the statistics of its peer."""
+
+    address: str
+    dialled: bool
+    since_s: float
+    rtt_s: float | None
+    queues: tuple[tuple[int, int], tuple[int, int]]
+    """Messages and bytes waiting, by Lane."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,6 +65,30 @@ class Member:
     """Cancelling it ends the task that dials this member, and the link it has dialled."""
     poke: trio.Event = field(default_factory=trio.Event)
     """Set to end a pause between dials; the dialling task then puts a new one."""
+
+    def statistics(self, link: LinkStatistics | None, now_s: float) -> PeerStatistics:
+        """What `Network.peers` tells of this member; `link` is None while there is no connection."""
+        queues = ((0, 0), (0, 0)) if link is None else link.queues
+        consensus, bulk = (
+            LaneStatistics(
+                **asdict(self.counters[lane]), queue_messages=queues[lane][0], queue_bytes=queues[lane][1]
+            )
+            for lane in Lane
+        )
+        rtt_s = None if link is None else link.rtt_s
+        return PeerStatistics(
+            peer=self.info.peer,
+            connected=link is not None,
+            address=None if link is None else link.address,
+            dialled=link is not None and link.dialled,
+            connected_s=0.0 if link is None else now_s - link.since_s,
+            rtt_ms=None if rtt_s is None else 1000 * rtt_s,
+            score=self.score.value(now_s),
+            banned_s=self.score.banned_s(now_s),
+            last_fault=self.last_fault,
+            last_fault_detail=self.last_fault_detail,
+            lanes=(consensus, bulk),
+        )
 
 
 class Members:

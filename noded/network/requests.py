@@ -1,6 +1,7 @@
 """Questions and answers multiplexed on the bulk lane, by ids that count up within a connection."""
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import trio
 
@@ -11,6 +12,40 @@ from noded.network.limits import REFUSAL_BYTES_MAX, REQUESTS_IN_MAX, REQUESTS_OU
 from noded.network.queues import SendQueue
 
 _REQUEST_ID_END = 2**32
+_T = TypeVar("_T")
+
+
+class Tether:
+    """Ends what waits for a connection when the connection ends."""
+
+    def __init__(self) -> None:
+        self._scopes: dict[int, trio.CancelScope] = {}
+        self._next = 0
+        self._cut = False
+
+    async def hold(self, call: Awaitable[_T]) -> _T:
+        """
+        Await a call for as long as the connection lasts.
+
+        Raises:
+            PeerUnavailable: The connection ended first.
+        """
+        number, self._next = self._next, self._next + 1
+        with trio.CancelScope() as scope:
+            self._scopes[number] = scope
+            if self._cut:
+                scope.cancel()
+            try:
+                return await call
+            finally:
+                del self._scopes[number]
+        raise PeerUnavailable("the connection ended before the answer")
+
+    def cut(self) -> None:
+        """The connection has ended."""
+        self._cut = True
+        for scope in self._scopes.values():
+            scope.cancel()
 
 
 class _Waiting:
@@ -31,32 +66,16 @@ class Asking:
         self._queue = queue
         self._places = trio.Semaphore(REQUESTS_OUT_MAX)
         self._waiting: dict[int, _Waiting] = {}
-        self._scopes: dict[int, trio.CancelScope] = {}
         self._next_id = 0
-        self._next_scope = 0
-        self._closed = False
 
     async def ask(self, kind: int, payload: bytes) -> bytes:
         """
         Put a question and wait for its answer for as long as it takes.
 
         Raises:
-            PeerUnavailable: The connection ended.
             RequestRefused: The peer will not answer.
         """
         assert len(payload) <= BULK_PAYLOAD_BYTES_MAX
-        if self._closed:
-            raise PeerUnavailable("the connection has ended")
-        number, self._next_scope = self._next_scope, self._next_scope + 1
-        with trio.CancelScope() as scope:
-            self._scopes[number] = scope
-            try:
-                return await self._ask(kind, payload)
-            finally:
-                del self._scopes[number]
-        raise PeerUnavailable("the connection ended before the answer")
-
-    async def _ask(self, kind: int, payload: bytes) -> bytes:
         async with self._places:
             request_id, self._next_id = self._next_id, self._next_id + 1
             assert request_id < _REQUEST_ID_END
@@ -88,12 +107,6 @@ class Asking:
         else:
             waiting.answer = payload
         waiting.answered.set()
-
-    def close(self) -> None:
-        """Fail every question under way, and all that come."""
-        self._closed = True
-        for scope in self._scopes.values():
-            scope.cancel()
 
 
 class Answering:

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import trio
@@ -26,7 +25,6 @@ from noded.network.interface import (
     Handler,
     InstitutionId,
     Lane,
-    LaneStatistics,
     PeerInfo,
     PeerStatistics,
     PeerUnavailable,
@@ -133,7 +131,11 @@ class Libp2pNetwork:
 
     def peers(self) -> list[PeerStatistics]:
         """See Network.peers."""
-        return [self._statistics(member) for member in self._members]
+        now_s, up = trio.current_time(), self._links.up
+        links = [(member, up.get(member.info.peer)) for member in self._members]
+        return [
+            member.statistics(None if link is None else link.statistics(), now_s) for member, link in links
+        ]
 
     def refusals(self) -> dict[str, int]:
         """See Network.refusals."""
@@ -286,26 +288,3 @@ class Libp2pNetwork:
 
     def _on_flood(self, peer: InstitutionId, fault: PeerFault) -> None:
         self._links.note(peer, fault)
-
-    def _statistics(self, member: Member) -> PeerStatistics:
-        now_s = trio.current_time()
-        link = self._links.up.get(member.info.peer)
-        rtt_s = None if link is None else link.pulse.rtt_s
-        queued = [(0, 0) if link is None else link.queued(lane) for lane in Lane]
-        consensus, bulk = (
-            LaneStatistics(**asdict(counters), queue_messages=messages, queue_bytes=size)
-            for counters, (messages, size) in zip(member.counters, queued, strict=True)
-        )
-        return PeerStatistics(
-            peer=member.info.peer,
-            connected=link is not None,
-            address=None if link is None else link.address,
-            dialled=link is not None and link.dialled,
-            connected_s=0.0 if link is None else now_s - link.since_s,
-            rtt_ms=None if rtt_s is None else 1000 * rtt_s,
-            score=member.score.value(now_s),
-            banned_s=member.score.banned_s(now_s),
-            last_fault=member.last_fault,
-            last_fault_detail=member.last_fault_detail,
-            lanes=(consensus, bulk),
-        )

@@ -1,5 +1,6 @@
 """From a socket to an authenticated, multiplexed connection with a member: Noise, allow-list, Yamux (N1)."""
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,6 @@ from noded.network.libp2p import (
     X25519PrivateKey,
     Yamux,
     create_new_key_pair,
-    peer_id_of,
 )
 from noded.network.limits import (
     COALESCE_BYTES,
@@ -28,10 +28,14 @@ from noded.network.limits import (
     WINDOW_POLL_S,
     Rates,
 )
+from noded.network.members import peer_id_of
 from noded.network.wire import SecuredWire, Wire
 
 _YAMUX_INITIAL_WINDOW_BYTES = 256 * 1024
 """By Yamux's specification."""
+
+_YAMUX_HEAD = struct.Struct("!BBHII")
+"""Version 0, type (0 is data), flags, stream, length."""
 
 
 class _Lines:
@@ -62,7 +66,11 @@ async def _choose(connection: Any, protocols: tuple[str, ...]) -> str:
 
 
 class OutStream:
-    """A stream this node opened, written by one task only."""
+    """
+    A stream this node opened, written by one task only.
+
+    The library's own `write` takes five locks, and resets a stream whose reader pauses for 5 s.
+    """
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -73,30 +81,33 @@ class OutStream:
         """
         Send all of `data`, in pieces of COALESCE_BYTES so that other streams get their turn.
 
-        Waits for the peer's window by itself: the library would reset the stream after 5 s.
-
         Raises:
             ConnectionLost: The stream ended.
         """
+        stream = self._stream
         for start in range(0, len(data), COALESCE_BYTES):
             piece = data[start : start + COALESCE_BYTES]
-            while self._stream.send_window < len(piece):
-                if self._stream.closed or self._stream.send_closed:
+            while stream.send_window < len(piece):
+                if stream.closed or stream.send_closed:
                     raise ConnectionLost("the stream is closed")
                 if self.stalled_since_s is None:
                     self.stalled_since_s = trio.current_time()
                 await trio.sleep(WINDOW_POLL_S)
             self.stalled_since_s = None
-            await self._stream.write(piece)
+            stream.send_window -= len(piece)
+            await stream.conn._write_frame(_YAMUX_HEAD.pack(0, 0, 0, stream.stream_id, len(piece)) + piece)
 
 
 class InStream:
-    """A stream the peer opened, read by one task only."""
+    """
+    A stream the peer opened, read by one task only.
+
+    The library's own `read` sends a window update each time, and lets windows grow to 16 MiB.
+    """
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self._pending_bytes = WINDOW_BYTES - _YAMUX_INITIAL_WINDOW_BYTES
-        # The library sends a window update for every read, and lets windows grow to 16 MiB.
         stream._auto_tune_and_send_window_update = self._grant
 
     async def _grant(self, *, bytes_read: int = 0) -> None:
@@ -108,11 +119,24 @@ class InStream:
             await self._stream.send_window_update(granted)
 
     async def read(self) -> bytes:
-        """Some bytes, at least one; raises when the stream has ended."""
-        data: bytes = await self._stream.read(READ_BYTES)
-        if not data:
-            raise ConnectionLost("the stream is closed")
-        return data
+        """
+        Between 1 and READ_BYTES bytes.
+
+        Raises:
+            ConnectionLost: The stream ended.
+        """
+        stream, buffers = self._stream, self._stream.conn.stream_buffers
+        while True:
+            buffer = buffers.get(stream.stream_id)
+            if buffer:
+                data = bytes(memoryview(buffer)[:READ_BYTES])
+                del buffer[:READ_BYTES]
+                await self._grant(bytes_read=len(data))
+                return data
+            if buffer is None or stream.closed or stream.recv_closed:
+                raise ConnectionLost("the stream is closed")
+            arrived = stream.conn.stream_events[stream.stream_id] = trio.Event()
+            await arrived.wait()
 
 
 class Muxer(Yamux):  # type: ignore[misc]  # libp2p is untyped
