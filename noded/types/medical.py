@@ -23,9 +23,6 @@ RequestId = NewType("RequestId", bytes)
 OpeningId = NewType("OpeningId", bytes)
 """One breaking of the glass; 16 random bytes."""
 
-ErasureId = NewType("ErasureId", bytes)
-"""A request for erasure; 16 random bytes."""
-
 GroupId = NewType("GroupId", bytes)
 """A group of institutions; 16 random bytes."""
 
@@ -70,7 +67,7 @@ READER_KEY_BYTES_MAX = 1216
 WRAP_BYTES_MAX = 2048
 """ML-KEM-768 with X25519 needs 1120 bytes of encapsulation, and 64 bytes of keys under AEAD 80 more."""
 
-for _id in (PatientId, RecordId, ConsentId, RequestId, OpeningId, ErasureId, GroupId, ActorId, Tag):
+for _id in (PatientId, RecordId, ConsentId, RequestId, OpeningId, GroupId, ActorId, Tag):
     restrict(_id, Limit(ID_BYTES, ID_BYTES))
 for _hash in (Commitment, CiphertextHash, WrapHash):
     restrict(_hash, Limit(32, 32))

@@ -6,7 +6,7 @@ from typing import Annotated
 from noded.codec.errors import Malformed
 from noded.codec.schema import Limit
 from noded.types.ids import Root, TimestampMs
-from noded.types.medical import ErasureId, RecordId
+from noded.types.medical import RecordId
 from noded.types.operations.registry import Operation, operation
 
 
@@ -33,7 +33,6 @@ class AuditAnchor(Operation):
 class ErasureRequest(Operation):
     """Demand that a record be erased wherever its keys went, by the patient or a delegate (L85)."""
 
-    erasure: ErasureId
     record: RecordId
 
 
@@ -42,4 +41,4 @@ class ErasureRequest(Operation):
 class ErasureAttest(Operation):
     """Attest, as a holder, that ciphertext, keys and salt keys of the record are destroyed (L86)."""
 
-    erasure: ErasureId
+    record: RecordId

@@ -1,0 +1,1 @@
+"""The condition language: small, total, without loops; the same decision on every validator."""
