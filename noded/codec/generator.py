@@ -7,6 +7,8 @@ get into the source, never anything from outside.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import MISSING
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from noded.codec import heads, shapes
@@ -16,13 +18,17 @@ from noded.codec.shapes import Shape
 class Source:
     """Grows the lines of one function."""
 
-    def __init__(
-        self, bind: Callable[[Any], str], writer: Callable[[type], str], reader: Callable[[type], str]
-    ) -> None:
+    def __init__(self, bind: Callable[[Any], str], function: Callable[[type], str]) -> None:
+        """
+        Start with nothing.
+
+        Args:
+            bind: Gives an object a name among the function's globals.
+            function: The name of the function of the same kind for another class.
+        """
         self.lines: list[str] = []
         self._bind = bind
-        self._writer = writer
-        self._reader = reader
+        self._function = function
         self._indent = 0
         self._names = 0
         self._passed = 0
@@ -51,6 +57,10 @@ class Source:
         self._line(f"made = new({self._bind(cls)})")
         for (field, _), value in zip(fields, values, strict=True):
             self._line(f"{self._bind(getattr(cls, field).__set__)}(made, {value})")
+        for computed in dataclass_fields(cls):
+            if not computed.init and computed.default is not MISSING:
+                setter = self._bind(getattr(cls, computed.name).__set__)
+                self._line(f"{setter}(made, {self._bind(computed.default)})")
         if hasattr(cls, "__post_init__"):
             self._line("made.__post_init__()")
         self._line("return made, at")
@@ -109,7 +119,7 @@ class Source:
                     parts += self._write(item, each, where)
                 return parts
             case shapes.Record(cls):
-                return [f"{self._writer(cls)}({variable}, depth - 1)"]
+                return [f"{self._function(cls)}({variable}, depth - 1)"]
             case shapes.Choice(registry):
                 return [f"{self._bind(registry.write)}({variable}, depth - 1)"]
 
@@ -176,7 +186,7 @@ class Source:
                 values = [self._read(item, where) for item in items]
                 self._line(f"{result} = ({', '.join(values)},)")
             case shapes.Record(cls):
-                self._line(f"{result}, at = {self._reader(cls)}(data, {self._pass()}, depth - 1)")
+                self._line(f"{result}, at = {self._function(cls)}(data, {self._pass()}, depth - 1)")
             case shapes.Choice(registry):
                 self._line(f"{result}, at = {self._bind(registry.read)}(data, {self._pass()}, depth - 1)")
         return result

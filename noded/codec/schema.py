@@ -11,6 +11,7 @@ A `__post_init__` sees values of the right types and within limits; it may raise
 from collections.abc import Callable
 from dataclasses import Field, fields, is_dataclass
 from inspect import ismemberdescriptor
+from itertools import count
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from noded.codec import cbor, heads
@@ -173,18 +174,60 @@ _NAMESPACE: dict[str, Any] = {
 """Globals of all generated functions; classes that hold each other find each other's functions here."""
 
 
-_NAMES: dict[tuple[str, type, int | None], str] = {}
-"""Names in the namespace by kind, class and tag; compiled when first needed, so that later registrations count."""
+_Key = tuple[str, type, int | None]
+"""Kind of a function (write or read), class, and tag."""
+
+_NAMES: dict[_Key, str] = {}
+"""Names of finished functions; compiled when first needed, so that later registrations count."""
+
+_numbers = count()
 
 
 def _writer(cls: type, tag: int | None = None) -> _Writer:
-    function: _Writer = _NAMESPACE[_NAMES.get(("write", cls, tag)) or _compiled("write", cls, tag)]
+    function: _Writer = _NAMESPACE[_NAMES.get(("write", cls, tag)) or _compile(("write", cls, tag))]
     return function
 
 
 def _reader(cls: type, tag: int | None = None) -> _Reader:
-    function: _Reader = _NAMESPACE[_NAMES.get(("read", cls, tag)) or _compiled("read", cls, tag)]
+    function: _Reader = _NAMESPACE[_NAMES.get(("read", cls, tag)) or _compile(("read", cls, tag))]
     return function
+
+
+def _compile(key: _Key) -> str:
+    """
+    Compile a function with all that it calls; returns its name.
+
+    Names are made known when all are there: a second thread compiles in vain, but never calls what is not finished.
+    """
+    names: dict[_Key, str] = {}
+    name = _name_of(key, names)
+    _NAMES.update(names)
+    return name
+
+
+def _name_of(key: _Key, names: dict[_Key, str]) -> str:
+    """The name of a function, which is compiled now unless that is done or under way (classes may be cyclic)."""
+    known = _NAMES.get(key) or names.get(key)
+    if known is not None:
+        return known
+    kind, cls, tag = key
+    if not is_dataclass(cls) or not all(
+        ismemberdescriptor(getattr(cls, field.name, None)) for field in fields(cls)
+    ):
+        raise TypeError(f"{cls.__name__} must be a dataclass with slots")
+    name = names[key] = f"{kind}_{next(_numbers)}"
+    hints = get_type_hints(cls, include_extras=True)
+    shapes = [
+        (field.name, shape_of(hints[field.name], f"{cls.__name__}.{field.name}")) for field in _encoded(cls)
+    ]
+    prefix = heads.head(heads.ARRAY, len(shapes) + (tag is not None))
+    source = Source(_bind, lambda inner: _name_of((kind, inner, None), names))
+    if kind == "write":
+        text = source.writing(name, cls, shapes, prefix + (heads.integer(tag) if tag is not None else b""))
+    else:
+        text = source.reading(name, cls, shapes, prefix if tag is None else b"")
+    exec(compile(text, f"<{kind} {cls.__module__}.{cls.__qualname__}>", "exec"), _NAMESPACE)
+    return name
 
 
 def _encoded(cls: type) -> list[Field[Any]]:
@@ -192,40 +235,8 @@ def _encoded(cls: type) -> list[Field[Any]]:
     return [field for field in fields(cls) if field.init]
 
 
-def _compiled(kind: str, cls: type, tag: int | None = None) -> str:
-    """The name of a generated function; within its own compilation it is only a promise (classes may be cyclic)."""
-    key = (kind, cls, tag)
-    if key in _NAMES:
-        return _NAMES[key]
-    if not is_dataclass(cls) or not all(
-        ismemberdescriptor(getattr(cls, field.name, None)) for field in _encoded(cls)
-    ):
-        raise TypeError(f"{cls.__name__} must be a dataclass with slots")
-    name = _NAMES[key] = f"{kind}_{len(_NAMES)}"
-    try:
-        hints = get_type_hints(cls, include_extras=True)
-        shapes = [
-            (field.name, shape_of(hints[field.name], f"{cls.__name__}.{field.name}")) for field in _encoded(cls)
-        ]
-        prefix = heads.head(heads.ARRAY, len(shapes) + (tag is not None))
-        source = Source(
-            _bind, lambda inner: _compiled("write", inner), lambda inner: _compiled("read", inner)
-        )
-        if kind == "write":
-            text = source.writing(
-                name, cls, shapes, prefix + (heads.integer(tag) if tag is not None else b"")
-            )
-        else:
-            text = source.reading(name, cls, shapes, prefix if tag is None else b"")
-        exec(compile(text, f"<{kind} {cls.__module__}.{cls.__qualname__}>", "exec"), _NAMESPACE)
-    except BaseException:
-        del _NAMES[key]
-        raise
-    return name
-
-
 def _bind(value: object) -> str:
-    name = f"bound_{len(_NAMESPACE)}"
+    name = f"bound_{next(_numbers)}"
     _NAMESPACE[name] = value
     return name
 

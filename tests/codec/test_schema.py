@@ -1,4 +1,4 @@
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from enum import IntEnum
 from typing import Annotated, Any, NewType
 
@@ -84,6 +84,17 @@ class Span:
     def __post_init__(self) -> None:
         if self.first > self.last:
             raise Malformed("Span", "it ends before it begins")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum:
+    first: int
+    second: int
+    total: int = field(init=False)
+    cached: dict[str, int] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "total", self.first + self.second)
 
 
 EVERYTHING = Everything(
@@ -402,6 +413,15 @@ class TestAnnotations:
             with pytest.raises(TypeError, match=r"Generated\.field"):
                 decode_value(cls, b"", max_bytes=1)
 
+    def test_a_class_that_cannot_be_compiled_leaves_nothing_behind(self) -> None:
+        """A cycle through a class without a codec: neither becomes half usable."""
+        outer = make_dataclass("Outer", [("point", Point), ("bad", float)], frozen=True, slots=True)
+
+        for _ in range(2):
+            with pytest.raises(TypeError, match=r"Outer\.bad"):
+                encode_value(outer(Point(x=1, y=1), 1.0))
+        assert encode_value(Point(x=1, y=1)).hex() == "820101"
+
     def test_classes_need_slots(self) -> None:
         with pytest.raises(TypeError, match="slots"):
             encode_value(make_dataclass("Generated", [("field", int)], frozen=True)(1))
@@ -418,6 +438,24 @@ class TestAnnotations:
         cls = make_dataclass("Generated", [("field", Annotated[Name, Limit(1, 20)])], frozen=True, slots=True)
 
         assert decode_value(cls, encode_value(cls("a" * 20)), max_bytes=30) == cls("a" * 20)
+
+
+class TestComputedFields:
+    """Fields that a class computes from the others have no encoding."""
+
+    def test_they_are_computed_anew(self) -> None:
+        data = encode_value(Sum(first=3, second=4))
+
+        assert data.hex() == "820304"
+        assert decode_value(Sum, data, max_bytes=3).total == 7
+        assert decode_value(Sum, data, max_bytes=3).cached is None
+
+    def test_a_tag_does_not_count_them(self) -> None:
+        sums: Registry[Sum] = Registry("sum")
+        sums.register(1, Sum)
+
+        assert sums.encode(Sum(first=3, second=4)).hex() == "83010304"
+        assert sums.decode(bytes.fromhex("83010304"), max_bytes=4) == Sum(first=3, second=4)
 
 
 class TestRegistry:
