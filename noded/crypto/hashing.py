@@ -1,5 +1,5 @@
 """
-SHA-256 in domains, and commitments.
+SHA-256 in domains (H2), and commitments.
 
 A hash of one domain never equals a hash of another, nor a hash of the same bytes cut into other parts. A
 domain fills SHA-256's first block, which is hashed once and then copied, so it costs nothing.

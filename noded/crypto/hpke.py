@@ -1,7 +1,7 @@
 """
-Wrapping keys for a reader: HPKE (RFC 9180) in base mode, with HKDF-SHA-256 and AES-256-GCM.
+Wrapping keys for a reader: HPKE (RFC 9180) in base mode, with HKDF-SHA-256 and AES-256-GCM (H5).
 
-The kind of key decides the method: X25519, or ML-KEM-768 with X25519 (X-Wing) for records that must stay closed for
+The kind of key decides the method: X25519, or ML-KEM-768 with X25519 (X-Wing, KEM 0x647A) for records that must stay closed for
 decades. Base mode says nothing of the sender, so whoever wraps signs the wrap as well, and all that a
 wrap is for goes into `info`.
 

@@ -1,4 +1,4 @@
-"""Keys from keys (HKDF-SHA-256), and secrets sealed under a password (Argon2id, ChaCha20-Poly1305)."""
+"""Keys from keys (HKDF-SHA-256), and secrets sealed under a password (Argon2id, ChaCha20-Poly1305; H5)."""
 
 from dataclasses import dataclass
 

@@ -1,5 +1,5 @@
 """
-Content of any length, encrypted in segments of 64 KiB, each of which can be read without the others.
+Content of any length, encrypted in segments of 64 KiB, each of which can be read without the others (H4).
 
 Every segment is sealed with its number and whether it is the last, and with record and version, so none can
 be dropped, repeated, moved, cut off or brought in from elsewhere. Nonces are the numbers: **a key is for one

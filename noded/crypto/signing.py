@@ -1,5 +1,5 @@
 """
-Ed25519 with one pinned meaning of "valid" (R7: consensus depends on it).
+Ed25519 with one pinned meaning of "valid" (H1).
 
 Libraries disagree on edge cases, and a vote that is valid here and invalid there splits a quorum. So a
 signature is refused, before any library sees it, if
@@ -38,7 +38,7 @@ _LOW_ORDER = frozenset((y | sign << 255).to_bytes(32, "little") for y in _LOW_OR
 
 
 def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether the signature is valid by the pinned predicate; anything of a wrong length is not."""
+    """Whether the signature is valid (H1); anything of a wrong length is not."""
     if len(public_key) != PUBLIC_KEY_BYTES or len(signature) != SIGNATURE_BYTES:
         return False
     if not (_is_usable_point(public_key) and _is_usable_point(signature[:32])):

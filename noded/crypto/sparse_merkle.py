@@ -1,5 +1,5 @@
 """
-The authenticated state tree: a sparse Merkle tree over all keys.
+The authenticated state tree: a sparse Merkle tree over all keys (H3).
 
     path   H(key), 256 bits, so keys spread evenly and nobody can choose a place
     upper  bits 0…15: four levels of 16 children each, over 65,536 buckets

@@ -1,4 +1,4 @@
-"""Proofs that a key has a value in a state, or has none; judged against the state's root alone."""
+"""Proofs that a key has a value in a state, or has none; judged against the state's root alone (H3)."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence

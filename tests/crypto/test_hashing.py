@@ -1,3 +1,5 @@
+"""H2: no hash of one domain is a hash of another."""
+
 import hashlib
 import hmac
 

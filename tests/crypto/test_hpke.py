@@ -1,3 +1,5 @@
+"""H5: what is wrapped opens only for its reader and its context."""
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM

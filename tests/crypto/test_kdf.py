@@ -1,3 +1,5 @@
+"""H5 for passwords; and keys that must come out the same in every later version."""
+
 import pytest
 
 from noded.crypto import kdf

@@ -1,3 +1,5 @@
+"""H4: a segment is bound to record, version, place and being the last."""
+
 from dataclasses import replace
 
 import pytest

@@ -1,4 +1,4 @@
-"""R7 in consensus, D in noded/README: one meaning of "valid signature", whatever the library."""
+"""H1: one meaning of a valid signature, whatever the library."""
 
 import hashlib
 import json
@@ -95,7 +95,7 @@ class TestVerify:
 
 
 class TestPredicate:
-    """R7: what is refused before any library is asked."""
+    """H1: what is refused before any library is asked."""
 
     @pytest.mark.parametrize("encoding", LOW_ORDER)
     @pytest.mark.parametrize("sign_bit", [0, 0x80])

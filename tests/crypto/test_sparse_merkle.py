@@ -1,3 +1,5 @@
+"""H3: the root depends on the keys and values held, not on how they came to be."""
+
 import random
 from collections.abc import Iterable
 

@@ -1,3 +1,5 @@
+"""H3: a proof shows a key's value, or its absence; no proof of both exists."""
+
 from dataclasses import replace
 
 import pytest
