@@ -120,6 +120,15 @@ class WalCorrupt(FileFailure):
         self.offset = offset
 
 
+class WalForeign(FileFailure):
+    """The write-ahead log was written for another chain."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(
+            path, "belongs to another chain", "use the home that goes with this genesis, or a new one"
+        )
+
+
 class WalFailed(FileFailure):
     """An earlier write failed, so nothing more is accepted until the log is opened again."""
 

@@ -27,6 +27,7 @@ from noded.storage.store import (
     TransactionPlace,
     check_batch,
 )
+from noded.storage.tree import BucketRoots
 
 NAME: Final = "memory"
 """Stands for the file in errors."""
@@ -176,9 +177,11 @@ class MemoryStore:
         state = self._tables.state
         return [state[path] for path in sorted(path for path in state if path > after)[:limit]]
 
-    def bucket_roots(self) -> list[tuple[int, bytes]]:
-        """Bucket and root of every bucket ever written, ascending; for start-up."""
-        return sorted(self._tables.roots.items())
+    def bucket_roots(self) -> bytes:
+        """The roots of all buckets side by side, zero where a bucket was never written; 2 MiB, for start-up."""
+        roots = BucketRoots()
+        roots.apply(list(self._tables.roots.items()))
+        return roots.blob()
 
     def index_get(self, key: bytes) -> bytes | None:
         """The value of one entry of the index."""

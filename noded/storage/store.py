@@ -13,11 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-PATH_BYTES = 32
-HASH_BYTES = 32
-
-BUCKETS = 1 << 16
-"""Buckets of the state tree: one for each value of a path's first two bytes."""
+from noded.crypto.hashing import HASH_BYTES
 
 HEIGHT_MAX = (1 << 40) - 1
 """A block every 0.1 s reaches it after 3,400 years; with POSITION_MAX it makes a 62-bit place."""
@@ -159,8 +155,8 @@ class Reader(Protocol):
     def state_rows(self, after: bytes, limit: int) -> list[StateRow]:
         """Up to `limit` rows with a path above `after` (b"" for all), ascending by path."""
 
-    def bucket_roots(self) -> list[tuple[int, bytes]]:
-        """Bucket and root of every bucket ever written, ascending; for start-up."""
+    def bucket_roots(self) -> bytes:
+        """The roots of all buckets side by side, zero where a bucket was never written; 2 MiB, for start-up."""
 
     def index_get(self, key: bytes) -> bytes | None:
         """The value of one entry of the index."""

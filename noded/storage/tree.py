@@ -4,10 +4,11 @@ How the roots of the 65,536 buckets are kept: a blob of all of them now and then
 A row for each node of the tree would be sixteen random writes a key; this is one short row a block.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from noded.storage.store import BUCKETS, HASH_BYTES
+from noded.crypto.hashing import HASH_BYTES
+from noded.crypto.sparse_merkle import BUCKETS
 
 BASE_INTERVAL: Final = 256
 """
@@ -19,9 +20,6 @@ of about 20 KiB (600 buckets of 34 bytes).
 
 DELTA_BYTES: Final = 2 + HASH_BYTES
 """A bucket's number, big-endian, and its root."""
-
-_NEVER: Final = bytes(HASH_BYTES)
-"""Stands for a bucket never written; no hash is zero."""
 
 
 def encode_delta(roots: Iterable[tuple[int, bytes]]) -> bytes:
@@ -58,15 +56,11 @@ class BucketRoots:
         copy = BucketRoots()
         copy._roots[:] = self._roots
         copy.apply(roots)
-        return bytes(copy._roots)
+        return copy.blob()
 
-    def items(self) -> Iterator[tuple[int, bytes]]:
-        """Every bucket ever written, with its root, ascending."""
-        blob = bytes(self._roots)
-        for bucket in range(BUCKETS):
-            root = blob[bucket << 5 : (bucket + 1) << 5]
-            if root != _NEVER:
-                yield bucket, root
+    def blob(self) -> bytes:
+        """The roots of all buckets, side by side."""
+        return bytes(self._roots)
 
     def _apply_encoded(self, delta: bytes) -> None:
         mine = self._roots
