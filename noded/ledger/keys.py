@@ -16,7 +16,7 @@ class KeyEntry:
 
     kind: KeyKind
     owner: Annotated[bytes, Limit(16, 32)]
-    """By kind: an institution's id, or a patient's key."""
+    """By kind: an institution's id, or a patient's."""
     since: Height
     until: Height | None
     """First height at which it may no longer sign; None while it may."""

@@ -23,9 +23,9 @@ class KeyKind(IntEnum):
     INSTITUTION = 1
     """A member's account key; its owner is the institution's id."""
     PATIENT = 2
-    """A patient's key with one custodian; its owner is the custodian's id."""
+    """A patient's key with one custodian; its owner is the patient's id."""
     DELEGATE = 3
-    """A key that acts for a patient; its owner is the patient's key."""
+    """A key that acts for a patient; its owner is the patient's id."""
 
 
 class Purpose(IntEnum):

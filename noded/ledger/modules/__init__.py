@@ -7,6 +7,16 @@ adding one here makes the ledger use it.
 
 from typing import Final
 
-from noded.ledger.modules import membership
+from noded.ledger.modules import (
+    access,
+    audit,
+    breakglass,
+    consent,
+    erasure,
+    groups,
+    identity,
+    membership,
+    records,
+)
 
-MODULES: Final = (membership,)
+MODULES: Final = (membership, identity, groups, records, consent, access, breakglass, audit, erasure)
