@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from noded.blobs.errors import BlobForged
-from noded.blobs.manifest import SEGMENT_BYTES, Manifest, manifest_bytes
+from noded.blobs.manifest import Manifest, manifest_bytes
 from noded.blobs.store import BlobStore, create_file, read_manifest
+from noded.crypto.segments import SEALED_SEGMENT_BYTES
 from noded.types.medical import CiphertextHash
 
 
@@ -68,8 +69,8 @@ class IncomingBlob:
         assert self.manifest is not None
         if not data:
             raise BlobForged(ciphertext=self.name, segment=self.segments)
-        for start in range(0, len(data), SEGMENT_BYTES):
-            part = data[start : start + SEGMENT_BYTES]
+        for start in range(0, len(data), SEALED_SEGMENT_BYTES):
+            part = data[start : start + SEALED_SEGMENT_BYTES]
             if self.is_complete or not self.manifest.is_segment(self.segments, part):
                 raise BlobForged(ciphertext=self.name, segment=self.segments)
             self._write(part)

@@ -163,13 +163,15 @@ class RecordKeys:
                 "SELECT version, ciphertext FROM record_version WHERE record = ? ORDER BY version", (record,)
             ).fetchall()
 
-    def records(self, after: bytes, limit: int) -> list[tuple[RecordId, Version, CiphertextHash]]:
-        """Up to `limit` versions of records with an id above `after` (b"" for all), ascending; for checking."""
+    def held(
+        self, after: tuple[RecordId, Version] | None, limit: int
+    ) -> list[tuple[RecordId, Version, CiphertextHash]]:
+        """Up to `limit` versions behind one (None: from the first), ascending, and their blobs; for checking."""
         with self._lock, translated(self._path):
             return self._connection.execute(
-                "SELECT record, version, ciphertext FROM record_version WHERE record > ?"
+                "SELECT record, version, ciphertext FROM record_version WHERE (record, version) > (?, ?)"
                 " ORDER BY record, version LIMIT ?",
-                (after, limit),
+                (*(after or (b"", 0)), limit),
             ).fetchall()
 
     def destroy(self, record: RecordId) -> int:

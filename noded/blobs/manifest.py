@@ -10,15 +10,13 @@ from dataclasses import dataclass
 
 from noded.codec.errors import Malformed
 from noded.crypto.hashing import HASH_BYTES, hasher, tagged_hash
+from noded.crypto.segments import SEALED_SEGMENT_BYTES
 from noded.types.medical import CiphertextHash
-
-SEGMENT_BYTES = 64 * 1024 + 16
-"""A sealed segment: 64 KiB and the tag of AES-GCM; the last one of a blob may be shorter."""
 
 SEGMENTS_MAX = 16_384
 """1 GiB of content; its manifest of 0.5 MiB fits one frame of the bulk lane (1 MiB)."""
 
-BLOB_BYTES_MAX = SEGMENTS_MAX * SEGMENT_BYTES
+BLOB_BYTES_MAX = SEGMENTS_MAX * SEALED_SEGMENT_BYTES
 
 _SIZE_BYTES = 8
 MANIFEST_BYTES_MAX = _SIZE_BYTES + SEGMENTS_MAX * HASH_BYTES
@@ -53,9 +51,9 @@ class Manifest:
         return CiphertextHash(tagged_hash("noded/blob/1", self.encode()))
 
     def segment_bytes(self, segment: int) -> int:
-        """The length of a segment: SEGMENT_BYTES, or what is left for the last one."""
+        """The length of a segment: SEALED_SEGMENT_BYTES, or what is left for the last one."""
         assert 0 <= segment < self.segments
-        return min(SEGMENT_BYTES, self.size - segment * SEGMENT_BYTES)
+        return min(SEALED_SEGMENT_BYTES, self.size - segment * SEALED_SEGMENT_BYTES)
 
     def is_segment(self, segment: int, data: bytes) -> bool:
         """Whether these are the segment's bytes."""
@@ -81,7 +79,7 @@ def decode_manifest(data: bytes) -> Manifest:
 
 def count_segments(size: int) -> int:
     """How many segments this many bytes of ciphertext make."""
-    return -(-size // SEGMENT_BYTES)
+    return -(-size // SEALED_SEGMENT_BYTES)
 
 
 def manifest_bytes(size: int) -> int:

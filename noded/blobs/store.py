@@ -21,13 +21,13 @@ from typing import BinaryIO
 from noded.blobs.errors import BlobCorrupt, BlobMissing, NoSpaceForBlob
 from noded.blobs.manifest import (
     MANIFEST_BYTES_MAX,
-    SEGMENT_BYTES,
     Manifest,
     decode_manifest,
     hash_segment,
     manifest_bytes,
 )
 from noded.codec.errors import Malformed
+from noded.crypto.segments import SEALED_SEGMENT_BYTES
 from noded.storage.errors import file_failure
 from noded.storage.files import PRIVATE_MODE, sync_folder
 from noded.types.medical import CiphertextHash
@@ -43,7 +43,7 @@ class SealedBlob:
 
     size: int
     segments: Iterable[bytes]
-    """Of SEGMENT_BYTES each but the last, `size` together; read once, one at a time."""
+    """Of SEALED_SEGMENT_BYTES each but the last, `size` together; read once, one at a time."""
 
 
 class BlobStore:
@@ -131,7 +131,7 @@ class BlobStore:
         """
         with self._opened(name) as (file, manifest):
             assert 0 <= first < first + segments <= manifest.segments
-            file.seek(manifest_bytes(manifest.size) + first * SEGMENT_BYTES)
+            file.seek(manifest_bytes(manifest.size) + first * SEALED_SEGMENT_BYTES)
             parts = []
             for segment in range(first, first + segments):
                 part = file.read(manifest.segment_bytes(segment))

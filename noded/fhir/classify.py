@@ -1,5 +1,5 @@
 """
-What of a record may be said on the ledger: a coarse kind class, nothing clinical.
+What of a record may be said on the ledger: a coarse kind class, nothing clinical (F5).
 
 Metadata is health data (L33): a LOINC or ICD code on the ledger is a diagnosis on the ledger.
 So only the resource's type and, for the two types that serve every department, its broad category

@@ -1,5 +1,5 @@
 """
-Whose record a resource is.
+Whose record a resource is (F6).
 
 A patient has a *key* here: a text that is equal for resources of the same patient. It is the entry's
 `fullUrl`, else `Patient/<id>`. Keys are personal data: they choose the patient's pairwise key pair and

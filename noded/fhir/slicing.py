@@ -1,12 +1,12 @@
 """
-A FHIR document's bytes, cut into records without touching them.
+A FHIR document's bytes, cut into records without touching them (F1, F2).
 
 A Bundle's every entry is one record: exactly the bytes of the file that hold the entry's `resource`
 value. Any other resource is one record: the bytes of the top-level value. White space, decimals such
 as `1.00`, escapes and the order of members stay as they came, because a commitment is over the bytes
 received (ledger.md §1).
 
-A broken entry costs only itself: it becomes a `Problem`, and the entries round it are still cut.
+A broken entry costs only itself (F3): it becomes a `Problem`, and the entries round it are still cut.
 """
 
 import codecs

@@ -1,5 +1,5 @@
 """
-What a FHIR validator finds in a record; findings are warnings and never lose a record.
+What a FHIR validator finds in a record; findings are warnings and never lose a record (F4).
 
 `fhir.resources` is imported when first needed: it costs half a second and 250 modules, and only the CLI's
 importing process pays. It reads a copy of the bytes; nothing it makes of them is kept.

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from noded.blobs.errors import BlobForged, NoSpaceForBlob
 from noded.blobs.incoming import IncomingBlob, discard_incoming
-from noded.blobs.manifest import SEGMENT_BYTES, Manifest, hash_segment, manifest_bytes
+from noded.blobs.manifest import Manifest, hash_segment, manifest_bytes
 from noded.blobs.store import BlobStore
+from noded.crypto.segments import SEALED_SEGMENT_BYTES
 from noded.types.medical import CiphertextHash
 from tests.helpers.blobs import cut, flip, make_bytes, make_store
 
-DATA = make_bytes(3 * SEGMENT_BYTES + 5)
+DATA = make_bytes(3 * SEALED_SEGMENT_BYTES + 5)
 PARTS = cut(DATA)
 MANIFEST = Manifest(size=len(DATA), hashes=b"".join(map(hash_segment, PARTS)))
 
@@ -37,7 +38,7 @@ def path_of(store: BlobStore) -> Path:
 
 
 class TestAppend:
-    @pytest.mark.parametrize("pieces", [PARTS, [DATA], [PARTS[0], DATA[SEGMENT_BYTES:]]])
+    @pytest.mark.parametrize("pieces", [PARTS, [DATA], [PARTS[0], DATA[SEALED_SEGMENT_BYTES:]]])
     def test_whole_segments_make_the_blob(self, store: BlobStore, pieces: list[bytes]) -> None:
         incoming = begin(store, *pieces)
 
@@ -55,9 +56,11 @@ class TestAppend:
         assert (caught.value.ciphertext, caught.value.segment) == (MANIFEST.name, 2)
         assert incoming.segments == 2
         incoming.close()
-        assert path_of(store).stat().st_size == manifest_bytes(len(DATA)) + 2 * SEGMENT_BYTES
+        assert path_of(store).stat().st_size == manifest_bytes(len(DATA)) + 2 * SEALED_SEGMENT_BYTES
 
-    @pytest.mark.parametrize("data", [b"", PARTS[1], PARTS[0][:-1], PARTS[0] + b"x", b"x" * SEGMENT_BYTES])
+    @pytest.mark.parametrize(
+        "data", [b"", PARTS[1], PARTS[0][:-1], PARTS[0] + b"x", b"x" * SEALED_SEGMENT_BYTES]
+    )
     def test_what_is_not_the_next_segment_is_refused(self, store: BlobStore, data: bytes) -> None:
         incoming = begin(store)
 
@@ -66,7 +69,7 @@ class TestAppend:
         incoming.close()
         assert path_of(store).stat().st_size in (
             manifest_bytes(len(DATA)),
-            manifest_bytes(len(DATA)) + SEGMENT_BYTES,
+            manifest_bytes(len(DATA)) + SEALED_SEGMENT_BYTES,
         )
 
     def test_more_than_the_blob_is_refused(self, store: BlobStore) -> None:
@@ -134,7 +137,7 @@ class TestGoingOn:
 
         head = manifest_bytes(len(DATA))
         assert (incoming.manifest is not None) == (good >= head)
-        assert incoming.segments == max(0, (good - head) // SEGMENT_BYTES)
+        assert incoming.segments == max(0, (good - head) // SEALED_SEGMENT_BYTES)
         if incoming.manifest is None:
             incoming.begin(MANIFEST)
         for part in PARTS[incoming.segments :]:

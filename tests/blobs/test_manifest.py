@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from noded.blobs.manifest import (
     BLOB_BYTES_MAX,
     MANIFEST_BYTES_MAX,
-    SEGMENT_BYTES,
     SEGMENTS_MAX,
     Manifest,
     count_segments,
@@ -16,10 +15,12 @@ from noded.blobs.manifest import (
     manifest_bytes,
 )
 from noded.codec.errors import Malformed
+from noded.crypto.segments import SEALED_SEGMENT_BYTES
 from noded.network.interface import BULK_PAYLOAD_BYTES_MAX
 
 SIZES = st.one_of(
-    st.integers(1, 3 * SEGMENT_BYTES), st.sampled_from([SEGMENT_BYTES - 1, SEGMENT_BYTES, SEGMENT_BYTES + 1])
+    st.integers(1, 3 * SEALED_SEGMENT_BYTES),
+    st.sampled_from([SEALED_SEGMENT_BYTES - 1, SEALED_SEGMENT_BYTES, SEALED_SEGMENT_BYTES + 1]),
 )
 
 
@@ -73,7 +74,7 @@ class TestName:
 
     @given(st.integers(0, 63), st.integers(1, 255))
     def test_differs_with_any_bit_of_any_hash(self, at: int, change: int) -> None:
-        manifest = make_manifest(SEGMENT_BYTES + 1)
+        manifest = make_manifest(SEALED_SEGMENT_BYTES + 1)
         hashes = bytearray(manifest.hashes)
         hashes[at] ^= change
 
@@ -82,8 +83,8 @@ class TestName:
 
 class TestIsSegment:
     def test_only_the_bytes_in_their_place(self) -> None:
-        parts = (b"a" * SEGMENT_BYTES, b"b" * 10)
-        manifest = Manifest(size=SEGMENT_BYTES + 10, hashes=b"".join(map(hash_segment, parts)))
+        parts = (b"a" * SEALED_SEGMENT_BYTES, b"b" * 10)
+        manifest = Manifest(size=SEALED_SEGMENT_BYTES + 10, hashes=b"".join(map(hash_segment, parts)))
 
         assert manifest.is_segment(0, parts[0])
         assert manifest.is_segment(1, parts[1])

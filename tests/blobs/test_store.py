@@ -7,13 +7,21 @@ from pathlib import Path
 import pytest
 
 from noded.blobs.errors import BlobCorrupt, BlobMissing, NoSpaceForBlob
-from noded.blobs.manifest import SEGMENT_BYTES, manifest_bytes
+from noded.blobs.manifest import manifest_bytes
 from noded.blobs.store import BlobStore, SealedBlob
+from noded.crypto.segments import SEALED_SEGMENT_BYTES
 from noded.storage.errors import DiskFull, FileFailure
 from noded.types.medical import CiphertextHash
 from tests.helpers.blobs import blob_path, cut, flip, make_blob, make_bytes, make_store
 
-SIZES = (1, 16, SEGMENT_BYTES - 1, SEGMENT_BYTES, SEGMENT_BYTES + 1, 3 * SEGMENT_BYTES + 5)
+SIZES = (
+    1,
+    16,
+    SEALED_SEGMENT_BYTES - 1,
+    SEALED_SEGMENT_BYTES,
+    SEALED_SEGMENT_BYTES + 1,
+    3 * SEALED_SEGMENT_BYTES + 5,
+)
 ABSENT = CiphertextHash(bytes(32))
 
 
@@ -63,11 +71,11 @@ class TestPut:
 
     def test_a_failure_on_the_way_leaves_nothing(self, store: BlobStore) -> None:
         def failing() -> Iterator[bytes]:
-            yield b"x" * SEGMENT_BYTES
+            yield b"x" * SEALED_SEGMENT_BYTES
             raise RuntimeError("the sealer failed")
 
         with pytest.raises(RuntimeError):
-            store.put_all([make_blob(b"y"), SealedBlob(size=SEGMENT_BYTES + 1, segments=failing())])
+            store.put_all([make_blob(b"y"), SealedBlob(size=SEALED_SEGMENT_BYTES + 1, segments=failing())])
 
         assert list(store.names()) == []
         assert list((store.folder / "new").iterdir()) == []
@@ -110,7 +118,7 @@ class TestRead:
     """B3: a flipped byte is detected wherever it is, and named."""
 
     def test_any_range_of_segments(self, store: BlobStore) -> None:
-        data = make_bytes(3 * SEGMENT_BYTES + 5)
+        data = make_bytes(3 * SEALED_SEGMENT_BYTES + 5)
         name = put(store, data)
 
         for first in range(4):
@@ -125,9 +133,9 @@ class TestRead:
 
     @pytest.mark.parametrize("segment", [0, 1, 2])
     def test_a_flipped_byte_names_its_segment(self, store: BlobStore, segment: int) -> None:
-        size = 2 * SEGMENT_BYTES + 9
+        size = 2 * SEALED_SEGMENT_BYTES + 9
         name = put(store, make_bytes(size))
-        flip(blob_path(store, name), manifest_bytes(size) + segment * SEGMENT_BYTES + 8)
+        flip(blob_path(store, name), manifest_bytes(size) + segment * SEALED_SEGMENT_BYTES + 8)
 
         for damaged in (lambda: store.read(name, segment, 1), lambda: store.verify(name)):
             with pytest.raises(BlobCorrupt, match=f"segment {segment} is damaged") as caught:
@@ -138,7 +146,7 @@ class TestRead:
 
     @pytest.mark.parametrize("at", [0, 7, 8, 39, 40])
     def test_a_flipped_byte_in_the_manifest_is_detected(self, store: BlobStore, at: int) -> None:
-        name = put(store, make_bytes(SEGMENT_BYTES + 1))
+        name = put(store, make_bytes(SEALED_SEGMENT_BYTES + 1))
         flip(blob_path(store, name), at)
 
         with pytest.raises(BlobCorrupt) as caught:
@@ -147,7 +155,7 @@ class TestRead:
 
     @pytest.mark.parametrize("size", [0, 3, 8, 40, 71, 72, 80])
     def test_a_file_of_another_length_is_detected(self, store: BlobStore, size: int) -> None:
-        name = put(store, make_bytes(SEGMENT_BYTES + 1))
+        name = put(store, make_bytes(SEALED_SEGMENT_BYTES + 1))
         path = blob_path(store, name)
         path.write_bytes(path.read_bytes()[:size])
 
@@ -170,7 +178,7 @@ class TestRead:
             store.read(one, 0, 1)
 
     def test_a_whole_blob_is_verified(self, store: BlobStore) -> None:
-        store.verify(put(store, make_bytes(2 * SEGMENT_BYTES)))
+        store.verify(put(store, make_bytes(2 * SEALED_SEGMENT_BYTES)))
 
 
 class TestDelete:

@@ -1,4 +1,4 @@
-"""Kind classes stay coarse: the type and the broad category decide, never a clinical code."""
+"""F5: kind classes stay coarse: the type and the broad category decide, never a clinical code."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Whose record it is: references join exactly the people FHIR's rules join, and never two of them."""
+"""F6: whose record it is: references join exactly the people FHIR's rules join, and never two of them."""
 
 import pytest
 from hypothesis import given

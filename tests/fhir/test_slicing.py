@@ -26,6 +26,8 @@ def entry(number: int) -> str:
 
 
 class TestByteExactness:
+    """F1, F2: each record is exactly the slice of the file; every entry is one."""
+
     @given(written_bundles(), st.booleans())
     def test_every_entry_is_the_slice_of_the_file(
         self, written: tuple[str, list[str]], has_bom: bool
@@ -77,7 +79,7 @@ class TestByteExactness:
 
 
 class TestProblems:
-    """A broken entry is reported with its place and never loses the others."""
+    """F3: a broken entry is reported with its place and never loses the others."""
 
     @pytest.mark.parametrize(
         ("broken", "column", "reason"),

@@ -1,4 +1,4 @@
-"""Findings are warnings: they name the member and the rule, never a value, and never lose a record."""
+"""F4: findings are warnings: they name the member and the rule, never a value, and never lose a record."""
 
 import subprocess
 import sys

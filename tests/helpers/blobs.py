@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from noded.blobs.manifest import SEGMENT_BYTES
 from noded.blobs.store import BlobStore, SealedBlob
+from noded.crypto.segments import SEALED_SEGMENT_BYTES
 
 
 def make_store(folder: Path, *, reserve_bytes: int = 0) -> BlobStore:
@@ -16,7 +16,7 @@ def make_bytes(size: int, seed: int = 0) -> bytes:
 
 
 def cut(data: bytes) -> list[bytes]:
-    return [data[start : start + SEGMENT_BYTES] for start in range(0, len(data), SEGMENT_BYTES)]
+    return [data[start : start + SEALED_SEGMENT_BYTES] for start in range(0, len(data), SEALED_SEGMENT_BYTES)]
 
 
 def make_blob(data: bytes) -> SealedBlob:
