@@ -97,6 +97,15 @@ class Sum:
         object.__setattr__(self, "total", self.first + self.second)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    number: int
+    digest: Digest
+
+    def __post_init__(self) -> None:
+        assert len(self.digest) == 32
+
+
 EVERYTHING = Everything(
     digest=Digest(bytes(32)),
     block=BlockDigest(Digest(b"b" * 32)),
@@ -385,6 +394,14 @@ class TestLimits:
         with pytest.raises(Malformed, match="before it begins"):
             decode_value(Span, b"\x82\x02\x01", max_bytes=3)
 
+    def test_rules_between_fields_see_whole_values_only(self) -> None:
+        """However early the data ends, `__post_init__` gets no part of a digest."""
+        data = encode_value(Signed(number=1, digest=Digest(bytes(32))))
+
+        for size in range(len(data)):
+            with pytest.raises(Malformed):
+                decode_value(Signed, data[:size], max_bytes=50)
+
 
 class TestAnnotations:
     @pytest.mark.parametrize(
@@ -467,6 +484,13 @@ class TestRegistry:
     def test_unknown_tags_are_refused(self) -> None:
         with pytest.raises(Malformed, match="unknown tag"):
             SHAPES.decode(b"\x81\x04", max_bytes=2)
+
+    @pytest.mark.parametrize("head", ["80", "81", "82", "84", "97", "9803", "9f"])
+    def test_the_number_of_fields_is_the_class_s(self, head: str) -> None:
+        """C1: with three items and a head that says otherwise."""
+        assert SHAPES.decode(bytes.fromhex("830382012103"), max_bytes=6)
+        with pytest.raises(Malformed):
+            SHAPES.decode(bytes.fromhex(head + "0382012103"), max_bytes=7)
 
     def test_strangers_have_no_encoding(self) -> None:
         with pytest.raises(Unencodable, match="Point is not registered"):

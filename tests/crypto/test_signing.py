@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
+from noded.crypto import signing
 from noded.crypto.signing import public_key_of, secret_of, sign, verify, verify_many
 from tests.helpers.shared_data import shared_path, wycheproof
 
@@ -95,7 +96,14 @@ class TestVerify:
 
 
 class TestPredicate:
-    """H1: what is refused before any library is asked."""
+    """H1: what is refused before any library is asked, here one that accepts everything."""
+
+    @pytest.fixture(autouse=True)
+    def _accept_everything(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(signing, "crypto_sign_open", lambda _signed, _key: b"")
+
+    def test_ordinary_ones_get_to_the_library(self) -> None:
+        assert verify(PUBLIC_KEY, b"forged", EMPTY_SIGNED)
 
     @pytest.mark.parametrize("encoding", LOW_ORDER)
     @pytest.mark.parametrize("sign_bit", [0, 0x80])

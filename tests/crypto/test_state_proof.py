@@ -143,6 +143,17 @@ class TestWithinABucket:
             verify_inclusion(delta.root, present, present, forged) for forged in forgeries(proof(present))
         )
 
+    def test_a_leaf_in_a_place_not_its_own_proves_nothing(self) -> None:
+        """Even a quorum's root does not make a leaf say something about paths that are not its own."""
+        absent, misplaced = bytes(32), b"\x80" + bytes(31)
+        delta = updated(UpperTree(), [], {0: leaf_hash(misplaced, b"v")})
+        there = Neighbour(
+            path=ProofHash(misplaced), value_hash=ProofHash(tagged_hash("noded/state-value/1", b"v"))
+        )
+        proof = prove(UpperTree(), [delta], [], absent, lambda _: b"")
+
+        assert not verify_absence(delta.root, absent, replace(proof, neighbour=there))
+
     def test_the_neighbour_must_stand_in_the_very_place(self) -> None:
         """A leaf from another branch, honestly proven there, says nothing about this one."""
         near, far, absent = (bytes(2) + first + bytes(29) for first in (b"\x00", b"\x80", b"\xc0"))
