@@ -9,7 +9,7 @@ from typing import ClassVar
 from noded.errors import InvalidMessage, NodedError
 
 PENALTY_BAN = 100.0
-"""Points at which a peer is banned: two framing faults within a minute or so."""
+"""Points at which a peer is banned (N9)."""
 
 
 class LinkEnded(NodedError):
@@ -79,7 +79,8 @@ class MemoryPressure(LinkEnded):
 class PeerFault(InvalidMessage):
     """The peer broke the protocol of the network itself; scored with `points`."""
 
-    points: ClassVar[float] = PENALTY_BAN / 2
+    points: ClassVar[float] = 0.6 * PENALTY_BAN
+    """Two within half a minute ban."""
 
 
 class OversizeFrame(PeerFault):

@@ -61,8 +61,8 @@ class Member:
     )
     last_fault: str | None = None
     last_fault_detail: str = ""
-    dialling: trio.CancelScope = field(default_factory=trio.CancelScope)
-    """Cancelling it ends the task that dials this member, and the link it has dialled."""
+    removed: bool = False
+    """Whether it is on the allow-list no longer, at least not with this key."""
     poke: trio.Event = field(default_factory=trio.Event)
     """Set to end a pause between dials; the dialling task then puts a new one."""
 
@@ -146,6 +146,9 @@ class Members:
                 member.poke.set()
             by_peer[info.peer] = member
         gone = [member for member in self._by_peer.values() if by_peer.get(member.info.peer) is not member]
+        for member in gone:
+            member.removed = True
+            member.poke.set()
         self._by_peer = by_peer
         self._by_peer_id = {peer_id_of(m.info.network_key): m for m in by_peer.values()}
         return new, gone

@@ -124,7 +124,6 @@ class Libp2pNetwork:
         self._door.set_members(ip for ip in addresses if ip is not None)
         for member in gone:
             self._links.end(member.info.peer, MemberRemoved(member.info.peer.hex()))
-            member.dialling.cancel()
         if self._nursery is not None:
             for member in new:
                 self._nursery.start_soon(self._keep_dialling, member)
@@ -237,26 +236,28 @@ class Libp2pNetwork:
         stagger_s = STAGGER_S_PER_MEMBER * len(self._members)
         patience_s = 0.0 if self._terms.me < peer else SECOND_DIAL_S + 2 * stagger_s
         backoff = Backoff()
-        with member.dialling:
-            await self._pause(member, random.uniform(0, stagger_s) + patience_s)
-            while True:
-                while (link := self._links.up.get(peer)) is not None:
-                    await link.gone.wait()
-                    backoff.reset()
-                    await self._pause(member, backoff.next_s() + patience_s)
-                await self._pause(member, member.score.banned_s(trio.current_time()))
-                if not member.info.addresses:
-                    await member.poke.wait()
+        await self._pause(member, random.uniform(0, stagger_s) + patience_s)
+        while not member.removed:
+            if (link := self._links.up.get(peer)) is not None:
+                await link.gone.wait()
+                backoff.reset()
+            elif not member.info.addresses:
+                await member.poke.wait()
+            elif (banned_s := member.score.banned_s(trio.current_time())) > 0:
+                await self._pause(member, banned_s)
+                continue
+            else:
                 began_s = trio.current_time()
                 await self._dial(member)
                 if trio.current_time() - began_s > SETTLED_S:
                     backoff.reset()
-                await self._pause(member, backoff.next_s() + patience_s)
+            await self._pause(member, backoff.next_s() + patience_s)
 
     async def _pause(self, member: Member, pause_s: float) -> None:
         """Sleep, unless the member's addresses change meanwhile."""
         with trio.move_on_after(pause_s):
             await member.poke.wait()
+        if member.poke.is_set():
             member.poke = trio.Event()
 
     async def _beat(self) -> None:

@@ -1,13 +1,13 @@
 """Nodes of a small consortium on loopback, and a handler that keeps what it is told."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import trio
 from nacl.signing import SigningKey
 
-from noded.network import InstitutionId, Lane, PeerInfo
+from noded.network import InstitutionId, Lane, PeerInfo, PeerStatistics
 from noded.network.limits import Rates
 from noded.network.swarm import Libp2pNetwork
 
@@ -60,18 +60,17 @@ class Recorder:
         return bytes([kind]) + payload
 
     async def until_messages(self, count: int) -> None:
-        with trio.fail_after(PATIENCE_S):
-            while len(self.messages) < count:
-                await self.changed.wait()
+        await self._until(lambda: len(self.messages) >= count)
 
     async def until_up(self, count: int = 1) -> None:
-        with trio.fail_after(PATIENCE_S):
-            while len(self.up) < count:
-                await self.changed.wait()
+        await self._until(lambda: len(self.up) >= count)
 
     async def until_down(self, count: int = 1) -> None:
+        await self._until(lambda: len(self.down) >= count)
+
+    async def _until(self, reached: Callable[[], bool]) -> None:
         with trio.fail_after(PATIENCE_S):
-            while len(self.down) < count:
+            while not reached():
                 await self.changed.wait()
 
 
@@ -85,6 +84,12 @@ class TestNode:
     network: Libp2pNetwork
     handler: Recorder
     scope: trio.CancelScope
+
+    def peer(self, other: "TestNode | int") -> PeerStatistics:
+        """What this node knows of another."""
+        wanted = peer_id(other) if isinstance(other, int) else other.info.peer
+        [found] = [known for known in self.network.peers() if known.peer == wanted]
+        return found
 
 
 async def start_node(
@@ -119,13 +124,20 @@ async def start_node(
 
 
 @asynccontextmanager
-async def consortium(count: int, **options: object) -> AsyncIterator[list[TestNode]]:
+async def consortium(count: int, handler_type: type[Recorder] = Recorder) -> AsyncIterator[list[TestNode]]:
     """So many nodes, all connected with each other."""
     async with trio.open_nursery() as nursery:
-        nodes = [await start_node(nursery, number, **options) for number in range(1, count + 1)]
+        nodes = [await start_node(nursery, number, handler=handler_type()) for number in range(1, count + 1)]
         for node in nodes:
             node.network.set_members([other.info for other in nodes])
         for node in nodes:
             await node.handler.until_up(count - 1)
         yield nodes
         nursery.cancel_scope.cancel()
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    """Wait for what no handler is told."""
+    with trio.fail_after(PATIENCE_S):
+        while not reached():
+            await trio.sleep(0.01)
