@@ -1,0 +1,172 @@
+"""
+The event loop of a simulation: a heap in virtual time, and a digest of all that happened.
+
+Time is an integer number of nanoseconds. Events run in the order (time, tie, sequence): sequence is the order of
+scheduling, tie is 0 unless a seed shuffles simultaneous events, and −1 for faults, which come first. A broadcast is
+one heap entry with its arrivals sorted; it is put back with its next arrival when something else comes before that.
+"""
+
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from heapq import heappop, heappush, heapreplace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.streams import GOLDEN, MASK, mix, stream_key
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+
+FOREVER = 1 << 62
+
+NOTES_MAX = 3 * 16_384
+"""Words gathered before they enter the digest: 384 KiB, so that hashing costs little per event."""
+
+_CALL = -1
+_FLIGHT = -2
+
+
+class Flight:
+    """A parcel on its way to several nodes."""
+
+    __slots__ = ("end", "index", "parcel", "targets", "times")
+
+    def __init__(self, times: list[int], targets: list[int], parcel: object) -> None:
+        self.times = times
+        self.targets = targets
+        self.parcel = parcel
+        self.index = 0
+        self.end = len(times)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """What a run cost."""
+
+    events: int
+    deliveries: int
+
+
+class Engine:
+    """
+    Runs events in virtual time.
+
+    `deliver(node, parcel)` is called for each arrival; everything else is a callback given to `at`.
+    """
+
+    def __init__(self, deliver: Callable[[int, Any], None], *, tie_seed: int | None = None) -> None:
+        self.now = 0
+        self._deliver = deliver
+        self._heap: list[tuple[int, int, int, int, Any]] = []
+        self._sequence = 0
+        self._tie_key = None if tie_seed is None else stream_key(tie_seed, "ties")
+        self._notes: list[int] = []
+        self._digest = blake2b(digest_size=32)
+        self._events = 0
+        self._deliveries = 0
+        self._stopped = False
+
+    def at(self, time: int, callback: Callable[[], None]) -> None:
+        """Run `callback` at this time, after what is scheduled for it already."""
+        assert time >= self.now
+        self._push(time, _CALL, callback)
+
+    def before(self, time: int, callback: Callable[[], None]) -> None:
+        """Run `callback` at this time, before all deliveries and callbacks of `at`."""
+        assert time >= self.now
+        self._sequence += 1
+        heappush(self._heap, (time, -1, self._sequence, _CALL, callback))
+
+    def send(self, time: int, target: int, parcel: object) -> None:
+        """Deliver a parcel to one node."""
+        assert time >= self.now
+        self._push(time, target, parcel)
+
+    def broadcast(self, times: NDArray[np.int64], targets: NDArray[np.int64], parcel: object) -> None:
+        """Deliver a parcel to several nodes; simultaneous arrivals keep the order of `targets`."""
+        if len(times) == 0:
+            return
+        order = times.argsort(kind="stable")
+        flight = Flight(times[order].tolist(), targets[order].tolist(), parcel)
+        assert flight.times[0] >= self.now
+        self._push(flight.times[0], _FLIGHT, flight)
+
+    def note(self, node: int, digest: int) -> None:
+        """Enter (time, node, 64-bit digest) into the digest of the run."""
+        notes = self._notes
+        notes.extend((self.now, node & MASK, digest))
+        if len(notes) >= NOTES_MAX:
+            self._absorb()
+
+    def stop(self) -> None:
+        """End `run` after the current event."""
+        self._stopped = True
+
+    def run(self, until: int = FOREVER) -> bool:
+        """
+        Run all events up to and including this time, or until `stop`.
+
+        Returns:
+            Whether anything is left to run later.
+        """
+        heap, deliver = self._heap, self._deliver
+        events = deliveries = 0
+        self._stopped = False
+        while heap and not self._stopped:
+            entry = heap[0]
+            time = entry[0]
+            if time > until:
+                break
+            events += 1
+            self.now = time
+            kind = entry[3]
+            if kind == _FLIGHT:
+                flight = entry[4]
+                index = flight.index
+                flight.index = following = index + 1
+                if following == flight.end:
+                    heappop(heap)
+                else:
+                    heapreplace(heap, (flight.times[following], entry[1], entry[2], _FLIGHT, flight))
+                deliveries += 1
+                deliver(flight.targets[index], flight.parcel)
+                continue
+            heappop(heap)
+            if kind == _CALL:
+                entry[4]()
+            else:
+                deliveries += 1
+                deliver(kind, entry[4])
+        self._events += events
+        self._deliveries += deliveries
+        if self.now < until < FOREVER and not self._stopped:
+            self.now = until
+        return bool(heap)
+
+    def hexdigest(self) -> str:
+        """The digest of all notes so far."""
+        self._absorb()
+        return self._digest.hexdigest()
+
+    @property
+    def pending(self) -> int:
+        """Entries in the heap."""
+        return len(self._heap)
+
+    def stats(self) -> EngineStats:
+        """Counts since the beginning."""
+        return EngineStats(events=self._events, deliveries=self._deliveries)
+
+    def _push(self, time: int, kind: int, item: object) -> None:
+        self._sequence += 1
+        key = self._tie_key
+        tie = 0 if key is None else mix((key + self._sequence * GOLDEN) & MASK) >> 1
+        heappush(self._heap, (time, tie, self._sequence, kind, item))
+
+    def _absorb(self) -> None:
+        self._digest.update(array("Q", self._notes).tobytes())
+        self._notes.clear()

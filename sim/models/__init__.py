@@ -1,0 +1,1 @@
+"""Models of what a node runs on: network, processor, disk, clock."""

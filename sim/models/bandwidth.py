@@ -1,0 +1,58 @@
+"""
+What a link carries: a store-and-forward queue for each node's uplink and downlink, in constant time a message.
+
+The consensus lane goes first: its messages wait only for their like, while bulk messages wait for all.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.units import UNLIMITED
+
+FRAME_BYTES = 60
+"""Added to each message: length prefix, Noise tag, Yamux, TCP and IP headers of a coalesced frame."""
+
+LANES = 2
+CONSENSUS, BULK = range(LANES)
+
+
+class Bandwidth:
+    """The links of all nodes; `busy` times are when a lane has sent all that was given to it."""
+
+    def __init__(self, count: int, *, up_bits: int, down_bits: int) -> None:
+        self._up_bits, self._down_bits = up_bits, down_bits
+        self._up_busy = [[0] * count for _ in range(LANES)]
+        self._down_busy = [[0] * count for _ in range(LANES)]
+
+    def send(self, node: int, lane: int, size: int, now: int) -> int:
+        """When the last bit of a message has left the node."""
+        if self._up_bits == UNLIMITED:
+            return now
+        return _pass(self._up_busy, node, lane, now, _duration(size, self._up_bits))
+
+    def send_copies(self, node: int, lane: int, size: int, copies: int, now: int) -> NDArray[np.int64]:
+        """When the last bit of each of the copies, sent one after another, has left the node."""
+        if self._up_bits == UNLIMITED:
+            return np.full(copies, now, dtype=np.int64)
+        each = _duration(size, self._up_bits)
+        last = _pass(self._up_busy, node, lane, now, each * copies)
+        return np.arange(last - each * (copies - 1), last + 1, each, dtype=np.int64)
+
+    def receive(self, node: int, lane: int, size: int, now: int) -> int:
+        """When the last bit of a message that reaches the node's access link now has come through it."""
+        if self._down_bits == UNLIMITED:
+            return now
+        return _pass(self._down_busy, node, lane, now, _duration(size, self._down_bits))
+
+
+def _duration(size: int, bits: int) -> int:
+    """Nanoseconds that a message occupies a link; at least one, so that times stay in order."""
+    return max(1, (size + FRAME_BYTES) * 8_000_000_000 // bits)
+
+
+def _pass(busy: list[list[int]], node: int, lane: int, now: int, duration: int) -> int:
+    done = max(now, busy[lane][node]) + duration
+    busy[lane][node] = done
+    if lane == CONSENSUS:  # What goes first holds up what comes after.
+        busy[BULK][node] = max(busy[BULK][node], now) + duration
+    return done

@@ -1,0 +1,111 @@
+"""
+What computing costs: one core runs the node, the others verify signatures.
+
+The node's core is a first-come queue kept by its host, since a node takes one input at a time; here are the prices
+and the pool of verifying cores.
+"""
+
+import tomllib
+from dataclasses import dataclass, fields
+from functools import cache
+from heapq import heapreplace
+from importlib.resources import files
+from pathlib import Path
+
+from noded.errors import ConfigError
+
+CHUNK_SIGNATURES = 100
+"""Signatures that a worker verifies at a time, as in the daemon: a thread hop costs more than one check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Nanoseconds of an operation: `fixed` and for each byte or item."""
+
+    fixed: float
+    each: float
+
+    def of(self, size: int) -> int:
+        """Nanoseconds for this many bytes or items."""
+        return int(self.fixed + self.each * size)
+
+
+FREE = Price(0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Prices on one core of the machine that was calibrated; speeds scale them."""
+
+    step: Price = FREE
+    """Any input that is no message."""
+    votes: Price = FREE
+    """Taking in a vote message, by bytes."""
+    proposal: Price = FREE
+    """Taking in a proposal, by bytes."""
+    batch: Price = FREE
+    """Taking in a batch, by bytes."""
+    message: Price = FREE
+    """Taking in any other message, by bytes."""
+    submit: Price = FREE
+    """Taking in clients' transactions, by bytes."""
+    send: Price = FREE
+    """Encoding a message once, by bytes."""
+    copy: Price = FREE
+    """Handing a message to one peer's stream, by bytes."""
+    sign: Price = FREE
+    """Signing, by number of signatures."""
+    hop: Price = FREE
+    """Handing a chunk of signatures to a worker and taking the verdict."""
+    verify: Price = FREE
+    """Verifying, by number of signatures."""
+    execute: Price = FREE
+    """Executing a block, by number of transactions."""
+    commit: Price = FREE
+    """Storing a block, by number of transactions."""
+
+
+@cache
+def load_costs(source: str) -> Costs:
+    """
+    Read a table of costs: "none", "default" (the built-in one), or a file written by `noded-sim calibrate`.
+
+    Raises:
+        ConfigError: The file cannot be read, or names no costs.
+    """
+    if source == "none":
+        return Costs()
+    try:
+        if source == "default":
+            text = files("sim.models").joinpath("costs.toml").read_text()
+        else:
+            text = Path(source).read_text()
+        table = tomllib.loads(text)["cost"]
+        known = [field.name for field in fields(Costs)]
+        unknown = [name for name in table if name not in known]
+        if unknown:
+            raise ConfigError(f"cpu.costs {source}: unknown cost {unknown[0]!r}; known: {', '.join(known)}")
+        return Costs(**{name: Price(float(fixed), float(each)) for name, (fixed, each) in table.items()})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"cpu.costs {source}: {error}") from error
+
+
+class Workers:
+    """The cores of a node that verify signatures."""
+
+    __slots__ = ("_free",)
+
+    def __init__(self, cores: int) -> None:
+        self._free = [0] * max(1, cores - 1)
+
+    def verify(self, count: int, costs: Costs, speed: float, now: int) -> int:
+        """When this many signatures, handed over now in chunks, are all verified."""
+        done = now
+        while count > 0:
+            chunk = min(count, CHUNK_SIGNATURES)
+            count -= chunk
+            work = int((costs.hop.of(1) + costs.verify.of(chunk)) / speed)
+            end = max(self._free[0], now) + work
+            heapreplace(self._free, end)
+            done = max(done, end)
+        return done

@@ -1,0 +1,1 @@
+"""Scenarios: what a simulation simulates, as TOML with a schema."""

@@ -1,0 +1,206 @@
+"""A scenario: everything that a run depends on, but the code."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from sim.scenario.faults import Fault
+from sim.scenario.network import MS, Network
+from sim.scenario.values import Duration, Probability, Section, Selector, SignedDuration
+
+SECOND = 1_000 * MS
+
+
+class Time(Section):
+    """How long, and from when on figures count."""
+
+    duration: Duration = 60 * SECOND
+    """Virtual time of the run."""
+    warmup: Duration = 5 * SECOND
+    """What is left out of all figures at the beginning."""
+    gst: Duration = 0
+    """After this time delays are bounded by delta; until then liveness is not checked."""
+    delta: Duration = 1 * SECOND
+    """Bound on the delay of a message after gst."""
+    heal: Duration = 0
+    """
+    How long to go on after the end with everything healed and byzantine nodes silent: by then all must have
+    finalised something new.
+    """
+    ties: Literal["order", "random"] = "order"
+    """Simultaneous events run as scheduled, or in an order drawn from the seed."""
+
+
+class Nodes(Section):
+    """The machines."""
+
+    count: Annotated[int, Field(ge=1, le=4096)]
+    """Validators."""
+    regions: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=lambda: {"*": 0})
+    """How many nodes are where; "*" spreads the rest evenly over the regions not named."""
+    cores: Annotated[int, Field(ge=1, le=256)] = 4
+    """Cores of a machine: one runs the node, the others verify signatures."""
+    speed: Annotated[float, Field(gt=0)] = 1.0
+    """How much faster a core is than the calibrated one."""
+    slow: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Other speeds, by selector."""
+
+
+class Cpu(Section):
+    """What computing costs."""
+
+    model: Literal["none", "costs"] = "costs"
+    """"none": nothing takes any time (latency only)."""
+    costs: str = "default"
+    """The built-in table, or a file written by `noded-sim calibrate`."""
+
+
+class Disk(Section):
+    """What durability costs."""
+
+    fsync: Duration = 1 * MS
+    """An fsync of a small record."""
+    write: Annotated[int, Field(ge=0)] = 500_000_000
+    """Bytes a second that an fsync writes; 0 is unlimited."""
+
+
+class Clock(Section):
+    """How wrong clocks are: each node's error is drawn between plus and minus these."""
+
+    offset: SignedDuration = 0
+    drift_ppm: Annotated[float, Field(ge=0, le=10_000)] = 0.0
+    """Microseconds a second."""
+
+
+class Protocol(Section):
+    """Parameters of the chain and of its nodes."""
+
+    routing: Literal["auto", "all", "linear"] = "auto"
+    """Who hears a vote first; "auto" goes by the number of nodes."""
+    block_bytes: Annotated[int, Field(ge=1_000)] = 1_000_000
+    """Most transactions of a block, in bytes."""
+    block_interval: Duration = 0
+    """Least time between two blocks."""
+    idle_interval: Duration = 5 * SECOND
+    """How long a proposer with nothing to order waits before an empty block; 0: it never waits."""
+    epoch_length: Annotated[int, Field(ge=2)] = 120
+    """Heights."""
+    view_timeout: Duration = 600 * MS
+    """First timeout of a view."""
+    reputation: bool = True
+    """False: proposers take turns, powers stay those of genesis."""
+    silent_views: Annotated[int, Field(ge=0)] = 3
+    """Nullify the view of a proposer silent for this many of its views at once; 0: never."""
+    batch_bytes: Annotated[int, Field(ge=256, le=512 * 1024)] = 256 * 1024
+    """Size at which a gateway seals a batch."""
+    batch_age: Duration = 100 * MS
+    """Age at which it does."""
+    drift: Duration = 2 * SECOND
+    """How far a block's time may lie ahead of a voter's clock."""
+
+
+Kind = Literal["record", "consent", "access"]
+
+
+def _usual_mix() -> dict[Kind, float]:
+    return {"record": 0.8, "consent": 0.1, "access": 0.1}
+
+
+class Workload(Section):
+    """Transactions of clients."""
+
+    model: Literal["none", "poisson", "constant", "burst", "ramp", "closed", "trace"] = "poisson"
+    rate: Annotated[float, Field(ge=0)] = 50.0
+    """Transactions a second over all gateways; in a burst, on average; of a ramp, at its end."""
+    gateways: Annotated[int, Field(ge=1)] = 4
+    """Nodes that have clients; drawn from the correct ones."""
+    mix: dict[Kind, Annotated[float, Field(ge=0)]] = Field(default_factory=_usual_mix)
+    """Kinds of transactions by weight."""
+    burst_period: Duration = 5 * SECOND
+    burst_length: Duration = 1 * SECOND
+    """All transactions of a period come within this time."""
+    clients: Annotated[int, Field(ge=1)] = 100
+    """Of a closed loop: each submits its next transaction once the last is final."""
+    think: Duration = 0
+    """Of a closed loop: pause between two transactions of a client."""
+    trace: str | None = None
+    """File with one submit time in seconds per line."""
+    start: Duration = 500 * MS
+    """When the first clients come."""
+
+
+Behaviour = Literal[
+    "silent",
+    "equivocate",
+    "double-vote",
+    "nullify-only",
+    "withhold",
+    "delay",
+    "censor",
+    "stale",
+    "impersonate",
+    "garbage",
+    "twins",
+    "oscillate",
+    "exclude",
+]
+
+
+class Byzantine(Section):
+    """Nodes that do not follow the protocol; a static set with its own keys only."""
+
+    behaviour: Behaviour
+    nodes: Selector
+    at: Duration = 0
+    """When they turn."""
+    victims: Selector | None = None
+    """Whom they single out, where the behaviour does; None: drawn from the seed."""
+    by: Duration = 500 * MS
+    """Of `delay`: how much later victims hear them."""
+    period: Duration = 20 * SECOND
+    """Of `oscillate`: half of the time correct, half silent."""
+
+
+class Check(Section):
+    """Bounds of the checkers."""
+
+    live_views: Annotated[int, Field(ge=1)] = 30
+    """After gst the chain must grow within this many timeouts of a view."""
+    starved_blocks: Annotated[int, Field(ge=1)] = 200
+    """A valid transaction of a correct gateway must be in one of the next blocks."""
+    queue_max: Annotated[int, Field(ge=1)] = 100_000
+    """Inputs waiting at a node."""
+
+
+class Sweep(Section):
+    """Many runs: every combination of the grid's values, with several seeds each."""
+
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    """Keys of the scenario, dotted, and their values."""
+    seeds: Annotated[int, Field(ge=1)] = 5
+    """Runs of each combination, with the seeds from `seed` on."""
+
+
+class Scenario(Section):
+    """What a simulation simulates; a run is a function of this and the code."""
+
+    name: str
+    about: str = ""
+    """What the scenario is for."""
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 1
+    """All randomness comes from it."""
+    time: Time = Time()
+    nodes: Nodes
+    network: Network = Network()
+    cpu: Cpu = Cpu()
+    disk: Disk = Disk()
+    clock: Clock = Clock()
+    protocol: Protocol = Protocol()
+    workload: Workload = Workload()
+    fault: list[Fault] = Field(default_factory=list)
+    byzantine: list[Byzantine] = Field(default_factory=list)
+    check: Check = Check()
+    sweep: Sweep | None = None
+
+
+__all__ = ["Byzantine", "Probability", "Scenario"]
