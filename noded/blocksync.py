@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 
 from noded.consensus.effects import SignatureCheck
 from noded.errors import InvalidMessage
-from noded.types.batch import decode_batch
+from noded.types.batch import SealedBatch, decode_batch
 from noded.types.block import Block, BlockHeader, BlockKind, header_hash
 from noded.types.ids import BlockHash, ChainId, Height, PeerId, TimestampMs, bitmap_indices
 from noded.types.messages import BLOCKS_MAX, BlockRange, ChainStatus, GetBlocks
-from noded.types.transaction import DecodedBatch, decode_transactions
 from noded.types.validator_set import ValidatorSet
 from noded.types.vote import Certificate, VoteKind
 
@@ -43,7 +42,7 @@ class CheckedRange:
     """A range whose hashes fit; what remains is to verify the finalization's signatures."""
 
     peer: PeerId
-    blocks: tuple[tuple[Block, tuple[DecodedBatch, ...]], ...]
+    blocks: tuple[tuple[Block, tuple[SealedBatch, ...]], ...]
     tail: tuple[BlockHeader, ...]
     finalization: Certificate
     checks: tuple[SignatureCheck, ...] = field(repr=False)
@@ -151,8 +150,8 @@ class BlockSync:
                 raise BadRange(first=message.first, why=f"block {height} is not of epoch {validators.epoch}")
             if not synced.block.is_consistent():
                 raise BadRange(first=message.first, why=f"block {height} has other roots than its body")
-            batches = tuple(decode_transactions(decode_batch(encoding)) for encoding in synced.batches)
-            if tuple(batch.sealed.hash for batch in batches) != synced.block.body.payload:
+            batches = tuple(decode_batch(encoding) for encoding in synced.batches)
+            if tuple(batch.hash for batch in batches) != synced.block.body.payload:
                 raise BadRange(first=message.first, why=f"block {height} names other batches")
             blocks.append((synced.block, batches))
             parent = synced.block.hash

@@ -1,9 +1,10 @@
 """Batches that this node holds: which are available, which a proposer may name, which were named before."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
+from noded.types.batch import SealedBatch
 from noded.types.ids import BatchHash, Height, TimestampMs, ValidatorId
-from noded.types.transaction import DecodedBatch
 from noded.types.validator_set import ValidatorSet
 
 ORDERED_KEPT_HEIGHTS = 16
@@ -14,6 +15,14 @@ ACKNOWLEDGED_MAX = 16_384
 
 PREFIX_BYTES = 8
 """Of a batch's hash, in acknowledgements."""
+
+
+class HeldBatch(NamedTuple):
+    """A valid batch whose record is written."""
+
+    sealed: SealedBatch
+    operations: int
+    """In all its transactions together."""
 
 
 class BatchPool:
@@ -27,7 +36,7 @@ class BatchPool:
     def __init__(self, *, expiry_ms: int, author_bytes_max: int) -> None:
         self._author_bytes_max = author_bytes_max
         self._expiry_ms = expiry_ms
-        self._held: dict[BatchHash, DecodedBatch] = {}
+        self._held: dict[BatchHash, HeldBatch] = {}
         self._unordered: dict[BatchHash, int] = {}
         self._bytes_by_author: dict[ValidatorId, int] = {}
         self._ordered: dict[BatchHash, TimestampMs] = {}
@@ -37,7 +46,7 @@ class BatchPool:
     def __contains__(self, batch: BatchHash) -> bool:
         return batch in self._held
 
-    def get(self, batch: BatchHash) -> DecodedBatch | None:
+    def get(self, batch: BatchHash) -> HeldBatch | None:
         """A batch that is held."""
         return self._held.get(batch)
 
@@ -61,16 +70,16 @@ class BatchPool:
         """Bytes of an author's batches that wait to be named."""
         return self._bytes_by_author.get(author, 0)
 
-    def hold(self, decoded: DecodedBatch) -> None:
+    def hold(self, sealed: SealedBatch, operations: int) -> None:
         """Take a valid batch whose record is written or, after a restart, was read."""
-        name = decoded.sealed.hash
+        name = sealed.hash
         if name in self._held:
             return
-        self._held[name] = decoded
+        self._held[name] = HeldBatch(sealed, operations)
         if name not in self._ordered:
-            size = len(decoded.sealed.encoding)
+            size = len(sealed.encoding)
             self._unordered[name] = size
-            author = decoded.sealed.batch.author
+            author = sealed.batch.author
             self._bytes_by_author[author] = self.unordered_bytes(author) + size
 
     def acknowledge(self, prefixes: Iterable[bytes], validator_index: int) -> None:
@@ -102,7 +111,7 @@ class BatchPool:
         named: Sequence[BatchHash],
         bytes_max: int,
         count_max: int,
-        is_nameable: Callable[[DecodedBatch], bool],
+        is_nameable: Callable[[HeldBatch], bool],
     ) -> tuple[BatchHash, ...]:
         """Batches for the next block: in order of arrival, none of `named`, as many as fit."""
         taken = dict.fromkeys(named)
@@ -119,8 +128,7 @@ class BatchPool:
     def order(self, height: Height, batches: Sequence[BatchHash]) -> None:
         """A finalised block names these."""
         for name in batches:
-            decoded = self._held[name]
-            self._ordered[name] = decoded.sealed.batch.time_ms
+            self._ordered[name] = self._held[name].sealed.batch.time_ms
             self._leave(name)
         self._ordered_at[height] = tuple(batches)
         while len(self._ordered_at) > ORDERED_KEPT_HEIGHTS:
@@ -133,14 +141,14 @@ class BatchPool:
             self._ordered[name] = time_ms
             self._leave(name)
 
-    def expire(self, now_ms: TimestampMs) -> list[DecodedBatch]:
+    def expire(self, now_ms: TimestampMs) -> list[SealedBatch]:
         """Forget what no block may name any more (B4); returns the batches that were never ordered."""
         deadline = now_ms - self._expiry_ms
         overdue = [name for name in self._unordered if self._held[name].sealed.batch.time_ms < deadline]
         lost = []
         for name in overdue:
             self._leave(name)
-            lost.append(self._held.pop(name))
+            lost.append(self._held.pop(name).sealed)
         while self._ordered:
             oldest = next(iter(self._ordered))
             if self._ordered[oldest] >= deadline:

@@ -1,9 +1,10 @@
 """Batches: this node's own are sealed and sent, others' verified and held, and a quorum's holding made known."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from noded.consensus.inputs import TimerKind
 from noded.errors import InvalidMessage
+from noded.ledger.admission import OpenBatch
 from noded.mempool.errors import NoValidatorReachable
 from noded.mempool.pool import PREFIX_BYTES, BatchPool
 from noded.node.effects import Answer, Persist, Submission
@@ -20,7 +21,7 @@ from noded.node.settings import (
     PUSH_VALIDATORS_MAX,
     Signer,
 )
-from noded.types.batch import Batch, batch_signing_bytes, seal_batch
+from noded.types.batch import Batch, SealedBatch, batch_signing_bytes, seal_batch
 from noded.types.ids import BatchHash, ChainId, Epoch, PeerId, TimestampMs
 from noded.types.messages import (
     HELD_MAX,
@@ -31,7 +32,7 @@ from noded.types.messages import (
     TransactionsForwarded,
 )
 from noded.types.records import BatchRecord
-from noded.types.transaction import DecodedBatch, SignedTransaction
+from noded.types.transaction import SignedTransaction, decode_transaction
 from noded.types.validator_set import ValidatorSet
 
 
@@ -39,10 +40,18 @@ class BatchDesk:
     """Everything about batches but whether a block may name them."""
 
     def __init__(
-        self, *, me: PeerId, chain_id: ChainId, signer: Signer, pool: BatchPool, outbox: Outbox
+        self,
+        *,
+        me: PeerId,
+        chain_id: ChainId,
+        signer: Signer,
+        pool: BatchPool,
+        open_batch: Callable[[SealedBatch], OpenBatch],
+        outbox: Outbox,
     ) -> None:
         self.pool = pool
-        self.exchange = BatchExchange(chain_id, pool)
+        self.exchange = BatchExchange(chain_id, pool, open_batch)
+        self._open_batch = open_batch
         self.newly_held: list[BatchHash] = []
         """Since the node last looked; it empties the list."""
         self._gateway = Gateway(chain_id)
@@ -172,23 +181,23 @@ class BatchDesk:
         }
         signature = self._signer.sign_batch(batch_signing_bytes(self._chain_id, **fields))
         sealed = seal_batch(Batch(**fields, signature=signature))
-        self._hold(DecodedBatch(sealed=sealed, transactions=taken))
+        self._hold(sealed, sum(len(signed.transaction.body.operations) for signed in taken))
         others = [peer for peer in self._validators.ids() if peer != self._me]
         if len(self._validators) <= PUSH_VALIDATORS_MAX or len(sealed.encoding) <= PUSH_BYTES_MAX:
             self._outbox.send(others, BatchPushed(batch=sealed.encoding))
         else:
             self._outbox.send(others, BatchesAnnounced(hashes=(sealed.hash,)))
 
-    def restore(self, decoded: DecodedBatch) -> None:
-        """A batch read from the log: it is held already."""
-        self.pool.hold(decoded)
-        self.newly_held.append(decoded.sealed.hash)
+    def restore(self, sealed: SealedBatch) -> None:
+        """A batch read from the log: it was verified, and is held already."""
+        self.pool.hold(sealed, self._open_batch(sealed).operations)
+        self.newly_held.append(sealed.hash)
 
-    def _hold(self, decoded: DecodedBatch) -> None:
+    def _hold(self, sealed: SealedBatch, operations: int) -> None:
         was_idle = not self.pool.has_unordered()
-        self._outbox.put(Persist(BatchRecord(encoding=decoded.sealed.encoding)))
-        self.pool.hold(decoded)
-        name = decoded.sealed.hash
+        self._outbox.put(Persist(BatchRecord(encoding=sealed.encoding)))
+        self.pool.hold(sealed, operations)
+        name = sealed.hash
         self.newly_held.append(name)
         if len(self._validators) <= DIRECT_ACKNOWLEDGE_MAX or was_idle:
             proposers = [peer for peer in self._next_proposers if peer != self._me]
@@ -202,15 +211,15 @@ class BatchDesk:
         received = self.exchange.receive(peer, message.batch, self._sets)
         if received is None:
             return
-        decoded, checks = received
+        sealed, operations, checks = received
 
         def judged(results: tuple[bool, ...]) -> None:
             try:
-                self.exchange.verified(decoded, results)
+                self.exchange.verified(sealed, results)
             except InvalidMessage as error:
                 self._outbox.penalize(peer, error)
                 return
-            self._hold(decoded)
+            self._hold(sealed, operations)
 
         self._outbox.verify(checks, judged)
 
@@ -232,9 +241,9 @@ class BatchDesk:
     def on_asked(self, peer: PeerId, message: GetBatches) -> None:
         """Send what is at hand of what a peer lacks."""
         for name in message.hashes[:BATCHES_SERVED_MAX]:
-            decoded = self.pool.get(name)
-            if decoded is not None:
-                self._outbox.send((peer,), BatchPushed(batch=decoded.sealed.encoding))
+            held = self.pool.get(name)
+            if held is not None:
+                self._outbox.send((peer,), BatchPushed(batch=held.sealed.encoding))
 
     def fetch(self, batches: Sequence[BatchHash], holders: Sequence[PeerId], now_ms: TimestampMs) -> None:
         """Get batches that a block names, from the first of the holders who has them."""
@@ -252,9 +261,9 @@ class BatchDesk:
 
     def expire(self, now_ms: TimestampMs) -> None:
         """Drop what no block may name any more; this node's own transactions go into a new batch (B4)."""
-        for decoded in self.pool.expire(now_ms):
-            if decoded.sealed.batch.author == self._me:
-                self._pack(decoded.transactions, now_ms)
+        for sealed in self.pool.expire(now_ms):
+            if sealed.batch.author == self._me:
+                self._pack([decode_transaction(each) for each in sealed.batch.transactions], now_ms)
 
     def held_prefixes(self) -> tuple[bytes, ...]:
         """Names of what this node holds and no finalised block names, to ride on its votes."""

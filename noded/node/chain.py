@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from noded.ledger.commit import CommittedBlock
 from noded.ledger.ledger import Ledger
 from noded.mempool.pool import BatchPool
+from noded.types.batch import SealedBatch
 from noded.types.block import Block, BlockHeader, BlockKind
 from noded.types.ids import BatchHash, BlockHash, Height
-from noded.types.transaction import DecodedBatch
 from noded.types.vote import Certificate
 
 
@@ -87,7 +87,7 @@ class Chain:
 
     def append(
         self,
-        blocks: Sequence[tuple[Block, tuple[DecodedBatch, ...]]],
+        blocks: Sequence[tuple[Block, tuple[SealedBatch, ...]]],
         tail: tuple[BlockHeader, ...],
         finalization: Certificate,
     ) -> list[CommittedBlock]:
@@ -103,22 +103,24 @@ class Chain:
                 continue
             last = block is blocks[-1][0]
             final = _Final(block, tail if last else (), finalization if last else None)
-            self._pool.restore_ordered(
-                (batch.sealed.hash, batch.sealed.batch.time_ms) for batch in batches
-            )
+            self._pool.restore_ordered((batch.hash, batch.batch.time_ms) for batch in batches)
             committed.append(self._commit(final, batches))
         return committed
 
-    def batches_of(self, block: Block) -> tuple[DecodedBatch, ...] | None:
+    def batches_of(self, block: Block) -> tuple[SealedBatch, ...] | None:
         """All batches of a block, in its order; None if one is not held."""
-        batches = [self._pool.get(name) for name in block.body.payload]
-        complete = tuple(batch for batch in batches if batch is not None)
-        return complete if len(complete) == len(batches) else None
+        held = [self._pool.get(name) for name in block.body.payload]
+        complete = tuple(batch.sealed for batch in held if batch is not None)
+        return complete if len(complete) == len(held) else None
 
     def execute(self, block: Block) -> bool:
         """Execute a block whose parent is executed, unless that was done; False if a batch is missing."""
         header = block.header
-        if header.kind is BlockKind.SEAL or header.height <= self.height or self._ledger.is_executed(block.hash):
+        if (
+            header.kind is BlockKind.SEAL
+            or header.height <= self.height
+            or self._ledger.is_executed(block.hash)
+        ):
             return True
         batches = self.batches_of(block)
         if batches is None:
@@ -133,7 +135,7 @@ class Chain:
                 return ancestor.hash
         return parent if not ancestors else self._tip.hash
 
-    def _commit(self, final: _Final, batches: tuple[DecodedBatch, ...]) -> CommittedBlock:
+    def _commit(self, final: _Final, batches: tuple[SealedBatch, ...]) -> CommittedBlock:
         header = final.block.header
         assert header.parent_hash == self._tip.hash
         if header.parent_state_root != self._ledger.state_root_after(self._tip.hash):

@@ -11,6 +11,7 @@ from noded.node.settings import ENCLOSED_EVIDENCE_MAX, EVIDENCE_KEPT
 from noded.types.evidence import Evidence
 from noded.types.ids import ChainId, Epoch, ValidatorId, View
 from noded.types.messages import EvidenceFound
+from noded.types.validator_set import ValidatorSet
 
 _Key: TypeAlias = tuple[ValidatorId, Epoch, View, str]
 
@@ -60,12 +61,12 @@ class EvidenceDesk:
         """Find out whether all pieces prove what they claim; `then` is told why not, or None."""
         checks = []
         for piece in evidence:
-            validators = ledger.validators_of(piece.epoch)
-            if validators is None:
+            table = ledger.table(piece.epoch)
+            if table is None:
                 then(f"evidence of epoch {piece.epoch}, whose table is not kept")
                 return
             try:
-                checks += evidence_checks(piece, self._chain_id, validators)
+                checks += evidence_checks(piece, self._chain_id, ValidatorSet(table))
             except InvalidMessage as error:
                 then(str(error))
                 return

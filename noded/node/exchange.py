@@ -1,17 +1,16 @@
 """Batches between nodes: pushed or announced once, pulled where missing, verified once, then held."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from noded.consensus.effects import SignatureCheck
 from noded.errors import InvalidMessage
-from noded.mempool.checks import signature_checks
+from noded.ledger.admission import OpenBatch
 from noded.mempool.errors import InvalidBatch, QuotaExceeded
 from noded.mempool.pool import BatchPool
-from noded.types.batch import batch_signing_bytes, decode_batch
+from noded.types.batch import SealedBatch, batch_signing_bytes, decode_batch
 from noded.types.ids import BatchHash, ChainId, Epoch, PeerId, TimestampMs
 from noded.types.messages import HASHES_MAX, GetBatches
-from noded.types.transaction import DecodedBatch, decode_transactions
 from noded.types.validator_set import ValidatorSet
 
 FETCH_RETRY_MS = 500
@@ -42,10 +41,13 @@ class _Wanted:
 class BatchExchange:
     """Batches on their way into the pool."""
 
-    def __init__(self, chain_id: ChainId, pool: BatchPool) -> None:
+    def __init__(
+        self, chain_id: ChainId, pool: BatchPool, open_batch: Callable[[SealedBatch], OpenBatch]
+    ) -> None:
+        self._open_batch = open_batch
         self._chain_id = chain_id
         self._pool = pool
-        self._verifying: dict[BatchHash, DecodedBatch] = {}
+        self._verifying: dict[BatchHash, None] = {}
         self._wanted: dict[BatchHash, _Wanted] = {}
         self._invalid: dict[BatchHash, str] = {}
 
@@ -59,9 +61,9 @@ class BatchExchange:
 
     def receive(
         self, peer: PeerId, encoding: bytes, validators_by_epoch: dict[Epoch, ValidatorSet]
-    ) -> tuple[DecodedBatch, tuple[SignatureCheck, ...]] | None:
+    ) -> tuple[SealedBatch, int, tuple[SignatureCheck, ...]] | None:
         """
-        Take a batch in; returns what must be verified, or None if there is nothing new in it.
+        Take a batch in; returns it, its operations and what must be verified, or None if nothing in it is new.
 
         Raises:
             InvalidBatch: No correct validator sends this (B1).
@@ -86,7 +88,7 @@ class BatchExchange:
         if not wanted and len(self._verifying) >= UNDER_VERIFICATION_MAX:
             return None
         try:
-            decoded = decode_transactions(sealed)
+            opened = self._open_batch(sealed)
         except InvalidMessage as error:
             raise self._mark_invalid(name, str(error)) from error
         author_check = SignatureCheck(
@@ -101,20 +103,17 @@ class BatchExchange:
             ),
             batch.signature,
         )
-        self._verifying[name] = decoded
-        checks = [author_check]
-        for signed in decoded.transactions:
-            checks += signature_checks(signed)
-        return decoded, tuple(checks)
+        self._verifying[name] = None
+        return sealed, opened.operations, (author_check, *opened.checks)
 
-    def verified(self, decoded: DecodedBatch, results: tuple[bool, ...]) -> None:
+    def verified(self, sealed: SealedBatch, results: tuple[bool, ...]) -> None:
         """
         The verdict on what `receive` returned; on success the batch is ready to be held.
 
         Raises:
             InvalidBatch: A signature does not verify (B1).
         """
-        name = decoded.sealed.hash
+        name = sealed.hash
         del self._verifying[name]
         if not all(results):
             if not results[0]:
@@ -144,9 +143,7 @@ class BatchExchange:
             wanted.asked += 1
             wanted.due_ms = TimestampMs(now_ms + FETCH_RETRY_MS)
             by_peer.setdefault(peer, []).append(name)
-        return [
-            (peer, GetBatches(hashes=tuple(names[:HASHES_MAX]))) for peer, names in by_peer.items()
-        ]
+        return [(peer, GetBatches(hashes=tuple(names[:HASHES_MAX]))) for peer, names in by_peer.items()]
 
     def has_wanted(self) -> bool:
         """Whether any batch is still missing."""

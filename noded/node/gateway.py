@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from noded.consensus.effects import SignatureCheck
 from noded.errors import InvalidMessage, InvalidTransaction
+from noded.ledger.admission import stateless_checks
 from noded.ledger.errors import WrongChain
 from noded.mempool.builder import BATCH_FILL_BYTES, HEAD_BYTES, BatchBuilder
-from noded.mempool.checks import signature_checks
 from noded.mempool.errors import AlreadyKnown, BadSignature, PoolFull, TransactionTooLarge
 from noded.node.effects import Submission
 from noded.types.ids import ChainId, TransactionHash
-from noded.types.transaction import SignedTransaction, decode_transaction
+from noded.types.transaction import SignedTransaction
 
 _NO_HASH = TransactionHash(bytes(32))
 
@@ -51,7 +51,7 @@ class Gateway:
         checks: list[SignatureCheck] = []
         for encoding in encodings:
             try:
-                signed = self._judge(encoding, room_bytes - self.size_bytes)
+                signed, needed = self._judge(encoding, room_bytes - self.size_bytes)
             except (InvalidTransaction, InvalidMessage) as error:
                 candidates.append(None)
                 refusals.append(refusal(_NO_HASH, error))
@@ -64,7 +64,7 @@ class Gateway:
             self._waiting_bytes += len(encoding)
             candidates.append(signed)
             refusals.append(None)
-            checks += signature_checks(signed)
+            checks += needed
         return Admission(tuple(candidates), tuple(refusals), tuple(checks))
 
     def verified(
@@ -91,12 +91,14 @@ class Gateway:
                 answers.append(refusal(candidate.hash, BadSignature("a signature does not verify")))
         return accepted, tuple(answers)
 
-    def _judge(self, encoding: bytes, room_bytes: int) -> SignedTransaction:
+    def _judge(
+        self, encoding: bytes, room_bytes: int
+    ) -> tuple[SignedTransaction, tuple[SignatureCheck, ...]]:
         if len(encoding) + HEAD_BYTES > BATCH_FILL_BYTES:
             raise TransactionTooLarge(f"{len(encoding)} bytes, {BATCH_FILL_BYTES} fit a batch")
         if len(encoding) > room_bytes:
             raise PoolFull(unordered_bytes=self.size_bytes)
-        signed = decode_transaction(encoding)
+        signed, checks = stateless_checks(encoding)
         if signed.transaction.body.chain_id != self._chain_id:
-            raise WrongChain(chain_id=signed.transaction.body.chain_id)
-        return signed
+            raise WrongChain("the transaction names another chain")
+        return signed, checks

@@ -15,6 +15,8 @@ from noded.consensus import effects as wanted
 from noded.consensus import inputs as told
 from noded.consensus.core import ConsensusCore
 from noded.errors import InvalidMessage
+from noded.ledger.commit import CommittedBlock
+from noded.ledger.ledger import Ledger
 from noded.mempool.pool import PREFIX_BYTES
 from noded.node.batches import BatchDesk
 from noded.node.chain import Chain, StateDiffers
@@ -34,8 +36,6 @@ from noded.node.inputs import (
 from noded.node.outbox import Outbox
 from noded.node.payload import PayloadRules
 from noded.node.settings import CHECKS_WAITING_MAX, STATUS_INTERVAL_MS
-from noded.ledger.commit import CommittedBlock
-from noded.ledger.ledger import Ledger
 from noded.types.block import Block, BlockKind
 from noded.types.ids import BlockHash, Epoch, InstitutionId, PeerId, TimestampMs, View
 from noded.types.messages import (
@@ -49,7 +49,7 @@ from noded.types.messages import (
     TransactionsForwarded,
     Votes,
 )
-from noded.types.validator_set import ValidatorSet
+from noded.types.validator_set import ValidatorSet, table_root
 from noded.types.vote import VoteKind
 
 
@@ -313,7 +313,7 @@ class Node:
                 payload=payload,
                 parent_state_root=self.ledger.state_root_after(holder),
                 evidence=() if build.kind is BlockKind.SEAL else self._evidence.pending(),
-                next_epoch_root=self.ledger.next_validators(holder).root if terminal else None,
+                next_epoch_root=table_root(self.ledger.next_table(holder)) if terminal else None,
             )
         )
 
@@ -349,14 +349,12 @@ class Node:
         header = block.header
         if header.parent_state_root != self.ledger.state_root_after(holder):
             return "another parent state root"
-        if header.kind is BlockKind.TERMINAL:
-            if header.next_epoch_root != self.ledger.next_validators(holder).root:
-                return "another next epoch root"
-        return None
+        if header.kind is not BlockKind.TERMINAL:
+            return None
+        same = header.next_epoch_root == table_root(self.ledger.next_table(holder))
+        return None if same else "another next epoch root"
 
-    def _executed(
-        self, ancestors: tuple[Block, ...], hints: tuple[PeerId, ...], now_ms: TimestampMs
-    ) -> bool:
+    def _executed(self, ancestors: tuple[Block, ...], hints: tuple[PeerId, ...], now_ms: TimestampMs) -> bool:
         """Whether all unfinalised ancestors are executed; batches that this needs are fetched."""
         for ancestor in reversed(ancestors):
             if not self.chain.execute(ancestor):
@@ -395,7 +393,7 @@ class Node:
         if entering is None or self.chain.tip.hash != entering.terminal.hash:
             return
         self._entering = None
-        validators = self.ledger.current_validators()
+        validators = self.ledger.validators_after(self.chain.tip.hash)
         if validators.root != entering.terminal.header.next_epoch_root:
             self._halt(f"the table of epoch {validators.epoch} is not what a quorum finalised")
             return
@@ -426,7 +424,9 @@ class Node:
     def _on_range(self, peer: PeerId, message: BlockRange, now_ms: TimestampMs) -> None:
         checked = self._sync.on_range(peer, message, self.chain.tip.header, self.validators)
         if checked is not None:
-            self._out.verify(checked.checks, lambda results: self._on_range_verified(checked, results, now_ms))
+            self._out.verify(
+                checked.checks, lambda results: self._on_range_verified(checked, results, now_ms)
+            )
         else:
             self._ask_for_blocks(now_ms)
 
@@ -443,7 +443,5 @@ class Node:
                 return
             if committed:
                 self._committed(committed)
-                self._told.append(
-                    told.ChainAdvanced(self.chain.tip, checked.tail, checked.finalization)
-                )
+                self._told.append(told.ChainAdvanced(self.chain.tip, checked.tail, checked.finalization))
         self._ask_for_blocks(now_ms)

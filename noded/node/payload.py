@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from noded.consensus.effects import BuildPayload, CheckPayload
-from noded.mempool.pool import BatchPool
+from noded.mempool.pool import BatchPool, HeldBatch
 from noded.node.exchange import BatchExchange
 from noded.types.block import BATCHES_MAX, Block, BlockKind
 from noded.types.ids import BatchHash, PeerId, TimestampMs
-from noded.types.transaction import DecodedBatch
 from noded.types.validator_set import ValidatorSet
 
 
@@ -32,11 +31,6 @@ def named_by(ancestors: Sequence[Block]) -> list[BatchHash]:
     return [name for ancestor in ancestors for name in ancestor.body.payload]
 
 
-def operation_count(decoded: DecodedBatch) -> int:
-    """Operations in all transactions of a batch."""
-    return sum(len(signed.transaction.body.operations) for signed in decoded.transactions)
-
-
 class PayloadRules:
     """Builds and judges payloads from the batches at hand."""
 
@@ -58,14 +52,14 @@ class PayloadRules:
             return ()
         operations = 0
 
-        def is_nameable(decoded: DecodedBatch) -> bool:
+        def is_nameable(held: HeldBatch) -> bool:
             nonlocal operations
-            batch = decoded.sealed.batch
-            if not self._is_timely(decoded, TimestampMs(now_ms)) or not _is_of_epoch(decoded, validators):
+            batch = held.sealed.batch
+            if not self._is_timely(held, TimestampMs(now_ms)) or not _is_of_epoch(held, validators):
                 return False
-            if not self._pool.is_available(decoded.sealed.hash, validators, me):
+            if not self._pool.is_available(held.sealed.hash, validators, me):
                 return False
-            count = operation_count(decoded)
+            count = held.operations
             if operations + count > self._limits.block_operations_max:
                 return False
             operations += count
@@ -99,14 +93,14 @@ class PayloadRules:
         for name in payload:
             if name in named or self._pool.is_ordered(name):
                 return f"batch {name.hex()[:16]} was named before"
-            decoded = self._pool.get(name)
-            assert decoded is not None
-            if not self._is_timely(decoded, block.header.time_ms):
+            held = self._pool.get(name)
+            assert held is not None
+            if not self._is_timely(held, block.header.time_ms):
                 return f"batch {name.hex()[:16]} is not of the block's time"
-            if not _is_of_epoch(decoded, validators):
+            if not _is_of_epoch(held, validators):
                 return f"batch {name.hex()[:16]} is of another epoch"
-            size += len(decoded.sealed.encoding)
-            operations += operation_count(decoded)
+            size += len(held.sealed.encoding)
+            operations += held.operations
         if size > self._limits.block_bytes_max:
             return f"{size} bytes of batches"
         if operations > self._limits.block_operations_max:
@@ -121,10 +115,10 @@ class PayloadRules:
                 return why
         return None
 
-    def _is_timely(self, decoded: DecodedBatch, block_time_ms: TimestampMs) -> bool:
-        age_ms = block_time_ms - decoded.sealed.batch.time_ms
+    def _is_timely(self, held: HeldBatch, block_time_ms: TimestampMs) -> bool:
+        age_ms = block_time_ms - held.sealed.batch.time_ms
         return -self._limits.drift_ms <= age_ms <= self._limits.batch_expiry_ms
 
 
-def _is_of_epoch(decoded: DecodedBatch, validators: ValidatorSet) -> bool:
-    return validators.epoch - 1 <= decoded.sealed.batch.epoch <= validators.epoch
+def _is_of_epoch(held: HeldBatch, validators: ValidatorSet) -> bool:
+    return validators.epoch - 1 <= held.sealed.batch.epoch <= validators.epoch

@@ -36,6 +36,9 @@ CREDITS_MAX = 64
 SKIPS_MAX = 256
 """Skipped views recorded by one block; a longer gap records its latest ones."""
 
+TAIL_MAX = 64
+"""Headers between a block and a finalization above it."""
+
 EVIDENCE_MAX = 4
 """Pieces of evidence in one block; each may hold two whole proposals."""
 
@@ -138,6 +141,15 @@ class Block:
             )
             object.__setattr__(self, "_is_consistent", known)
         return known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalityProof:
+    """Why a block is final: a finalization of it, or of a descendant with the headers between."""
+
+    tail: Annotated[tuple[BlockHeader, ...], Limit(0, TAIL_MAX)]
+    """From the block's child to the block that the finalization names; empty where it names the block."""
+    finalization: Certificate
 
 
 def header_hash(header: BlockHeader) -> BlockHash:

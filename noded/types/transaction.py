@@ -5,7 +5,7 @@ from typing import Annotated
 
 from noded.codec.schema import Limit, decode_value, encode_value
 from noded.crypto.hashing import tagged_hash
-from noded.types.batch import TRANSACTION_BYTES_MAX, SealedBatch
+from noded.types.batch import TRANSACTION_BYTES_MAX
 from noded.types.ids import ChainId, Height, PublicKey, Signature, TransactionHash
 from noded.types.operations import OPERATIONS, Operation
 
@@ -15,12 +15,6 @@ TRANSACTION_SIGNING_DOMAIN = b"noded/transaction-signer/1"
 
 OPERATIONS_MAX = 256
 COSIGNERS_MAX = 8
-
-_SIGNATURE_BYTES = 2 + 64
-"""A signature with its CBOR head."""
-
-_COSIGNATURE_BYTES = 1 + 2 + 32 + _SIGNATURE_BYTES
-"""An array of a key and a signature."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,31 +58,6 @@ class SignedTransaction:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hash", TransactionHash(tagged_hash(TRANSACTION_DOMAIN, self.encoding)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecodedBatch:
-    """A batch whose transactions decode."""
-
-    sealed: SealedBatch
-    transactions: tuple[SignedTransaction, ...]
-
-
-def decode_transactions(sealed: SealedBatch) -> DecodedBatch:
-    """
-    Read the transactions of a batch.
-
-    Raises:
-        Malformed: One of them is no transaction; then the batch is invalid.
-    """
-    return DecodedBatch(sealed=sealed, transactions=tuple(map(decode_transaction, sealed.batch.transactions)))
-
-
-def signed_bytes(signed: SignedTransaction) -> bytes:
-    """What each signer of a received transaction signed, cut out of its one encoding."""
-    cosigners = len(signed.transaction.cosignatures)
-    end = len(signed.encoding) - _SIGNATURE_BYTES - 1 - cosigners * _COSIGNATURE_BYTES
-    return TRANSACTION_SIGNING_DOMAIN + signed.encoding[1:end]
 
 
 def transaction_signing_bytes(body: TransactionBody) -> bytes:

@@ -1,0 +1,1 @@
+"""The Trio shell: drives one node over network, log, store and clock."""

@@ -1,0 +1,29 @@
+"""The ledger's durable state, read from the store."""
+
+from noded.crypto.sparse_merkle import Leaf, UpperTree
+from noded.ledger.commit import CommittedBlock
+from noded.storage.store import BUCKETS, HASH_BYTES, Reader
+
+
+class StoreBase:
+    """The state in a store; `upper` is kept in memory, 2.2 MB."""
+
+    def __init__(self, reader: Reader) -> None:
+        """Read the roots of all buckets, once."""
+        self._reader = reader
+        roots = bytearray(BUCKETS * HASH_BYTES)
+        for bucket, root in reader.bucket_roots():
+            roots[bucket * HASH_BYTES : (bucket + 1) * HASH_BYTES] = root
+        self.upper = UpperTree.from_bucket_roots(bytes(roots))
+
+    def get(self, path: bytes) -> bytes | None:
+        """The value of the key with this path."""
+        return self._reader.state_get(path)
+
+    def bucket(self, bucket: int) -> list[Leaf]:
+        """Path and leaf hash of each key in a bucket."""
+        return self._reader.state_bucket(bucket)
+
+    def fold(self, committed: CommittedBlock) -> None:
+        """The store holds this block now."""
+        self.upper.fold(committed.delta)

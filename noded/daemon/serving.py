@@ -1,0 +1,80 @@
+"""Finalised blocks for peers who lack them, read from the store."""
+
+from noded.codec.schema import decode_value
+from noded.storage.store import Reader
+from noded.types.block import TAIL_MAX, Block, BlockBody, BlockHeader, BlockKind, FinalityProof
+from noded.types.ids import Height
+from noded.types.messages import BLOCKS_MAX, BULK_MESSAGE_BYTES_MAX, BlockRange, SyncedBlock
+
+RANGE_BYTES_MAX = BULK_MESSAGE_BYTES_MAX - 128 * 1024
+"""Bodies and batches of one range; the rest of the frame is for tail and finalization."""
+
+STORED_BYTES_MAX = 16 * 1024 * 1024
+"""What the store itself may return for one header, body or proof; it was valid when it was written."""
+
+
+def read_block(reader: Reader, height: int) -> Block | None:
+    """A stored block; None if there is none, or its body was pruned."""
+    stored = reader.block(height)
+    if stored is None or stored.body is None:
+        return None
+    return Block(
+        header=decode_value(BlockHeader, stored.header, max_bytes=STORED_BYTES_MAX),
+        body=decode_value(BlockBody, stored.body, max_bytes=STORED_BYTES_MAX),
+    )
+
+
+def read_range(reader: Reader, first: Height, last: Height) -> BlockRange:
+    """
+    As many of these blocks as fit one message and belong to one epoch, with a proof of the last one.
+
+    Empty if the first is not there, or none of them can be proven within `TAIL_MAX` headers.
+    """
+    blocks: list[SyncedBlock] = []
+    size = 0
+    height = int(first)
+    while height <= last and len(blocks) < BLOCKS_MAX:
+        block = read_block(reader, height)
+        if block is None:
+            break
+        batches: list[bytes] = []
+        for name in block.body.payload:
+            stored = reader.batch(name)
+            if stored is None:
+                break
+            batches.append(stored.data)
+        if len(batches) < len(block.body.payload):
+            break
+        grown = size + sum(len(each) + 8 for each in batches) + 64 * len(block.body.payload) + 2048
+        if blocks and grown > RANGE_BYTES_MAX:
+            break
+        size = grown
+        blocks.append(SyncedBlock(block=block, batches=tuple(batches)))
+        if block.header.kind is BlockKind.TERMINAL:
+            break
+        height += 1
+    proof = _prove(reader, blocks[-1].block.header) if blocks else None
+    if proof is None:
+        return BlockRange(first=first, blocks=(), tail=(), finalization=None)
+    return BlockRange(first=first, blocks=tuple(blocks), tail=proof.tail, finalization=proof.finalization)
+
+
+def _prove(reader: Reader, header: BlockHeader) -> FinalityProof | None:
+    """The nearest finalization at or above a block of the same epoch."""
+    tail: list[BlockHeader] = []
+    height = int(header.height)
+    while True:
+        stored = reader.block(height)
+        if stored is None:
+            return None
+        above = decode_value(BlockHeader, stored.header, max_bytes=STORED_BYTES_MAX)
+        if above.epoch != header.epoch:
+            return None
+        if height > header.height:
+            tail.append(above)
+        if stored.certificate is not None:
+            proof = decode_value(FinalityProof, stored.certificate, max_bytes=STORED_BYTES_MAX)
+            return FinalityProof(tail=(*tail, *proof.tail), finalization=proof.finalization)
+        if len(tail) == TAIL_MAX:
+            return None
+        height += 1

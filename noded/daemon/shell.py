@@ -1,0 +1,296 @@
+"""
+The shell around a node: one task owns the core, all others feed it.
+
+Inputs that wait together are stepped together: their records share one write of the log before any of their messages
+is sent. Signatures are judged at once while they are few, and in worker threads where there are many.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import assert_never
+
+import structlog
+import trio
+
+from noded.crypto.signing import verify_many
+from noded.daemon.base import StoreBase
+from noded.daemon.serving import read_range
+from noded.daemon.waiting import Waiters
+from noded.daemon.writing import Writer, stored_height
+from noded.ledger.commit import CommittedBlock
+from noded.network.interface import Lane, Network
+from noded.node.effects import (
+    Answer,
+    CommitBlocks,
+    Effect,
+    Halt,
+    MembersChanged,
+    PenalizePeer,
+    Persist,
+    Send,
+    SendBlocks,
+    StartTimer,
+    Submission,
+    Verify,
+)
+from noded.node.inputs import (
+    Committed,
+    Input,
+    MessageReceived,
+    PeerDown,
+    PeerUp,
+    TimerFired,
+    TransactionsSubmitted,
+    Verified,
+)
+from noded.node.node import Node
+from noded.storage.store import Reader
+from noded.storage.wal import Wal, WalRecord
+from noded.types.ids import PeerId, TimestampMs
+from noded.types.messages import (
+    BULK_MESSAGE_BYTES_MAX,
+    CONSENSUS_MESSAGE_BYTES_MAX,
+    MESSAGES,
+    Message,
+    is_bulk,
+)
+from noded.types.records import RECORDS
+
+INPUTS_WAITING_MAX = 4096
+"""Inputs waiting for the core; votes of about 200 bytes make 0.8 MiB. A full channel stops the readers."""
+
+STEPS_TOGETHER_MAX = 64
+"""Inputs whose records share one write of the log; at 1 ms each none waits long for its messages."""
+
+THREAD_CHECKS_MIN = 100
+"""Signatures worth a worker thread: a hop costs about as much as one check."""
+
+THREAD_CHUNK = 128
+"""Signatures of one worker; two workers run at once on two cores."""
+
+PENALTY_POINTS_DEFAULT = 20.0
+PENALTY_POINTS = {
+    "BadCertificate": 100.0,
+    "BadRange": 100.0,
+    "InvalidBatch": 50.0,
+    "QuotaExceeded": 5.0,
+    "UnaskedRange": 5.0,
+}
+"""By name of the fault; 100 points cut the peer off for a while."""
+
+SUBMISSIONS_WAITING_MAX = 1024
+"""Calls of clients that wait for an answer."""
+
+log = structlog.get_logger("noded.shell")
+
+
+class Overloaded(Exception):
+    """Too many calls wait for the core; the client may try again."""
+
+
+class _Call:
+    __slots__ = ("done", "submissions")
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.submissions: tuple[Submission, ...] = ()
+
+
+class Shell:
+    """Runs one node; everything else of the daemon talks to the node through it."""
+
+    def __init__(
+        self,
+        *,
+        node: Node,
+        base: StoreBase,
+        reader: Reader,
+        wal: Wal,
+        network: Network,
+        writer_of: Callable[[Callable[[Sequence[CommittedBlock]], Awaitable[None]]], Writer],
+        clock_ms: Callable[[], int],
+        members_changed: Callable[[], None],
+    ) -> None:
+        self.node = node
+        self.waiters = Waiters()
+        self.stored_height = node.chain.height
+        self._base = base
+        self._reader = reader
+        self._wal = wal
+        self._network = network
+        self._writer = writer_of(self._stored)
+        self._clock_ms = clock_ms
+        self._members_changed = members_changed
+        self._inputs, self._received = trio.open_memory_channel[Input](INPUTS_WAITING_MAX)
+        self._local: deque[Input] = deque()
+        self._unwritten: list[WalRecord] = []
+        self._answers: dict[int, _Call] = {}
+        self._calls = 0
+        self._nursery: trio.Nursery | None = None
+        self._threads = trio.CapacityLimiter(2)
+
+    # For the rest of the daemon
+
+    async def submit(self, transactions: tuple[bytes, ...]) -> tuple[Submission, ...]:
+        """
+        Hand in encoded transactions and return what became of each.
+
+        Raises:
+            Overloaded: Too many calls wait.
+        """
+        if len(self._answers) >= SUBMISSIONS_WAITING_MAX:
+            raise Overloaded(f"{SUBMISSIONS_WAITING_MAX} calls are waiting")
+        self._calls += 1
+        token = self._calls
+        call = self._answers[token] = _Call()
+        try:
+            await self._inputs.send(TransactionsSubmitted(token, transactions))
+            await call.done.wait()
+        finally:
+            self._answers.pop(token, None)
+        return call.submissions
+
+    async def peer_up(self, peer: PeerId) -> None:
+        """A peer can be reached."""
+        await self._inputs.send(PeerUp(peer))
+
+    async def peer_down(self, peer: PeerId) -> None:
+        """A peer cannot be reached any more."""
+        await self._inputs.send(PeerDown(peer))
+
+    async def received(self, peer: PeerId, payload: bytes) -> None:
+        """
+        Take a peer's message; returns when the core has room for it.
+
+        Raises:
+            Malformed: It is no message.
+        """
+        message = MESSAGES.decode(payload, max_bytes=BULK_MESSAGE_BYTES_MAX)
+        await self._inputs.send(MessageReceived(peer, message))
+
+    async def run(self, start: Sequence[Effect]) -> None:
+        """
+        Step the node for every input until cancelled.
+
+        Raises:
+            StorageError: The disk failed.
+        """
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self._writer.run)
+            effects = list(start)
+            self._judge(effects)
+            while True:
+                await self._perform(effects)
+                effects = await self._step_what_waits()
+
+    # The core's task
+
+    async def _step_what_waits(self) -> list[Effect]:
+        """Step one input, and those that wait with it."""
+        effects: list[Effect] = []
+        for count in range(STEPS_TOGETHER_MAX):
+            if self._local:
+                event = self._local.popleft()
+            elif count == 0:
+                event = await self._received.receive()
+            else:
+                try:
+                    event = self._received.receive_nowait()
+                except trio.WouldBlock:
+                    break
+            new = self.node.step(event, TimestampMs(self._clock_ms()))
+            self._judge(new)
+            effects += new
+        return effects
+
+    def _judge(self, effects: list[Effect]) -> None:
+        """Judge signatures: few at once, so that their step comes next; many in threads."""
+        for effect in effects:
+            if isinstance(effect, Verify):
+                if len(effect.checks) < THREAD_CHECKS_MIN:
+                    self._local.append(Verified(effect.token, tuple(verify_many(effect.checks))))
+                else:
+                    self._tasks.start_soon(self._judge_in_threads, effect)
+
+    async def _judge_in_threads(self, effect: Verify) -> None:
+        checks = effect.checks
+        results: dict[int, Sequence[bool]] = {}
+
+        async def judge(start: int) -> None:
+            chunk = checks[start : start + THREAD_CHUNK]
+            results[start] = await trio.to_thread.run_sync(verify_many, chunk, limiter=self._threads)
+
+        async with trio.open_nursery() as nursery:
+            for start in range(0, len(checks), THREAD_CHUNK):
+                nursery.start_soon(judge, start)
+        verdicts = tuple(verdict for start in sorted(results) for verdict in results[start])
+        await self._inputs.send(Verified(effect.token, verdicts))
+
+    async def _perform(self, effects: Sequence[Effect]) -> None:
+        """Do what the steps want, in order; records are durable before the first message after them."""
+        self._unwritten += [
+            _log_entry(effect, self.node) for effect in effects if isinstance(effect, Persist)
+        ]
+        for effect in effects:
+            if self._unwritten and isinstance(effect, (Send, Answer, CommitBlocks)):
+                records, self._unwritten = self._unwritten, []
+                await trio.to_thread.run_sync(self._wal.append, records)
+            match effect:
+                case Send(peers, message):
+                    self._send(peers, message)
+                case StartTimer(timer, after_ms):
+                    self._tasks.start_soon(self._fire, TimerFired(timer), after_ms)
+                case CommitBlocks(blocks):
+                    for committed in blocks:
+                        await self._writer.put(committed)
+                case Answer(token, submissions):
+                    call = self._answers.get(token)
+                    if call is not None:
+                        call.submissions = submissions
+                        call.done.set()
+                case SendBlocks(peer, first, last):
+                    self._send((peer,), read_range(self._reader, first, last))
+                case PenalizePeer(peer, reason):
+                    log.warning("peer at fault", peer=peer.hex(), reason=reason)
+                    self._network.penalize(peer, reason, PENALTY_POINTS.get(reason, PENALTY_POINTS_DEFAULT))
+                case MembersChanged():
+                    self._members_changed()
+                case Halt(reason):
+                    log.critical("the node halted and does not vote any more", reason=reason)
+                case Persist() | Verify():
+                    pass
+                case _:
+                    assert_never(effect)
+
+    def _send(self, peers: Sequence[PeerId], message: Message) -> None:
+        payload = MESSAGES.encode(message)
+        bulk = is_bulk(message) or len(payload) > CONSENSUS_MESSAGE_BYTES_MAX
+        self._network.broadcast(Lane.BULK if bulk else Lane.CONSENSUS, payload, peers)
+
+    async def _fire(self, event: TimerFired, after_ms: int) -> None:
+        await trio.sleep(after_ms / 1000)
+        await self._inputs.send(event)
+
+    async def _stored(self, blocks: Sequence[CommittedBlock]) -> None:
+        """The store has these blocks: tell the core, then those who wait."""
+        for committed in blocks:
+            self._base.fold(committed)
+            event = Committed(committed.block.header.height)
+            try:
+                self._inputs.send_nowait(event)
+            except trio.WouldBlock:
+                self._local.append(event)  # The core is busy, perhaps with waiting for this very writer.
+        self.stored_height = stored_height(blocks)
+        self.waiters.stored(blocks)
+
+    @property
+    def _tasks(self) -> trio.Nursery:
+        assert self._nursery is not None
+        return self._nursery
+
+
+def _log_entry(effect: Persist, node: Node) -> WalRecord:
+    """A record as the log keeps it; once the store is past this height, live ones are written anew."""
+    data = RECORDS.encode(effect.record)
+    return WalRecord(RECORDS.tag_of(type(effect.record)), node.chain.height, data)
