@@ -5,11 +5,21 @@ from typing import TypeAlias
 
 from noded.consensus.inputs import Timer
 from noded.types.block import Block, BlockHeader, BlockKind
+from noded.types.checks import SignatureCheck
 from noded.types.evidence import Evidence
-from noded.types.ids import BlockHash, Epoch, Height, PeerId, PublicKey, Signature, View
+from noded.types.ids import (
+    BlockHash,
+    ChainId,
+    Epoch,
+    Height,
+    PeerId,
+    View,
+    bitmap_indices,
+)
 from noded.types.messages import Message
 from noded.types.records import Record
-from noded.types.vote import Certificate
+from noded.types.validator_set import ValidatorSet
+from noded.types.vote import Certificate, vote_signing_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +46,53 @@ class StartTimer:
 
 
 @dataclass(frozen=True, slots=True)
-class SignatureCheck:
-    """One signature to be judged by the pinned predicate."""
+class CertificateCheck:
+    """
+    All signatures of a certificate but those that were verified one by one; good iff all are.
 
-    public_key: PublicKey
-    message: bytes
-    signature: Signature
+    Its bits are known to name validators, one for each signature.
+    """
+
+    chain_id: ChainId
+    certificate: Certificate
+    validators: ValidatorSet
+    known: int = 0
+    """Bit i: the signature of validator i was verified."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreditsCheck:
+    """The signatures of a block's late votes; good iff all are. All voters are known to be validators."""
+
+    chain_id: ChainId
+    block: Block
+    validators: ValidatorSet
+
+
+Check: TypeAlias = SignatureCheck | CertificateCheck | CreditsCheck
 
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Judge the signatures and feed Verified(token, results) back."""
+    """
+    Judge the checks and feed Verified(token, results) back, one verdict for each check.
+
+    Tokens of the consensus core are even. `signatures_of` gives the signatures that a check covers; two checks
+    of one object are equal work, to be remembered by whoever judges for many nodes.
+    """
 
     token: int
-    checks: tuple[SignatureCheck, ...]
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BuildPayload:
-    """Choose a payload on top of this parent and feed PayloadBuilt back; the parent is stored and valid."""
+    """
+    Choose a payload on top of this parent and feed PayloadBuilt back; the parent is valid or final.
+
+    At the epoch's last height `kind` is TERMINAL. At another height it is NORMAL, and the answer makes the
+    block TERMINAL by stating a next epoch root, where the ledger's state demands it (`close_epoch`).
+    """
 
     epoch: Epoch
     view: View
@@ -67,18 +105,28 @@ class BuildPayload:
 
 @dataclass(frozen=True, slots=True)
 class CheckPayload:
-    """Fetch and judge payload, parent state root, evidence and tables; feed PayloadChecked back."""
+    """
+    Fetch and judge payload, parent state root, evidence and tables; feed PayloadChecked back.
+
+    Also whether a kind other than the height alone demands is what the ledger's state demands (`close_epoch`).
+    This node's own blocks are asked for too, so that their execution is at hand for their children.
+    """
 
     block: Block
     ancestors: tuple[Block, ...]
-    """Unfinalised ancestors, parent first; all are stored and valid."""
+    """Unfinalised ancestors, parent first; all are valid."""
     hints: tuple[PeerId, ...]
     """Who should hold the block and its batches, best first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """These blocks are final, in order of height; the certificate finalizes the last or a SEAL above it."""
+    """
+    These blocks are final, in order of height; the certificate finalizes the last or a SEAL above it.
+
+    After a restart, blocks that are stored already may come again. Some may not have been asked about with
+    CheckPayload: a certificate can come before the block.
+    """
 
     blocks: tuple[Block, ...]
     seals: tuple[BlockHeader, ...]
@@ -88,9 +136,10 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class EnterEpoch:
-    """The epoch's terminal block is final and committed: feed EpochReady with the next one's validators."""
+    """The terminal block is final: feed EpochReady with the next epoch's validators once it is committed."""
 
     epoch: Epoch
+    """The one to enter."""
     terminal: Block
     seals: tuple[BlockHeader, ...]
     finalization: Certificate
@@ -98,7 +147,7 @@ class EnterEpoch:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A fault was proven; to be kept for a block's body and told to the others."""
+    """A fault was proven; to be kept for a block's body. The core tells the others by itself."""
 
     evidence: Evidence
 
@@ -119,6 +168,16 @@ class SyncNeeded:
     epoch: Epoch
 
 
+@dataclass(frozen=True, slots=True)
+class SafetyBroken:
+    """Two finalizations exclude each other: more than a third is faulty. The core votes no more; alarm."""
+
+    committed: BlockHash
+    """Final here."""
+    finalization: Certificate
+    """Of a block that does not descend from it."""
+
+
 Effect: TypeAlias = (
     Persist
     | Send
@@ -131,4 +190,31 @@ Effect: TypeAlias = (
     | Report
     | PenalizePeer
     | SyncNeeded
+    | SafetyBroken
 )
+
+
+def signatures_of(check: Check) -> list[SignatureCheck]:
+    """The single signatures that a check covers, in order."""
+    if isinstance(check, SignatureCheck):
+        return [check]
+    rows = check.validators.table.validators
+    if isinstance(check, CertificateCheck):
+        certificate = check.certificate
+        message = certificate.signing_bytes(check.chain_id)
+        return [
+            SignatureCheck(rows[index].public_key, message, signature)
+            for index, signature in zip(
+                bitmap_indices(certificate.bitmap), certificate.signatures, strict=True
+            )
+            if not check.known >> index & 1
+        ]
+    epoch = check.block.header.epoch
+    return [
+        SignatureCheck(
+            check.validators.public_key(credit.voter),
+            vote_signing_bytes(check.chain_id, credit.kind, epoch, credit.view, credit.block_hash),
+            credit.signature,
+        )
+        for credit in check.block.body.credits
+    ]
