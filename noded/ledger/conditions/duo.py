@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from noded.errors import InvalidTransaction
+from noded.ledger.conditions.syntax import checked_condition
 from noded.types.conditions import (
     EVERYBODY,
     All,
@@ -107,7 +108,9 @@ CODES: Final[dict[str, _Code]] = {
         False,
         lambda t: TimeWithin(from_ms=None, until_ms=t.until_ms) if t.until_ms is not None else None,
     ),
-    "DUO:0000026": _Code("US", False, lambda t: Approvals(needed=1, keys=tuple(dict.fromkeys(t.keys))) if t.keys else None),
+    "DUO:0000026": _Code(
+        "US", False, lambda t: Approvals(needed=1, keys=tuple(dict.fromkeys(t.keys))) if t.keys else None
+    ),
     "DUO:0000027": _Code("PS", False, _tagged),
     "DUO:0000028": _Code(
         "IS", False, lambda t: OrganizationIn(institutions=t.institutions) if t.institutions else None
@@ -127,6 +130,7 @@ def compile_duo(terms: Sequence[DuoTerm]) -> Condition:
 
     Raises:
         UnusableDuo: A code is unknown or lacks its argument, or no code permits anything.
+        IllegibleCondition: An argument has more items than a condition holds.
     """
     permissions: list[Condition] = []
     modifiers: list[Condition] = []
@@ -141,4 +145,4 @@ def compile_duo(terms: Sequence[DuoTerm]) -> Condition:
     if not permissions:
         raise UnusableDuo(code="DUO:0000001", why="none of the codes permits anything")
     permitted = permissions[0] if len(permissions) == 1 else Any(of=tuple(permissions))
-    return All(of=(permitted, *modifiers)) if modifiers else permitted
+    return checked_condition(All(of=(permitted, *modifiers)) if modifiers else permitted)

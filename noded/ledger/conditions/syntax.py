@@ -6,7 +6,7 @@ from typing import Any as Anything
 from typing import get_type_hints
 
 from noded.codec import shapes
-from noded.codec.errors import Malformed
+from noded.codec.errors import Malformed, Unencodable
 from noded.codec.shapes import Shape, shape_of
 from noded.errors import InvalidTransaction
 from noded.ledger.conditions.evaluate import LEAF_NAMES
@@ -53,6 +53,25 @@ def check_condition(condition: Condition) -> None:
         if nodes > CONDITION_NODES_MAX or depth > CONDITION_DEPTH_MAX:
             raise ConditionTooLarge(nodes=nodes, depth=depth)
         level = [inner for node in level for inner in _children(node)]
+
+
+def checked_condition(condition: Condition) -> Condition:
+    """
+    The condition, if nodes would accept it.
+
+    Raises:
+        ConditionTooLarge: It has too many nodes or levels (L48).
+        IllegibleCondition: A field breaks its limits.
+    """
+    check_condition(condition)
+    return _accepted(condition, "")
+
+
+def _accepted(condition: Condition, path: str) -> Condition:
+    try:
+        return CONDITIONS.decode(CONDITIONS.encode(condition), max_bytes=CONDITION_BYTES_MAX)
+    except (Malformed, Unencodable) as error:
+        raise IllegibleCondition(path=path, why=str(error)) from None
 
 
 def _children(node: Condition) -> tuple[Condition, ...]:
@@ -112,15 +131,7 @@ def _read_condition(plain: Anything, path: str, depth: int) -> Condition:
         made = _read_fields(_LEAVES_BY_NAME[name], value, here)
     else:
         raise IllegibleCondition(path=here, why=f"is none of all, any, not, {', '.join(_LEAVES_BY_NAME)}")
-    return _checked(made, here)
-
-
-def _checked(made: Condition, path: str) -> Condition:
-    """The condition, if a node would accept it: its encoding is read back."""
-    try:
-        return CONDITIONS.decode(CONDITIONS.encode(made), max_bytes=CONDITION_BYTES_MAX)
-    except (Malformed, ValueError) as error:
-        raise IllegibleCondition(path=path, why=str(error)) from None
+    return _accepted(made, here)
 
 
 def _field_shapes(cls: type) -> dict[str, Shape]:
