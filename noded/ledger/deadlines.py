@@ -21,3 +21,7 @@ FIRED_MAX = 256
 
 def schedule(state: Overlay, due_ms: TimestampMs, kind: int, subject: bytes) -> None:
     """Have the handler of `kind` called with `subject` in the first block later than `due_ms` (L9)."""
+
+
+def sweep(state: Overlay, block: BlockContext) -> None:
+    """Fire the deadlines that passed before this block's time, at most `FIRED_MAX` of them (L9)."""

@@ -1,0 +1,116 @@
+"""What a finalised block leaves behind, for the store."""
+
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+from noded.codec.schema import Limit
+from noded.crypto.sparse_merkle import TreeDelta
+from noded.ledger.events import Event
+from noded.types.batch import TRANSACTIONS_MAX
+from noded.types.block import BATCHES_MAX, Block, BlockHeader
+from noded.types.ids import BatchHash, StateRoot, TransactionHash
+from noded.types.vote import Certificate
+
+ERROR_BYTES_MAX = 64
+DETAIL_BYTES_MAX = 256
+
+TRANSACTIONS_PER_BLOCK_MAX = BATCHES_MAX * TRANSACTIONS_MAX
+
+EVENTS_PER_BLOCK_MAX = 4 * 1_000_000
+"""A few for each operation that a block can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one transaction: applied as a whole, or rejected without effect but for its sequence (L4)."""
+
+    error: Annotated[str, Limit(1, ERROR_BYTES_MAX)] | None
+    """Name of the `InvalidTransaction`; None when it was applied."""
+    detail: Annotated[str, Limit(0, DETAIL_BYTES_MAX)] = ""
+    operation: int | None = None
+    """Position of the operation that failed; None when none was tried or all succeeded."""
+
+
+APPLIED = Receipt(None)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedEvent:
+    """An event and the transaction that caused it."""
+
+    position: int | None
+    """Of the transaction in its block; None for deadlines and what the block itself did."""
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """All receipts of a block, in the order of its transactions: what the store keeps."""
+
+    receipts: Annotated[tuple[Receipt, ...], Limit(0, TRANSACTIONS_PER_BLOCK_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """All events of a block, in order: what the store keeps."""
+
+    events: Annotated[tuple[PlacedEvent, ...], Limit(0, EVENTS_PER_BLOCK_MAX)]
+
+
+class StateWrite(NamedTuple):
+    """A changed key of the state."""
+
+    path: bytes
+    key: bytes
+    value: bytes | None
+    """None when the key was removed."""
+    leaf: bytes | None
+    """Hash of the leaf; None when the key was removed."""
+
+
+class IndexWrite(NamedTuple):
+    """A changed row of the listings; of several with one key the last counts."""
+
+    key: bytes
+    value: bytes | None
+
+
+class TransactionEntry(NamedTuple):
+    """Where a transaction stands; its height is the block's."""
+
+    hash: TransactionHash
+    position: int
+    applied: bool
+
+
+class NamedBatch(NamedTuple):
+    """A batch that the block names."""
+
+    hash: BatchHash
+    encoding: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CommittedBlock:
+    """A finalised block with all that executing it changed; to be stored in one atomic commit."""
+
+    block: Block
+    batches: tuple[NamedBatch, ...]
+    """In the order of the payload."""
+    tail: tuple[BlockHeader, ...]
+    """From this block's child to the block that the finalization names; empty where it names this block."""
+    finalization: Certificate | None
+    """None when a later block's finalization covers this one, and for genesis."""
+    state_root: StateRoot
+    """After this block."""
+    writes: tuple[StateWrite, ...]
+    """Each path once."""
+    delta: TreeDelta
+    bucket_roots: tuple[tuple[int, bytes], ...]
+    """New roots of the buckets that changed, ascending."""
+    index: tuple[IndexWrite, ...]
+    entries: tuple[TransactionEntry, ...]
+    receipts: tuple[Receipt, ...]
+    events: tuple[PlacedEvent, ...]
+    members_changed: bool
+    """Whether members, their network keys or endpoints changed."""

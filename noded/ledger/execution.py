@@ -1,0 +1,138 @@
+"""Executing one block on top of its parent's state."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from noded.crypto.sparse_merkle import (
+    TreeDelta,
+    UpperTree,
+    bucket_of,
+    bucket_root,
+    leaf_hash,
+    path_of,
+    updated,
+)
+from noded.ledger.admission import OpenBatch
+from noded.ledger.commit import IndexWrite, NamedBatch, PlacedEvent, Receipt, StateWrite, TransactionEntry
+from noded.ledger.context import BlockContext
+from noded.ledger.deadlines import sweep
+from noded.ledger.epoch import count_block, enter_epoch, start_head
+from noded.ledger.head import CHAIN_KEY, HEAD_KEY, BlockAt, Chain, Head, block_key
+from noded.ledger.state import Overlay, Value
+from noded.ledger.transition import process_transaction
+from noded.types.block import Block, BlockKind
+from noded.types.ids import Height, StateRoot
+from noded.types.validator_set import ValidatorSet, ValidatorTable
+
+
+class Changes(NamedTuple):
+    """What a block makes of the authenticated state."""
+
+    writes: tuple[StateWrite, ...]
+    leaves: Mapping[int, Mapping[bytes, bytes | None]]
+    """By bucket and path; None for a removed one."""
+    bucket_roots: tuple[tuple[int, bytes], ...]
+    delta: TreeDelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Execution:
+    """
+    What executing a block gave; never changed, so that nodes of one simulation may share it.
+
+    It holds no reference to the state below it.
+    """
+
+    block: Block
+    batches: tuple[NamedBatch, ...]
+    head: Head
+    state_root: StateRoot
+    values: Mapping[bytes, Value]
+    """Changed keys with their new values, as objects where they were written as such."""
+    changes: Changes
+    index: tuple[IndexWrite, ...]
+    entries: tuple[TransactionEntry, ...]
+    receipts: tuple[Receipt, ...]
+    events: tuple[PlacedEvent, ...]
+    members_changed: bool
+
+
+def execute_block(
+    state: Overlay,
+    block: Block,
+    batches: Sequence[OpenBatch],
+    validators: ValidatorSet,
+    next_table: ValidatorTable | None,
+) -> tuple[Head, list[Receipt], list[PlacedEvent], list[TransactionEntry]]:
+    """
+    Apply a block to its parent's state; the caller has checked that it may stand there.
+
+    In order: conduct (L120–L125), deadlines (L9), transactions, and with a terminal block the next epoch's table.
+    """
+    chain = state.read(CHAIN_KEY, Chain)
+    parent = state.read(HEAD_KEY, Head)
+    assert chain is not None
+    assert parent is not None
+    header = block.header
+    context = BlockContext(
+        chain_id=chain.chain_id,
+        height=header.height,
+        epoch=header.epoch,
+        time_ms=header.time_ms,
+        params=chain.parameters,
+        validators=validators,
+    )
+    head = count_block(state, start_head(parent, context), block, context)
+    sweep(state, context)
+    state.keep()
+    events = [PlacedEvent(None, event) for event in state.events]
+    receipts: list[Receipt] = []
+    entries: list[TransactionEntry] = []
+    position = 0
+    for batch in batches:
+        for signed in batch.transactions:
+            emitted = len(state.events)
+            receipt = process_transaction(state, signed, context)
+            receipts.append(receipt)
+            entries.append(TransactionEntry(signed.hash, position, receipt.error is None))
+            if len(state.events) > emitted:
+                events += [PlacedEvent(position, event) for event in state.events[emitted:]]
+            position += 1
+    if header.kind is BlockKind.TERMINAL:
+        assert next_table is not None
+        emitted = len(state.events)
+        enter_epoch(state, next_table, context)
+        events += [PlacedEvent(None, event) for event in state.events[emitted:]]
+    state.write(HEAD_KEY, head)
+    state.write(block_key(header.height), BlockAt(hash=block.hash))
+    if header.height == 1:
+        state.write(block_key(Height(0)), BlockAt(hash=header.parent_hash))
+    state.keep()
+    return head, receipts, events, entries
+
+
+def changes_of(
+    state: Overlay,
+    upper: UpperTree,
+    deltas: Sequence[TreeDelta],
+    leaves_of: Callable[[int], dict[bytes, bytes]],
+) -> Changes:
+    """What the kept changes make of the tree that `deltas` make of `upper`; `leaves_of` gives a bucket's leaves."""
+    writes: list[StateWrite] = []
+    changed: dict[int, dict[bytes, bytes | None]] = {}
+    for key, value in state.encodings.items():
+        path = path_of(key)
+        leaf = None if value is None else leaf_hash(path, value)
+        writes.append(StateWrite(path, key, value, leaf))
+        changed.setdefault(bucket_of(path), {})[path] = leaf
+    roots: dict[int, bytes] = {}
+    for bucket, changes in changed.items():
+        leaves = leaves_of(bucket)
+        for path, leaf in changes.items():
+            if leaf is None:
+                leaves.pop(path, None)
+            else:
+                leaves[path] = leaf
+        roots[bucket] = bucket_root(sorted(leaves.items()))
+    return Changes(tuple(writes), changed, tuple(sorted(roots.items())), updated(upper, deltas, roots))

@@ -1,0 +1,112 @@
+"""The founding state, and the block that commits to it."""
+
+from noded.crypto.sparse_merkle import UpperTree
+from noded.errors import ConfigError
+from noded.ledger.commit import CommittedBlock
+from noded.ledger.epoch import empty_counters, founding_table
+from noded.ledger.execution import changes_of
+from noded.ledger.head import CHAIN_KEY, HEAD_KEY, Chain, Head, table_key
+from noded.ledger.keys import add_key
+from noded.ledger.members import MEMBERS_KEY, Member, Members, MemberStatus, member_key
+from noded.ledger.state import Overlay
+from noded.types.genesis import Genesis, NetworkParameters, genesis_block
+from noded.types.ids import ZERO_HASH, BlockHash, Epoch, Height, StateRoot
+from noded.types.roles import KeyKind
+from noded.types.validator_set import table_root
+
+
+class InvalidGenesis(ConfigError):
+    """The genesis document contradicts itself; the message says where."""
+
+
+def found(genesis: Genesis) -> CommittedBlock:
+    """
+    The genesis block and the state that it founds; the first commit of every store.
+
+    Raises:
+        InvalidGenesis: The document contradicts itself.
+    """
+    check_genesis(genesis)
+    state = Overlay(lambda key: None)
+    height = Height(0)
+    state.write(CHAIN_KEY, Chain(chain_id=genesis.chain_id, parameters=genesis.parameters))
+    for institution in genesis.institutions:
+        member = Member(institution=institution, status=MemberStatus.MEMBER, since=height)
+        state.write(member_key(institution.id), member)
+        add_key(state, institution.account_key, kind=KeyKind.INSTITUTION, owner=institution.id, height=height)
+    state.write(MEMBERS_KEY, Members(ids=tuple(each.id for each in genesis.institutions)))
+    table = founding_table(genesis)
+    state.write(table_key(table.epoch), table)
+    state.write(
+        HEAD_KEY,
+        Head(
+            height=height,
+            block=BlockHash(ZERO_HASH),
+            epoch=Epoch(0),
+            time_ms=genesis.time_ms,
+            terminal=True,
+            first_height=height,
+            last_height=height,
+            opportunities=0,
+            points=empty_counters(0),
+            proposed=empty_counters(0),
+            failed=empty_counters(0),
+            recent=(),
+        ),
+    )
+    state.keep()
+    changes = changes_of(state, UpperTree(), (), lambda bucket: {})
+    root = StateRoot(changes.delta.root)
+    return CommittedBlock(
+        block=genesis_block(genesis, root, table_root(table)),
+        batches=(),
+        tail=(),
+        finalization=None,
+        state_root=root,
+        writes=changes.writes,
+        delta=changes.delta,
+        bucket_roots=changes.bucket_roots,
+        index=(),
+        entries=(),
+        receipts=(),
+        events=(),
+        members_changed=True,
+    )
+
+
+def check_genesis(genesis: Genesis) -> None:
+    """
+    Check what the document's types do not say (L11).
+
+    Raises:
+        InvalidGenesis: It contradicts itself.
+    """
+    ids = [institution.id for institution in genesis.institutions]
+    if ids != sorted(frozenset(ids)):
+        raise InvalidGenesis("institutions must be in order of id, each once")
+    validators = [validator.id for validator in genesis.validators]
+    if validators != sorted(frozenset(validators)):
+        raise InvalidGenesis("validators must be in order of id, each once")
+    strangers = sorted(frozenset(validators) - frozenset(ids))
+    if strangers:
+        raise InvalidGenesis(f"validator {strangers[0].hex()} is no institution")
+    signing = [
+        key
+        for institution in genesis.institutions
+        for key in (institution.account_key, institution.consensus_key, institution.network_key)
+    ]
+    if len(frozenset(signing)) != len(signing):
+        raise InvalidGenesis("every institution needs keys of its own: account, consensus and network")
+    check_parameters(genesis.parameters, len(validators))
+
+
+def check_parameters(parameters: NetworkParameters, validators: int) -> None:
+    """
+    Check network parameters against each other and the number of validators.
+
+    Raises:
+        InvalidGenesis: They contradict each other.
+    """
+    most = max(1, (validators - 1) // 3)
+    if parameters.k_min > most:
+        raise InvalidGenesis(f"k_min must be 1…{most} with {validators} validators")

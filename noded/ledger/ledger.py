@@ -1,0 +1,373 @@
+"""The ledger of one node: blocks executed on top of each other, of which one chain becomes final."""
+
+from collections.abc import MutableMapping, Sequence
+from typing import Any
+
+from noded.crypto.sparse_merkle import path_of
+from noded.errors import ConfigError
+from noded.ledger.admission import OpenBatch, open_batch
+from noded.ledger.base import StateBase
+from noded.ledger.commit import CommittedBlock, IndexWrite, NamedBatch
+from noded.ledger.epoch import compute_next_table
+from noded.ledger.errors import UnknownParent
+from noded.ledger.execution import Execution, changes_of, execute_block
+from noded.ledger.genesis import found
+from noded.ledger.head import CHAIN_KEY, HEAD_KEY, BlockAt, Chain, Head, block_key, table_key
+from noded.ledger.members import MEMBERS_KEY
+from noded.ledger.state import Overlay, Value
+from noded.types.batch import SealedBatch
+from noded.types.block import Block, BlockHeader, BlockKind
+from noded.types.genesis import Genesis
+from noded.types.ids import BatchHash, BlockHash, ChainId, Epoch, Height, StateRoot
+from noded.types.validator_set import ValidatorSet, ValidatorTable, table_root
+from noded.types.vote import Certificate
+
+CACHE_MAX = 16_384
+"""Decoded values of the durable state kept at hand; about 1 KiB each is 16 MiB."""
+
+OPEN_BYTES_MAX = 8 * 1024 * 1024
+"""Encodings of batches whose transactions are kept decoded until a block names them; objects take about 5 times that."""
+
+
+class WrongChain(ConfigError):
+    """The store holds another chain than the genesis document founds."""
+
+
+class Ledger:
+    """
+    Executes blocks on any branch above the last durable block, and commits those that become final.
+
+    Every unfinalised block's changes are an immutable `Execution` on top of its parent's. `commit` makes one final
+    and drops its rivals; it stays in memory until `folded` says that `base` has it.
+
+    Args:
+        genesis: The founding document.
+        base: The durable state; at least that of the genesis block.
+        memo: Executions and tables by what they are a function of; nodes of one simulation share one.
+
+    Raises:
+        WrongChain: `base` holds another chain.
+    """
+
+    def __init__(
+        self, genesis: Genesis, base: StateBase, *, memo: MutableMapping[Any, Any] | None = None
+    ) -> None:
+        self._base = base
+        self._memo = memo
+        self._cache: dict[bytes, Value] = {}
+        self._executions: dict[BlockHash, Execution] = {}
+        self._opened: dict[BatchHash, OpenBatch] = {}
+        self._opened_bytes: dict[BatchHash, int] = {}
+        self._sets: dict[Epoch, ValidatorSet] = {}
+        self._next_tables: dict[BlockHash, ValidatorTable] = {}
+        state = Overlay(self._read_base)
+        chain = state.read(CHAIN_KEY, Chain)
+        head = state.read(HEAD_KEY, Head)
+        if chain is None or head is None or chain.chain_id != genesis.chain_id:
+            raise WrongChain(
+                f"the store holds another chain than genesis {genesis.name!r}; use the home folder that belongs to it"
+            )
+        self.chain_id: ChainId = chain.chain_id
+        founding = None if head.height else found(genesis).block
+        self._base_hash = head.block if founding is None else founding.hash
+        self._base_head = head
+        self._final = self._base_hash
+        self._final_height = head.height
+
+    # What has been executed.
+
+    @property
+    def final_hash(self) -> BlockHash:
+        """The last block committed; of genesis at first."""
+        return self._final
+
+    @property
+    def final_height(self) -> Height:
+        """The height of the last block committed."""
+        return self._final_height
+
+    def is_executed(self, block: BlockHash) -> bool:
+        """Whether blocks may be executed on top of this one."""
+        return block == self._base_hash or block in self._executions
+
+    def head(self, block: BlockHash) -> Head:
+        """The head after an executed block; raises `UnknownParent` for any other."""
+        if block == self._base_hash:
+            return self._base_head
+        execution = self._executions.get(block)
+        if execution is None:
+            raise UnknownParent(parent=block)
+        return execution.head
+
+    def state_root_after(self, block: BlockHash) -> StateRoot:
+        """The state root after an executed block; raises `UnknownParent` for any other."""
+        if block == self._base_hash:
+            return StateRoot(self._base.upper.root)
+        execution = self._executions.get(block)
+        if execution is None:
+            raise UnknownParent(parent=block)
+        return execution.state_root
+
+    def state_after(self, block: BlockHash) -> Overlay:
+        """The state after an executed block, to read from; valid until the next `commit` or `folded`."""
+        layers = [execution.values for execution in self._branch(block)]
+
+        def below(key: bytes) -> Value:
+            for values in layers:
+                if key in values:
+                    return values[key]
+            return self._read_base(key)
+
+        return Overlay(below)
+
+    def latest(self) -> Overlay:
+        """The state after the last committed block, to read from; valid until the next `commit` or `folded`."""
+        return self.state_after(self._final)
+
+    def block_hash_at(self, height: Height) -> BlockHash | None:
+        """The committed block at a height; None above the last."""
+        if height == self._final_height:
+            return self._final
+        found_at = self.latest().read(block_key(height), BlockAt)
+        return None if found_at is None else found_at.hash
+
+    # Epochs.
+
+    def epoch_after(self, parent: BlockHash) -> Epoch:
+        """The epoch of an executed block's children."""
+        head = self.head(parent)
+        return Epoch(head.epoch + 1) if head.terminal else head.epoch
+
+    def kind_after(self, parent: BlockHash) -> BlockKind:
+        """Whether the children of an executed block end their epoch (L140); SEALs aside."""
+        head = self.head(parent)
+        ends = not head.terminal and head.height + 1 >= head.last_height
+        return BlockKind.TERMINAL if ends else BlockKind.NORMAL
+
+    def table(self, epoch: Epoch) -> ValidatorTable | None:
+        """The table of a past epoch for which evidence is accepted, of the present one, or of the next once known."""
+        tip = max(self._executions.values(), key=lambda execution: execution.head.height, default=None)
+        state = self.state_after(self._final if tip is None else tip.block.hash)
+        return state.read(table_key(epoch), ValidatorTable)
+
+    def validators_after(self, parent: BlockHash) -> ValidatorSet:
+        """The validators of the epoch of an executed block's children."""
+        return self._set(self.state_after(parent), self.epoch_after(parent))
+
+    def next_table(self, parent: BlockHash) -> ValidatorTable:
+        """The table to which a TERMINAL block on top of this executed one commits."""
+        known = self._next_tables.get(parent)
+        if known is None:
+            known = compute_next_table(
+                self.state_after(parent), self.validators_after(parent).table, self._epoch_genesis(parent)
+            )
+            if len(self._next_tables) >= 16:
+                self._next_tables.clear()
+            self._next_tables[parent] = known
+        return known
+
+    # Executing and committing.
+
+    def open_batch(self, batch: SealedBatch) -> OpenBatch:
+        """
+        Read a batch, and keep what was read until a block that names it is executed.
+
+        Raises:
+            Malformed: The batch is invalid.
+        """
+        opened = self._opened.get(batch.hash)
+        if opened is None:
+            opened = open_batch(batch)
+            self._opened[batch.hash] = opened
+            self._opened_bytes[batch.hash] = len(batch.encoding)
+            while len(self._opened) > 1 and sum(self._opened_bytes.values()) > OPEN_BYTES_MAX:
+                oldest = next(iter(self._opened))
+                del self._opened[oldest], self._opened_bytes[oldest]
+        return opened
+
+    def execute(self, block: Block, batches: Sequence[SealedBatch]) -> Execution:
+        """
+        Execute a block on top of its executed parent; once, however often it is called.
+
+        Args:
+            block: NORMAL or TERMINAL, valid, of the epoch and height that follow its parent.
+            batches: Those that it names, in that order, valid.
+
+        Raises:
+            UnknownParent: The parent was not executed, or was dropped.
+        """
+        known = self._executions.get(block.hash)
+        if known is not None:
+            return known
+        header = block.header
+        parent_root = self.state_root_after(header.parent_hash)
+        execution: Execution | None = self._recall("execution", parent_root, block.hash)
+        if execution is None:
+            execution = self._execute(block, batches)
+            self._remember(execution, "execution", parent_root, block.hash)
+        for batch in batches:
+            self._opened.pop(batch.hash, None)
+            self._opened_bytes.pop(batch.hash, None)
+        self._executions[block.hash] = execution
+        return execution
+
+    def commit(
+        self,
+        block: Block,
+        tail: tuple[BlockHeader, ...] = (),
+        finalization: Certificate | None = None,
+    ) -> CommittedBlock:
+        """
+        Make an executed child of the last committed block final, and drop its rivals.
+
+        Returns:
+            What the store needs; once it is durable there, `folded` must be called.
+        """
+        execution = self._executions[block.hash]
+        header = block.header
+        assert header.parent_hash == self._final, "blocks are committed in order"
+        self._final = block.hash
+        self._final_height = header.height
+        self._drop_rivals()
+        return CommittedBlock(
+            block=block,
+            batches=execution.batches,
+            tail=tail,
+            finalization=finalization,
+            state_root=execution.state_root,
+            writes=execution.changes.writes,
+            delta=execution.changes.delta,
+            bucket_roots=execution.changes.bucket_roots,
+            index=execution.index,
+            entries=execution.entries,
+            receipts=execution.receipts,
+            events=execution.events,
+            members_changed=execution.members_changed,
+        )
+
+    def folded(self, height: Height) -> None:
+        """All blocks up to this committed one are in `base` now, whose tree has taken them over."""
+        assert height <= self._final_height
+        for execution in reversed(self._branch(self._final)):
+            if execution.head.height > height:
+                break
+            for key, value in execution.values.items():
+                if key in self._cache:
+                    self._cache[key] = value
+            self._base_hash = execution.block.hash
+            self._base_head = execution.head
+            del self._executions[execution.block.hash]
+
+    # Within.
+
+    def _execute(self, block: Block, batches: Sequence[SealedBatch]) -> Execution:
+        header = block.header
+        parent = header.parent_hash
+        assert header.kind is not BlockKind.SEAL, "SEALs are no part of the ledger"
+        assert header.height == self.head(parent).height + 1
+        assert header.epoch == self.epoch_after(parent)
+        branch = self._branch(parent)
+        terminal = header.kind is BlockKind.TERMINAL
+        state = self.state_after(parent)
+        head, receipts, events, entries = execute_block(
+            state,
+            block,
+            [self.open_batch(batch) for batch in batches],
+            self.validators_after(parent),
+            self.next_table(parent) if terminal else None,
+        )
+        changes = changes_of(
+            state,
+            self._base.upper,
+            [execution.changes.delta for execution in reversed(branch)],
+            lambda bucket: self._leaves(branch, bucket),
+        )
+        self._keep_at_hand(state, branch)
+        return Execution(
+            block=block,
+            batches=tuple(NamedBatch(batch.hash, batch.encoding) for batch in batches),
+            head=head,
+            state_root=StateRoot(changes.delta.root),
+            values=state.values(),
+            changes=changes,
+            index=tuple(IndexWrite(key, value) for key, value in state.index),
+            entries=tuple(entries),
+            receipts=tuple(receipts),
+            events=tuple(events),
+            members_changed=any(key.startswith(MEMBERS_KEY) for key in state.encodings),
+        )
+
+    def _branch(self, block: BlockHash) -> list[Execution]:
+        """The executions from a block down to the durable state, newest first."""
+        branch: list[Execution] = []
+        while block != self._base_hash:
+            execution = self._executions.get(block)
+            if execution is None:
+                raise UnknownParent(parent=block)
+            branch.append(execution)
+            block = execution.block.header.parent_hash
+        return branch
+
+    def _leaves(self, branch: Sequence[Execution], bucket: int) -> dict[bytes, bytes]:
+        leaves = dict(self._base.bucket(bucket))
+        for execution in reversed(branch):
+            for path, leaf in execution.changes.leaves.get(bucket, {}).items():
+                if leaf is None:
+                    leaves.pop(path, None)
+                else:
+                    leaves[path] = leaf
+        return leaves
+
+    def _drop_rivals(self) -> None:
+        kept: dict[BlockHash, Execution] = {}
+        for execution in self._branch(self._final):
+            kept[execution.block.hash] = execution
+        above = [
+            execution for execution in self._executions.values() if execution.head.height > self._final_height
+        ]
+        for execution in sorted(above, key=lambda execution: execution.head.height):
+            parent = execution.block.header.parent_hash
+            if parent == self._final or (parent in kept and kept[parent].head.height > self._final_height):
+                kept[execution.block.hash] = execution
+        self._executions = kept
+
+    def _read_base(self, key: bytes) -> Value:
+        if key in self._cache:
+            return self._cache[key]
+        return self._base.get(path_of(key))
+
+    def _keep_at_hand(self, state: Overlay, branch: Sequence[Execution]) -> None:
+        for key, value in state.seen().items():
+            if not any(key in execution.values for execution in branch):
+                self._cache[key] = value
+        surplus = len(self._cache) - CACHE_MAX
+        if surplus > 0:
+            for key in list(self._cache)[: surplus + CACHE_MAX // 4]:
+                del self._cache[key]
+
+    def _epoch_genesis(self, parent: BlockHash) -> BlockHash:
+        """The terminal block of the epoch before that of a block's children."""
+        first = self.head(parent).first_height
+        found_at = self.state_after(parent).read(block_key(Height(first - 1)), BlockAt)
+        assert found_at is not None
+        return found_at.hash
+
+    def _set(self, state: Overlay, epoch: Epoch) -> ValidatorSet:
+        known = self._sets.get(epoch)
+        if known is None:
+            table = state.read(table_key(epoch), ValidatorTable)
+            assert table is not None
+            root = table_root(table)
+            known = self._recall("validators", root) or ValidatorSet(table)
+            self._remember(known, "validators", root)
+            if len(self._sets) >= 4:
+                del self._sets[min(self._sets)]
+            self._sets[epoch] = known
+        return known
+
+    def _recall(self, *key: object) -> Any:
+        return None if self._memo is None else self._memo.get(key)
+
+    def _remember(self, value: object, *key: object) -> None:
+        if self._memo is not None:
+            self._memo[key] = value

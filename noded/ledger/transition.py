@@ -1,0 +1,82 @@
+"""One transaction, applied as a whole or not at all."""
+
+from noded.errors import InvalidTransaction
+from noded.ledger.admission import admit
+from noded.ledger.commit import APPLIED, DETAIL_BYTES_MAX, Receipt
+from noded.ledger.context import BlockContext, Context
+from noded.ledger.dispatch import OperationHandler
+from noded.ledger.errors import PurposeNotAllowed, RoleNotAllowed
+from noded.ledger.members import get_member
+from noded.ledger.modules import MODULES
+from noded.ledger.roles import ROLE_TABLE, Row
+from noded.ledger.state import Overlay
+from noded.types.ids import InstitutionId
+from noded.types.operations.registry import Operation
+from noded.types.roles import KeyKind
+from noded.types.transaction import SignedTransaction
+
+
+def process_transaction(state: Overlay, signed: SignedTransaction, block: BlockContext) -> Receipt:
+    """
+    Apply a transaction whose signatures are verified; a rejected one changes nothing but its sender's sequences.
+
+    An inadmissible one (L1–L4) does not even use its sequence. One that is admitted uses it even if an operation
+    fails (L6): else a copy of it could succeed later, after its sender was told that it failed.
+    """
+    try:
+        context = admit(state, signed, block)
+        state.keep()
+    except InvalidTransaction as error:
+        state.drop()
+        return _rejected(error, None)
+    index = 0
+    try:
+        for index, op in enumerate(signed.transaction.body.operations):
+            context.operation_index = index
+            handler, row = _entry(type(op))
+            check_row(state, row, op, context)
+            handler(state, op, context)
+        state.keep()
+    except InvalidTransaction as error:
+        state.drop()
+        return _rejected(error, index)
+    return APPLIED
+
+
+def check_row(state: Overlay, row: Row, op: Operation, context: Context) -> None:
+    """
+    Check an operation against its row of the role table (L5).
+
+    Raises:
+        RoleNotAllowed: The sender may not send it.
+        PurposeNotAllowed: Nobody may send it for this purpose.
+    """
+    kind = context.key.kind
+    if kind is KeyKind.INSTITUTION:
+        member = get_member(state, InstitutionId(context.key.owner))
+        assert member is not None, "admission found it"
+        if member.institution.role not in row.roles:
+            raise RoleNotAllowed(operation=op.name, sender=member.institution.role.name.lower())
+    elif kind not in row.keys:
+        raise RoleNotAllowed(operation=op.name, sender=kind.name.lower())
+    if row.purposes is not None:
+        purpose = op.purpose  # type: ignore[attr-defined]
+        if purpose not in row.purposes:
+            raise PurposeNotAllowed(operation=op.name, purpose=purpose.name)
+
+
+def _entry(cls: type[Operation]) -> tuple[OperationHandler, Row]:
+    known = _ENTRIES.get(cls)
+    if known is None:
+        handler = next(module.HANDLERS[cls] for module in MODULES if cls in module.HANDLERS)
+        known = _ENTRIES[cls] = (handler, ROLE_TABLE[cls.name])
+    return known
+
+
+_ENTRIES: dict[type[Operation], tuple[OperationHandler, Row]] = {}
+"""Found once; modules and rows never change while the program runs."""
+
+
+def _rejected(error: InvalidTransaction, operation: int | None) -> Receipt:
+    detail = str(error).encode()[:DETAIL_BYTES_MAX].decode(errors="ignore")
+    return Receipt(type(error).__name__, detail, operation)
