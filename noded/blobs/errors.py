@@ -74,15 +74,11 @@ class RecordNotHeld(BlobError):
 
 
 class KeysCorrupt(BlobError):
-    """The kept keys of a version were changed on this disk, so its ciphertext cannot be opened with them."""
+    """Keys that are kept were changed on this disk, so nothing can be opened with them."""
 
-    def __init__(self, *, record: RecordId, version: Version) -> None:
-        super().__init__(
-            f"the keys of version {version} of record {record.hex()} are damaged; check the disk, then restore them "
-            "from a backup"
-        )
-        self.record = record
-        self.version = version
+    def __init__(self, *, of: str) -> None:
+        super().__init__(f"the keys of {of} are damaged; check the disk, then restore them from a backup")
+        self.of = of
 
 
 class ContentMismatch(BlobError):

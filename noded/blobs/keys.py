@@ -1,51 +1,22 @@
 """
-The custodian's keys of records: of each version a data key and a salt key, sealed under the institution's data key.
+The custodian's keys: of each version of a record a data key and a salt key, of each compartment one an epoch.
 
-A SQLite file of its own. What leaves a row here is erased: without the data key the ciphertext is noise, on every
-disk and in every backup it reached; without the salt key the commitment on the ledger is (ledger.md §1).
-Destroyed rows are overwritten in the file (`secure_delete`) and the write-ahead log is emptied. What a disk keeps
-of blocks it has given up is beyond a program's reach; it is sealed there too, under the data key.
+What is destroyed here is erased: without the data key the ciphertext is noise, on every disk and in every backup it
+reached; without the salt key the commitment on the ledger is.
 """
 
 import os
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from threading import Lock
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from noded.blobs.errors import KeysCorrupt, RecordHeld, RecordNotHeld, WrongDataKey
-from noded.storage.connection import closed_on_error, connect, translated
-from noded.storage.files import create_private
-from noded.types.medical import CiphertextHash, RecordId, Version
+from noded.blobs.errors import KeysCorrupt, RecordHeld, RecordNotHeld
+from noded.blobs.sealed_file import SealedFile
+from noded.crypto.errors import Undecryptable
+from noded.types.medical import CiphertextHash, Compartment, KeyEpoch, PatientId, RecordId, Version
 
 KEY_BYTES: Final = 32
-NONCE_BYTES: Final = 12
 SECRETS_BYTES: Final = 2 * KEY_BYTES
-
-_CACHE_KIB: Final = 1024
-_DOMAIN: Final = b"noded/record-secrets/1"
-_CHECK_DOMAIN: Final = b"noded/data-key-check/1"
-
-_SCHEMA: Final = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
-PRAGMA secure_delete = ON;
-CREATE TABLE IF NOT EXISTS data_key (sealed BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS record_version (
-    record BLOB NOT NULL,
-    version INTEGER NOT NULL,
-    ciphertext BLOB NOT NULL,
-    size INTEGER NOT NULL,
-    sealed BLOB NOT NULL,
-    PRIMARY KEY (record, version)
-) WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +39,7 @@ class RecordSecrets:
 
 
 def unpack_secrets(data: bytes) -> RecordSecrets:
-    """The secrets of which these are `pack`'s bytes."""
+    """The secrets of which these SECRETS_BYTES are `pack`'s."""
     assert len(data) == SECRETS_BYTES
     return RecordSecrets(data_key=data[:KEY_BYTES], salt_key=data[KEY_BYTES:])
 
@@ -86,29 +57,10 @@ class HeldVersion:
 
 
 class RecordKeys:
-    """The table of keys; usable from any thread."""
+    """The keys of record versions."""
 
-    def __init__(self, path: Path, data_key: bytes) -> None:
-        """
-        Open the file, or make it.
-
-        Args:
-            path: The SQLite file.
-            data_key: The institution's; 32 bytes. The daemon unlocks it from the keystore.
-
-        Raises:
-            WrongDataKey: The file was made with another one.
-            StorageError: The file cannot be opened, or is damaged.
-        """
-        self._path = path
-        self._aead = AESGCM(data_key)
-        if not path.exists():
-            create_private(path)
-        with translated(path), closed_on_error(connect(path, cache_kib=_CACHE_KIB)) as connection:
-            connection.executescript(_SCHEMA)
-            self._check_data_key(connection)
-        self._connection = connection
-        self._lock = Lock()
+    def __init__(self, file: SealedFile) -> None:
+        self._file = file
 
     def add_all(self, versions: Sequence[HeldVersion]) -> None:
         """
@@ -119,9 +71,18 @@ class RecordKeys:
             StorageError: The disk failed or is full; nothing was kept.
         """
         rows = [
-            (held.record, held.version, held.ciphertext, held.size, self._seal(held)) for held in versions
+            (
+                held.record,
+                held.version,
+                held.ciphertext,
+                held.size,
+                self._file.seal(
+                    held.secrets.pack(), _version_place(held.record, held.version, held.ciphertext, held.size)
+                ),
+            )
+            for held in versions
         ]
-        with self._transaction() as connection:
+        with self._file.writing() as connection:
             for row in rows:
                 done = connection.execute(
                     "INSERT INTO record_version (record, version, ciphertext, size, sealed)"
@@ -139,27 +100,26 @@ class RecordKeys:
             RecordNotHeld: Nothing: never kept, or destroyed.
             KeysCorrupt: The row was changed by another hand, or the disk.
         """
-        with self._lock, translated(self._path):
-            row = self._connection.execute(
+        with self._file.reading() as connection:
+            row = connection.execute(
                 "SELECT ciphertext, size, sealed FROM record_version WHERE record = ? AND version = ?",
                 (record, version),
             ).fetchone()
         if row is None:
             raise RecordNotHeld(record=record, version=version)
         ciphertext, size, sealed = row
-        context = _context(record, version, ciphertext, size)
         try:
-            secrets = self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context)
-        except InvalidTag:
-            raise KeysCorrupt(record=record, version=version) from None
+            secrets = self._file.open(sealed, _version_place(record, version, ciphertext, size))
+        except Undecryptable:
+            raise KeysCorrupt(of=f"version {version} of record {record.hex()}") from None
         return HeldVersion(
             record=record, version=version, ciphertext=ciphertext, size=size, secrets=unpack_secrets(secrets)
         )
 
     def versions(self, record: RecordId) -> list[tuple[Version, CiphertextHash]]:
         """The versions of a record that are kept, ascending, and their blobs."""
-        with self._lock, translated(self._path):
-            return self._connection.execute(
+        with self._file.reading() as connection:
+            return connection.execute(
                 "SELECT version, ciphertext FROM record_version WHERE record = ? ORDER BY version", (record,)
             ).fetchall()
 
@@ -167,8 +127,8 @@ class RecordKeys:
         self, after: tuple[RecordId, Version] | None, limit: int
     ) -> list[tuple[RecordId, Version, CiphertextHash]]:
         """Up to `limit` versions behind one (None: from the first), ascending, and their blobs; for checking."""
-        with self._lock, translated(self._path):
-            return self._connection.execute(
+        with self._file.reading() as connection:
+            return connection.execute(
                 "SELECT record, version, ciphertext FROM record_version WHERE (record, version) > (?, ?)"
                 " ORDER BY record, version LIMIT ?",
                 (*(after or (b"", 0)), limit),
@@ -176,52 +136,60 @@ class RecordKeys:
 
     def destroy(self, record: RecordId) -> int:
         """
-        Erase the secrets of all versions of a record, overwriting them in the file; returns how many there were.
+        Erase the secrets of all versions of a record for good (B6); returns how many versions there were.
 
-        On return it is durable, and no file of this table holds them, sealed or not.
+        On return it is durable, and no part of the file holds them, sealed or not.
         """
-        with self._transaction() as connection:
+        with self._file.writing() as connection:
             destroyed = connection.execute("DELETE FROM record_version WHERE record = ?", (record,)).rowcount
-        with self._lock, translated(self._path):
-            busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        assert not busy, "there is one connection, so nobody can hold the log"
+        self._file.forget_deleted()
         return destroyed
 
-    def close(self) -> None:
-        """Release the file."""
-        self._connection.close()
 
-    def _check_data_key(self, connection: sqlite3.Connection) -> None:
-        row = connection.execute("SELECT sealed FROM data_key").fetchone()
-        if row is None:
-            nonce = os.urandom(NONCE_BYTES)
-            sealed = nonce + self._aead.encrypt(nonce, b"", _CHECK_DOMAIN)
-            connection.execute("INSERT INTO data_key (sealed) VALUES (?)", (sealed,))
-            return
+class CompartmentKeys:
+    """The keys of patients' compartments, one for each epoch (L46)."""
+
+    def __init__(self, file: SealedFile) -> None:
+        self._file = file
+
+    def get(self, patient: PatientId, compartment: Compartment, epoch: KeyEpoch) -> bytes:
+        """
+        The key of a compartment in an epoch; drawn when first asked for, and the same ever after. KEY_BYTES.
+
+        Raises:
+            KeysCorrupt: The row was changed by another hand, or the disk.
+            StorageError: The disk failed or is full.
+        """
+        place = _compartment_place(patient, compartment, epoch)
+        fresh = os.urandom(KEY_BYTES)
+        with self._file.writing() as connection:
+            connection.execute(
+                "INSERT INTO compartment (patient, compartment, epoch, sealed) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                (patient, compartment, epoch, self._file.seal(fresh, place)),
+            )
+            (sealed,) = connection.execute(
+                "SELECT sealed FROM compartment WHERE patient = ? AND compartment = ? AND epoch = ?",
+                (patient, compartment, epoch),
+            ).fetchone()
         try:
-            self._aead.decrypt(row[0][:NONCE_BYTES], row[0][NONCE_BYTES:], _CHECK_DOMAIN)
-        except InvalidTag:
-            raise WrongDataKey(path=str(self._path)) from None
+            return self._file.open(sealed, place)
+        except Undecryptable:
+            raise KeysCorrupt(of=f"compartment {compartment} of patient {patient.hex()}") from None
 
-    def _seal(self, held: HeldVersion) -> bytes:
-        """Random nonces: 2**32 versions under one data key keep a collision under 2**-32."""
-        nonce = os.urandom(NONCE_BYTES)
-        context = _context(held.record, held.version, held.ciphertext, held.size)
-        return nonce + self._aead.encrypt(nonce, held.secrets.pack(), context)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, translated(self._path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+    def destroy(self, patient: PatientId) -> int:
+        """Erase the keys of all compartments of a patient for good (B6); returns how many there were."""
+        with self._file.writing() as connection:
+            destroyed = connection.execute("DELETE FROM compartment WHERE patient = ?", (patient,)).rowcount
+        self._file.forget_deleted()
+        return destroyed
 
 
-def _context(record: RecordId, version: Version, ciphertext: CiphertextHash, size: int) -> bytes:
-    """What sealed secrets are bound to, so that no row can take another's place."""
-    return _DOMAIN + record + version.to_bytes(4) + ciphertext + size.to_bytes(8)
+def _version_place(record: RecordId, version: Version, ciphertext: CiphertextHash, size: int) -> bytes:
+    """What a version's secrets are bound to, so that no row can take another's place."""
+    return b"noded/record-secrets/1" + record + version.to_bytes(4) + ciphertext + size.to_bytes(8)
+
+
+def _compartment_place(patient: PatientId, compartment: Compartment, epoch: KeyEpoch) -> bytes:
+    """What a compartment's key is bound to."""
+    return b"noded/compartment-key/1" + patient + compartment.to_bytes(1) + epoch.to_bytes(4)

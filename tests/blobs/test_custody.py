@@ -14,10 +14,11 @@ from noded.blobs.errors import (
     RecordNotHeld,
 )
 from noded.blobs.keys import RecordKeys
+from noded.blobs.sealed_file import SealedFile
 from noded.blobs.sealing import commit_content, open_content
 from noded.crypto.segments import SEGMENT_BYTES
 from noded.types.medical import RecordId, Version
-from tests.helpers.blobs import blob_path, flip, make_bytes, make_store
+from tests.helpers.blobs import blob_path, bytes_on_disk, flip, make_bytes, make_store
 
 DATA_KEY = b"k" * 32
 CANARY = b"noded-canary-of-the-custodian"
@@ -25,18 +26,19 @@ V1 = Version(1)
 
 
 @pytest.fixture
-def custodian(tmp_path: Path) -> Iterator[Custodian]:
-    keys = RecordKeys(tmp_path / "keys.sqlite", DATA_KEY)
-    yield Custodian(make_store(tmp_path), keys)
-    keys.close()
+def keys(tmp_path: Path) -> Iterator[RecordKeys]:
+    file = SealedFile(tmp_path / "keys.sqlite", DATA_KEY)
+    yield RecordKeys(file)
+    file.close()
+
+
+@pytest.fixture
+def custodian(tmp_path: Path, keys: RecordKeys) -> Custodian:
+    return Custodian(make_store(tmp_path), keys)
 
 
 def make_new(number: int = 1, content: bytes = b"content", version: int = 1) -> NewVersion:
     return NewVersion(record=RecordId(number.to_bytes(16)), version=Version(version), content=content)
-
-
-def on_disk(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
 
 
 class TestKeep:
@@ -86,21 +88,19 @@ class TestKeep:
         assert list(custodian.store.names()) == blobs
         assert custodian.read(make_new(1).record, V1) == b"content"
 
-    def test_without_space_nothing_is_kept(self, tmp_path: Path) -> None:
-        keys = RecordKeys(tmp_path / "keys.sqlite", DATA_KEY)
+    def test_without_space_nothing_is_kept(self, tmp_path: Path, keys: RecordKeys) -> None:
         custodian = Custodian(make_store(tmp_path, reserve_bytes=1 << 62), keys)
 
         with pytest.raises(NoSpaceForBlob):
             custodian.keep([make_new()])
 
         assert keys.held(None, 10) == []
-        keys.close()
 
     def test_no_plaintext_and_no_key_is_on_disk(self, custodian: Custodian, tmp_path: Path) -> None:
         custodian.keep([make_new(1, CANARY * 10_000), make_new(2, CANARY)])
         held = custodian.keys.get(make_new(1).record, V1)
 
-        found = on_disk(tmp_path)
+        found = bytes_on_disk(tmp_path)
 
         for secret in (CANARY, held.secrets.data_key, held.secrets.salt_key, DATA_KEY):
             assert secret not in found
@@ -158,7 +158,7 @@ class TestErase:
         held = custodian.keys.get(kept.record, V1)
         custodian.erase(kept.record)
 
-        found = on_disk(tmp_path)
+        found = bytes_on_disk(tmp_path)
 
         assert kept.ciphertext not in found
         assert held.secrets.data_key not in found

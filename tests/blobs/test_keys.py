@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from noded.blobs.errors import KeysCorrupt, RecordHeld, RecordNotHeld, WrongDataKey
-from noded.blobs.keys import HeldVersion, RecordKeys, RecordSecrets, unpack_secrets
-from noded.errors import StorageError
-from noded.types.medical import CiphertextHash, RecordId, Version
+from noded.blobs.errors import KeysCorrupt, RecordHeld, RecordNotHeld
+from noded.blobs.keys import CompartmentKeys, HeldVersion, RecordKeys, RecordSecrets, unpack_secrets
+from noded.blobs.sealed_file import SealedFile
+from noded.types.medical import CiphertextHash, Compartment, KeyEpoch, PatientId, RecordId, Version
+from tests.helpers.blobs import bytes_on_disk
 
 DATA_KEY = bytes(range(32))
 
@@ -29,15 +30,15 @@ def make_held(number: int = 1, version: int = 1) -> HeldVersion:
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> Iterator[RecordKeys]:
-    keys = RecordKeys(tmp_path / "keys.sqlite", DATA_KEY)
-    yield keys
-    keys.close()
+def file(tmp_path: Path) -> Iterator[SealedFile]:
+    file = SealedFile(tmp_path / "keys.sqlite", DATA_KEY)
+    yield file
+    file.close()
 
 
-def on_disk(folder: Path) -> bytes:
-    """Every byte of every file of the table, as a thief of the disk sees them."""
-    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+@pytest.fixture
+def keys(file: SealedFile) -> RecordKeys:
+    return RecordKeys(file)
 
 
 class TestKeeping:
@@ -49,13 +50,13 @@ class TestKeeping:
         assert [keys.get(held.record, held.version) for held in versions] == versions
         assert keys.versions(versions[0].record) == [(1, versions[0].ciphertext), (2, versions[1].ciphertext)]
 
-    def test_survives_reopening(self, keys: RecordKeys, tmp_path: Path) -> None:
-        keys.add_all([make_held()])
-        keys.close()
+    def test_survives_reopening(self, file: SealedFile, tmp_path: Path) -> None:
+        RecordKeys(file).add_all([make_held()])
+        file.close()
 
-        reopened = RecordKeys(tmp_path / "keys.sqlite", DATA_KEY)
+        reopened = SealedFile(tmp_path / "keys.sqlite", DATA_KEY)
 
-        assert reopened.get(make_held().record, Version(1)) == make_held()
+        assert RecordKeys(reopened).get(make_held().record, Version(1)) == make_held()
         reopened.close()
 
     def test_a_version_never_changes_and_a_set_is_kept_whole_or_not(self, keys: RecordKeys) -> None:
@@ -89,18 +90,12 @@ class TestSealing:
         held = make_held()
         keys.add_all([held])
 
-        found = on_disk(tmp_path)
+        found = bytes_on_disk(tmp_path)
 
         assert held.ciphertext in found, "or the search would prove nothing"
         assert held.secrets.data_key not in found
         assert held.secrets.salt_key not in found
         assert DATA_KEY not in found
-
-    def test_another_data_key_is_refused_at_once(self, keys: RecordKeys, tmp_path: Path) -> None:
-        keys.close()
-
-        with pytest.raises(WrongDataKey, match=r"keys\.sqlite"):
-            RecordKeys(tmp_path / "keys.sqlite", bytes(32))
 
     @pytest.mark.parametrize("column", ["sealed", "ciphertext", "size"])
     def test_a_row_that_another_hand_changed_is_detected(
@@ -118,12 +113,6 @@ class TestSealing:
         with pytest.raises(KeysCorrupt):
             keys.get(make_held(1).record, Version(1))
         assert keys.get(make_held(2).record, Version(1)) == make_held(2)
-
-    def test_a_file_that_is_no_table_is_named(self, tmp_path: Path) -> None:
-        (tmp_path / "keys.sqlite").write_bytes(b"not a database" * 100)
-
-        with pytest.raises(StorageError, match=r"keys\.sqlite"):
-            RecordKeys(tmp_path / "keys.sqlite", DATA_KEY)
 
     def test_a_representation_shows_nothing(self) -> None:
         assert "key" not in repr(make_held().secrets)
@@ -151,11 +140,63 @@ class TestDestroying:
             rows = dict(other.execute("SELECT record, sealed FROM record_version").fetchall())
         other.close()
         record = make_held(77).record
-        assert rows[record] in on_disk(tmp_path)
+        assert rows[record] in bytes_on_disk(tmp_path)
 
         keys.destroy(record)
 
-        found = on_disk(tmp_path)
+        found = bytes_on_disk(tmp_path)
         assert rows[record] not in found
         assert make_held(77).ciphertext not in found
         assert rows[make_held(78).record] in found
+
+
+class TestCompartmentKeys:
+    PATIENT, OTHER = PatientId(b"p" * 16), PatientId(b"o" * 16)
+
+    def test_each_place_has_its_own_and_keeps_it(self, file: SealedFile, tmp_path: Path) -> None:
+        keys = CompartmentKeys(file)
+        places = [
+            (patient, Compartment(compartment), KeyEpoch(epoch))
+            for patient in (self.PATIENT, self.OTHER)
+            for compartment in (0, 15)
+            for epoch in (0, 1)
+        ]
+
+        drawn = [keys.get(*place) for place in places]
+
+        assert len(set(drawn)) == 8
+        assert {len(key) for key in drawn} == {32}
+        assert [keys.get(*place) for place in places] == drawn
+        assert not any(key in bytes_on_disk(tmp_path) for key in drawn)
+
+    def test_they_survive_reopening(self, file: SealedFile, tmp_path: Path) -> None:
+        key = CompartmentKeys(file).get(self.PATIENT, Compartment(1), KeyEpoch(0))
+        file.close()
+
+        reopened = SealedFile(tmp_path / "keys.sqlite", DATA_KEY)
+
+        assert CompartmentKeys(reopened).get(self.PATIENT, Compartment(1), KeyEpoch(0)) == key
+        reopened.close()
+
+    def test_destroying_a_patients_leaves_the_others(self, file: SealedFile) -> None:
+        keys = CompartmentKeys(file)
+        gone = keys.get(self.PATIENT, Compartment(0), KeyEpoch(0))
+        stays = keys.get(self.OTHER, Compartment(0), KeyEpoch(0))
+
+        assert keys.destroy(self.PATIENT) == 1
+
+        assert keys.get(self.PATIENT, Compartment(0), KeyEpoch(0)) != gone
+        assert keys.get(self.OTHER, Compartment(0), KeyEpoch(0)) == stays
+
+    def test_a_row_in_another_ones_place_is_detected(self, file: SealedFile) -> None:
+        keys = CompartmentKeys(file)
+        for patient in (self.PATIENT, self.OTHER):
+            keys.get(patient, Compartment(0), KeyEpoch(0))
+        with file.writing() as connection:
+            connection.execute(
+                "UPDATE compartment SET sealed = (SELECT sealed FROM compartment WHERE patient = ?)",
+                (self.OTHER,),
+            )
+
+        with pytest.raises(KeysCorrupt, match="compartment 0 of patient 7070"):
+            keys.get(self.PATIENT, Compartment(0), KeyEpoch(0))
