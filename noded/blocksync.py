@@ -8,10 +8,10 @@ no transaction's signature is checked again.
 
 from dataclasses import dataclass, field
 
-from noded.consensus.effects import SignatureCheck
 from noded.errors import InvalidMessage
 from noded.types.batch import SealedBatch, decode_batch
 from noded.types.block import Block, BlockHeader, BlockKind, header_hash
+from noded.types.checks import SignatureCheck
 from noded.types.ids import BlockHash, ChainId, Height, PeerId, TimestampMs, bitmap_indices
 from noded.types.messages import BLOCKS_MAX, BlockRange, ChainStatus, GetBlocks
 from noded.types.validator_set import ValidatorSet

@@ -7,11 +7,13 @@ is sent. Signatures are judged at once while they are few, and in worker threads
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
 from typing import assert_never
 
 import structlog
 import trio
 
+from noded.consensus.effects import signatures_of
 from noded.crypto.signing import verify_many
 from noded.daemon.base import StoreBase
 from noded.daemon.serving import read_range
@@ -46,6 +48,7 @@ from noded.node.inputs import (
 from noded.node.node import Node
 from noded.storage.store import Reader
 from noded.storage.wal import Wal, WalRecord
+from noded.types.checks import SignatureCheck
 from noded.types.ids import PeerId, TimestampMs
 from noded.types.messages import (
     BULK_MESSAGE_BYTES_MAX,
@@ -208,24 +211,27 @@ class Shell:
         """Judge signatures: few at once, so that their step comes next; many in threads."""
         for effect in effects:
             if isinstance(effect, Verify):
-                if len(effect.checks) < THREAD_CHECKS_MIN:
-                    self._local.append(Verified(effect.token, tuple(verify_many(effect.checks))))
+                signatures = [signatures_of(check) for check in effect.checks]
+                if sum(map(len, signatures)) < THREAD_CHECKS_MIN:
+                    verdicts = tuple(all(verify_many(each)) for each in signatures)
+                    self._local.append(Verified(effect.token, verdicts))
                 else:
-                    self._tasks.start_soon(self._judge_in_threads, effect)
+                    self._tasks.start_soon(self._judge_in_threads, effect.token, signatures)
 
-    async def _judge_in_threads(self, effect: Verify) -> None:
-        checks = effect.checks
-        results: dict[int, Sequence[bool]] = {}
+    async def _judge_in_threads(self, token: int, signatures: list[list[SignatureCheck]]) -> None:
+        flat = [signature for each in signatures for signature in each]
+        good: dict[int, list[bool]] = {}
 
         async def judge(start: int) -> None:
-            chunk = checks[start : start + THREAD_CHUNK]
-            results[start] = await trio.to_thread.run_sync(verify_many, chunk, limiter=self._threads)
+            chunk = flat[start : start + THREAD_CHUNK]
+            good[start] = await trio.to_thread.run_sync(verify_many, chunk, limiter=self._threads)
 
         async with trio.open_nursery() as nursery:
-            for start in range(0, len(checks), THREAD_CHUNK):
+            for start in range(0, len(flat), THREAD_CHUNK):
                 nursery.start_soon(judge, start)
-        verdicts = tuple(verdict for start in sorted(results) for verdict in results[start])
-        await self._inputs.send(Verified(effect.token, verdicts))
+        verdicts = iter([verdict for start in sorted(good) for verdict in good[start]])
+        results = tuple(all(tuple(islice(verdicts, len(each)))) for each in signatures)
+        await self._inputs.send(Verified(token, results))
 
     async def _perform(self, effects: Sequence[Effect]) -> None:
         """Do what the steps want, in order; records are durable before the first message after them."""

@@ -1,6 +1,7 @@
 """Batches: this node's own are sealed and sent, others' verified and held, and a quorum's holding made known."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from noded.consensus.inputs import TimerKind
 from noded.errors import InvalidMessage
@@ -22,7 +23,7 @@ from noded.node.settings import (
     Signer,
 )
 from noded.types.batch import Batch, SealedBatch, batch_signing_bytes, seal_batch
-from noded.types.ids import BatchHash, ChainId, Epoch, PeerId, TimestampMs
+from noded.types.ids import BatchHash, ChainId, Epoch, PeerId, Signature, TimestampMs
 from noded.types.messages import (
     HELD_MAX,
     BatchesAcknowledged,
@@ -172,15 +173,16 @@ class BatchDesk:
             self._hand_on(taken)
             return
         self._number = max(self._number + 1, now_ms)
-        fields = {
-            "author": self._me,
-            "epoch": self._validators.epoch,
-            "number": self._number,
-            "time_ms": now_ms,
-            "transactions": tuple(signed.encoding for signed in taken),
-        }
-        signature = self._signer.sign_batch(batch_signing_bytes(self._chain_id, **fields))
-        sealed = seal_batch(Batch(**fields, signature=signature))
+        unsigned = Batch(
+            author=self._me,
+            epoch=self._validators.epoch,
+            number=self._number,
+            time_ms=now_ms,
+            transactions=tuple(signed.encoding for signed in taken),
+            signature=Signature(bytes(64)),
+        )
+        signature = self._signer.sign_batch(batch_signing_bytes(self._chain_id, unsigned))
+        sealed = seal_batch(replace(unsigned, signature=signature))
         self._hold(sealed, sum(len(signed.transaction.body.operations) for signed in taken))
         others = [peer for peer in self._validators.ids() if peer != self._me]
         if len(self._validators) <= PUSH_VALIDATORS_MAX or len(sealed.encoding) <= PUSH_BYTES_MAX:

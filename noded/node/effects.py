@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from noded.consensus.effects import PenalizePeer, Persist, Send, SignatureCheck, StartTimer, Verify
+from noded.consensus.effects import PenalizePeer, Persist, Send, StartTimer, Verify
 from noded.ledger.commit import CommittedBlock
 from noded.types.ids import Height, PeerId, TransactionHash
 
@@ -77,7 +77,6 @@ __all__ = [
     "Persist",
     "Send",
     "SendBlocks",
-    "SignatureCheck",
     "StartTimer",
     "Submission",
     "Verify",

@@ -1,16 +1,17 @@
 """Proven faults on their way into blocks, and the judgement of those that blocks carry."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
-from noded.consensus.evidence import evidence_checks
-from noded.errors import InvalidMessage
+from noded.consensus.evidence import evidence_checks, evidence_fault
+from noded.consensus.rules import EpochFacts
 from noded.ledger.ledger import Ledger
 from noded.node.outbox import Outbox
 from noded.node.settings import ENCLOSED_EVIDENCE_MAX, EVIDENCE_KEPT
-from noded.types.evidence import Evidence
+from noded.types.checks import SignatureCheck
+from noded.types.evidence import Evidence, InvalidProposal
 from noded.types.ids import ChainId, Epoch, ValidatorId, View
-from noded.types.messages import EvidenceFound
 from noded.types.validator_set import ValidatorSet
 
 _Key: TypeAlias = tuple[ValidatorId, Epoch, View, str]
@@ -38,13 +39,12 @@ class EvidenceDesk:
         """What the next block should carry."""
         return tuple(self._waiting.values())[:ENCLOSED_EVIDENCE_MAX]
 
-    def add(self, evidence: Evidence) -> EvidenceFound | None:
-        """Take verified evidence; returns what to tell the others, or None if it is known."""
+    def add(self, evidence: Evidence) -> None:
+        """Take verified evidence."""
         key = evidence_key(evidence)
         if key in self._waiting or key in self._done or len(self._waiting) >= EVIDENCE_KEPT:
-            return None
+            return
         self._waiting[key] = evidence
-        return EvidenceFound(evidence=evidence)
 
     def committed(self, evidence: tuple[Evidence, ...]) -> None:
         """A finalised block carries these."""
@@ -56,20 +56,36 @@ class EvidenceDesk:
                 del self._done[next(iter(self._done))]
 
     def judge(
-        self, evidence: tuple[Evidence, ...], ledger: Ledger, then: Callable[[str | None], None]
+        self,
+        evidence: tuple[Evidence, ...],
+        ledger: Ledger,
+        facts: EpochFacts,
+        then: Callable[[str | None], None],
     ) -> None:
-        """Find out whether all pieces prove what they claim; `then` is told why not, or None."""
-        checks = []
+        """
+        Find out whether all pieces prove what they claim; `then` is told why not, or None.
+
+        `facts` are of the present epoch: only there is an invalid proposal judged, as that takes the epoch's start.
+        """
+        checks: list[SignatureCheck] = []
         for piece in evidence:
             table = ledger.table(piece.epoch)
             if table is None:
                 then(f"evidence of epoch {piece.epoch}, whose table is not kept")
                 return
-            try:
-                checks += evidence_checks(piece, self._chain_id, ValidatorSet(table))
-            except InvalidMessage as error:
-                then(str(error))
+            if isinstance(piece, InvalidProposal) and piece.epoch != facts.validators.epoch:
+                then("an invalid proposal of another epoch")
                 return
+            judge = (
+                facts
+                if piece.epoch == facts.validators.epoch
+                else replace(facts, validators=ValidatorSet(table))
+            )
+            fault = evidence_fault(piece, judge)
+            if fault is not None:
+                then(f"evidence {fault}")
+                return
+            checks += evidence_checks(piece, judge.validators, self._chain_id)
         self._outbox.verify(
             tuple(checks), lambda results: then(None if all(results) else "evidence with a bad signature")
         )

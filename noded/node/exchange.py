@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from noded.consensus.effects import SignatureCheck
 from noded.errors import InvalidMessage
 from noded.ledger.admission import OpenBatch
 from noded.mempool.errors import InvalidBatch, QuotaExceeded
 from noded.mempool.pool import BatchPool
 from noded.types.batch import SealedBatch, batch_signing_bytes, decode_batch
+from noded.types.checks import SignatureCheck
 from noded.types.ids import BatchHash, ChainId, Epoch, PeerId, TimestampMs
 from noded.types.messages import HASHES_MAX, GetBatches
 from noded.types.validator_set import ValidatorSet
@@ -93,14 +93,7 @@ class BatchExchange:
             raise self._mark_invalid(name, str(error)) from error
         author_check = SignatureCheck(
             validators.public_key(batch.author),
-            batch_signing_bytes(
-                self._chain_id,
-                author=batch.author,
-                epoch=batch.epoch,
-                number=batch.number,
-                time_ms=batch.time_ms,
-                transactions=batch.transactions,
-            ),
+            batch_signing_bytes(self._chain_id, batch),
             batch.signature,
         )
         self._verifying[name] = None

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from noded.consensus.effects import SignatureCheck
 from noded.errors import InvalidMessage, InvalidTransaction
 from noded.ledger.admission import stateless_checks
 from noded.ledger.errors import WrongChain
 from noded.mempool.builder import BATCH_FILL_BYTES, HEAD_BYTES, BatchBuilder
 from noded.mempool.errors import AlreadyKnown, BadSignature, PoolFull, TransactionTooLarge
 from noded.node.effects import Submission
+from noded.types.checks import SignatureCheck
 from noded.types.ids import ChainId, TransactionHash
 from noded.types.transaction import SignedTransaction
 

@@ -20,7 +20,7 @@ from noded.ledger.ledger import Ledger
 from noded.mempool.pool import PREFIX_BYTES
 from noded.node.batches import BatchDesk
 from noded.node.chain import Chain, StateDiffers
-from noded.node.effects import CommitBlocks, Effect, Halt, MembersChanged, SendBlocks, Verify
+from noded.node.effects import CommitBlocks, Effect, Halt, MembersChanged, SendBlocks
 from noded.node.evidence import EvidenceDesk
 from noded.node.inputs import (
     Committed,
@@ -125,7 +125,7 @@ class Node:
                 if token & 1:
                     self._out.verified(token, results)
                 else:
-                    self._told.append(told.Verified(token >> 1, results))
+                    self._told.append(event)
             case TimerFired(timer):
                 self._on_timer(timer.kind, event, now_ms)
             case TransactionsSubmitted(token, transactions):
@@ -225,8 +225,6 @@ class Node:
             if not self._told:
                 return
             event = self._told.popleft()
-            if self._halted is not None:
-                continue
             for effect in self.core.step(event, now_ms):
                 self._perform(effect, now_ms)
             self._follow_view()
@@ -248,10 +246,14 @@ class Node:
         match effect:
             case wanted.Send(peers, Votes() as votes):
                 self._send_votes(peers, votes)
-            case wanted.Persist() | wanted.Send() | wanted.StartTimer() | wanted.PenalizePeer():
+            case (
+                wanted.Persist()
+                | wanted.Send()
+                | wanted.StartTimer()
+                | wanted.Verify()
+                | wanted.PenalizePeer()
+            ):
                 self._out.put(effect)
-            case wanted.Verify(token, checks):
-                self._out.put(Verify(token << 1, checks))
             case wanted.BuildPayload():
                 self._build = effect
                 self._try_build(now_ms, patient=True)
@@ -267,12 +269,14 @@ class Node:
                 self._entering = effect
                 self._try_enter()
             case wanted.Report(evidence):
-                message = self._evidence.add(evidence)
-                if message is not None:
-                    self._out.send([peer for peer in self.validators.ids() if peer != self.me], message)
+                self._evidence.add(evidence)
             case wanted.SyncNeeded(peer, _):
                 self._sync.want(peer, self.chain.height)
                 self._ask_for_blocks(now_ms)
+            case wanted.SafetyBroken(committed, finalization):
+                other = finalization.block_hash
+                assert other is not None
+                self._halt(f"blocks {committed.hex()} and {other.hex()} are both final: too many are faulty")
             case _:
                 assert_never(effect)
 
@@ -304,7 +308,8 @@ class Node:
                 self._out.wake(TimerKind.BUILD, self._payloads.patience_ms)
             return
         self._build = None
-        terminal = build.kind is BlockKind.TERMINAL
+        sealing = build.kind is BlockKind.SEAL
+        terminal = not sealing and self.ledger.kind_after(holder) is BlockKind.TERMINAL
         self._told.append(
             told.PayloadBuilt(
                 epoch=build.epoch,
@@ -312,7 +317,7 @@ class Node:
                 parent=build.parent,
                 payload=payload,
                 parent_state_root=self.ledger.state_root_after(holder),
-                evidence=() if build.kind is BlockKind.SEAL else self._evidence.pending(),
+                evidence=() if sealing else self._evidence.pending(),
                 next_epoch_root=table_root(self.ledger.next_table(holder)) if terminal else None,
             )
         )
@@ -343,12 +348,16 @@ class Node:
         def judged(why: str | None) -> None:
             self._told.append(told.PayloadChecked(block.hash, why))
 
-        self._evidence.judge(block.body.evidence, self.ledger, judged)
+        self._evidence.judge(block.body.evidence, self.ledger, self.core.facts, judged)
 
     def _why_state_differs(self, block: Block, holder: BlockHash) -> str | None:
         header = block.header
         if header.parent_state_root != self.ledger.state_root_after(holder):
             return "another parent state root"
+        if header.kind is BlockKind.SEAL:
+            return None
+        if header.kind is not self.ledger.kind_after(holder):
+            return f"a {header.kind.name} block where the epoch {self.ledger.kind_after(holder).name} is due"
         if header.kind is not BlockKind.TERMINAL:
             return None
         same = header.next_epoch_root == table_root(self.ledger.next_table(holder))
@@ -411,6 +420,7 @@ class Node:
 
     def _halt(self, reason: str) -> None:
         self._halted = reason
+        self._told.append(told.VotingStopped())
         self._out.put(Halt(reason))
 
     # Block sync

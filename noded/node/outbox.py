@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from noded.consensus.effects import SignatureCheck
 from noded.consensus.inputs import Timer, TimerKind
 from noded.node.effects import Effect, PenalizePeer, Send, StartTimer, Verify
+from noded.types.checks import SignatureCheck
 from noded.types.ids import Epoch, PeerId, View
 from noded.types.messages import Message
 

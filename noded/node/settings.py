@@ -2,8 +2,7 @@
 
 from typing import Protocol
 
-from noded.types.block import BlockHash
-from noded.types.ids import Epoch, Signature, View
+from noded.types.ids import BlockHash, Epoch, Signature, View
 from noded.types.vote import VoteKind
 
 BATCH_AGE_MS = 50

@@ -71,24 +71,16 @@ def decode_batch(encoding: bytes) -> SealedBatch:
     return SealedBatch(batch=batch, encoding=encoding)
 
 
-def batch_signing_bytes(
-    chain_id: ChainId,
-    *,
-    author: ValidatorId,
-    epoch: Epoch,
-    number: int,
-    time_ms: TimestampMs,
-    transactions: tuple[bytes, ...],
-) -> bytes:
-    """What a batch's author signs."""
+def batch_signing_bytes(chain_id: ChainId, batch: Batch) -> bytes:
+    """What a batch's author signs: everything but the signature."""
     return b"".join(
         (
             BATCH_SIGNING_DOMAIN,
             chain_id,
-            author,
-            epoch.to_bytes(8, "big"),
-            number.to_bytes(8, "big"),
-            time_ms.to_bytes(8, "big"),
-            tagged_hash("noded/batch-transactions/1", *transactions),
+            batch.author,
+            batch.epoch.to_bytes(8, "big"),
+            batch.number.to_bytes(8, "big"),
+            batch.time_ms.to_bytes(8, "big"),
+            tagged_hash("noded/batch-transactions/1", *batch.transactions),
         )
     )
