@@ -71,6 +71,13 @@ class StoreMissing(FileFailure):
         super().__init__(path, "does not exist", "check the home folder, or start the node once to make it")
 
 
+class StoreExists(FileFailure):
+    """A store is in the way."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path, "is there already", "move it away first")
+
+
 class StoreFailed(FileFailure):
     """An earlier write failed, so nothing more is accepted until the store is opened again."""
 

@@ -1,11 +1,24 @@
 """Files that survive a power cut: what is made durable, and in which order."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from noded.storage.errors import file_failure
+
 PRIVATE_MODE: Final = 0o600
 """A node's files are its own."""
+
+
+@contextmanager
+def os_errors(path: Path) -> Iterator[None]:
+    """Raise the operating system's errors as StorageError; for `path` where they name no file."""
+    try:
+        yield
+    except OSError as error:
+        raise file_failure(error.filename or path, error) from error
 
 
 def sync_folder(folder: Path) -> None:

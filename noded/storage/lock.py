@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from noded.storage.errors import HomeLocked, file_failure
-from noded.storage.files import PRIVATE_MODE
+from noded.storage.files import PRIVATE_MODE, os_errors
 
 LOCK_NAME: Final = "lock"
 
@@ -29,10 +29,8 @@ class HomeLock:
             StorageError: The lock's file cannot be used.
         """
         path = home / LOCK_NAME
-        try:
+        with os_errors(path):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_MODE)
-        except OSError as error:
-            raise file_failure(path, error) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

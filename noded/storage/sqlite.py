@@ -16,7 +16,7 @@ from typing import Final
 
 from noded.storage.connection import READER_CACHE_KIB, WRITER_CACHE_KIB, closed_on_error, connect, translated
 from noded.storage.errors import StoreFailed, StoreMissing
-from noded.storage.files import create_private
+from noded.storage.files import create_private, os_errors
 from noded.storage.schema import PAGE_BYTES, SCHEMA, Schema, is_empty
 from noded.storage.sqlite_reader import SqliteReader, encode_place, transaction_id
 from noded.storage.store import CommitBatch, Tip, TransactionPlace, check_batch
@@ -63,7 +63,8 @@ class SqliteStore(SqliteReader):
             StorageError: The file cannot be used; the message says why.
         """
         if not path.exists():
-            create_private(path)
+            with os_errors(path):
+                create_private(path)
         with translated(path), closed_on_error(connect(path, cache_kib=WRITER_CACHE_KIB)) as writer:
             if is_empty(writer):
                 schema.create(writer)

@@ -8,13 +8,15 @@ The log is a folder of segments; `checkpoint` removes the oldest ones once nothi
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from noded.storage.errors import WalCorrupt, WalFailed, WalForeign, file_failure
-from noded.storage.files import PRIVATE_MODE, sync_folder, write_private
+from noded.errors import StorageError
+from noded.storage.errors import WalCorrupt, WalFailed, WalForeign
+from noded.storage.files import os_errors, sync_folder, write_private
 from noded.storage.wal_format import (
     HEADER_BYTES,
     KEY_BYTES,
@@ -74,7 +76,7 @@ class Wal:
         self._descriptor = -1
         self._replayed = False
         self._failed = False
-        try:
+        with os_errors(folder):
             folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
             self._segments = self._find_segments()
             self.is_new = not self._segments
@@ -82,8 +84,6 @@ class Wal:
             if self.is_new:
                 self._segments = [self._create_segment(1)]
                 sync_folder(folder.parent)
-        except OSError as error:
-            raise file_failure(folder, error) from error
 
     def replay(self) -> Iterator[WalRecord]:
         """
@@ -97,10 +97,8 @@ class Wal:
         """
         assert not self._replayed
         for segment in self._segments:
-            try:
+            with os_errors(segment.path):
                 data = segment.path.read_bytes()
-            except OSError as error:
-                raise file_failure(segment.path, error) from error
             yield from self._read(segment, data)
         self._open_last()
         self._replayed = True
@@ -117,12 +115,12 @@ class Wal:
         segment = self._segments[-1]
         frame = self._codec.encode(segment.bytes, records)
         try:
-            _write_all(self._descriptor, frame)
-            os.fsync(self._descriptor)
-        except OSError as error:
-            self._failed = True
+            with self._failing(segment.path):
+                _write_all(self._descriptor, frame)
+                os.fsync(self._descriptor)
+        except StorageError:
             self._take_back(segment)
-            raise file_failure(segment.path, error) from error
+            raise
         segment.bytes += len(frame)
         segment.until = max(segment.until, *(record.until for record in records))
 
@@ -145,14 +143,11 @@ class Wal:
             return
         self._rotate()
         self.append(live)
-        try:
+        with self._failing(self.folder):
             for segment in covered:  # Oldest first: a crash between two leaves no gap.
                 segment.path.unlink()
                 self._segments.remove(segment)
             sync_folder(self.folder)
-        except OSError as error:
-            self._failed = True
-            raise file_failure(self.folder, error) from error
 
     def close(self) -> None:
         """Release the file; everything appended is durable already."""
@@ -222,31 +217,33 @@ class Wal:
             raise WalCorrupt(segment.path, offset, "later entries are intact")
         if not codec.is_unfinished(data, offset):
             raise WalCorrupt(segment.path, offset, "its last entry is complete, but wrong")
-        try:
-            with segment.path.open("r+b") as file:
-                file.truncate(offset)
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise file_failure(segment.path, error) from error
+        with os_errors(segment.path), segment.path.open("r+b") as file:
+            file.truncate(offset)
+            os.fsync(file.fileno())
         self.cut_bytes = len(data) - offset
 
     def _open_last(self) -> None:
         segment = self._segments[-1]
-        try:
-            self._descriptor = os.open(segment.path, os.O_WRONLY | os.O_APPEND, PRIVATE_MODE)
-        except OSError as error:
-            raise file_failure(segment.path, error) from error
+        with os_errors(segment.path):
+            self._descriptor = os.open(segment.path, os.O_WRONLY | os.O_APPEND)
 
     def _rotate(self) -> None:
         sequence = self._segments[-1].sequence + 1
-        try:
+        with self._failing(self._path(sequence)):
             segment = self._create_segment(sequence)
-        except OSError as error:
-            self._failed = True
-            raise file_failure(self._path(sequence), error) from error
         self.close()
         self._segments.append(segment)
         self._open_last()
+
+    @contextmanager
+    def _failing(self, path: Path) -> Iterator[None]:
+        """A write; once one has failed the log accepts no more."""
+        try:
+            with os_errors(path):
+                yield
+        except BaseException:
+            self._failed = True
+            raise
 
     def _take_back(self, segment: _Segment) -> None:
         """Remove what a failed append left, if the disk lets us; else `replay` judges it."""

@@ -1,0 +1,370 @@
+"""What only the SQLite store does; the rest is in test_store."""
+
+import os
+import signal
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from noded.storage import sqlite as sqlite_module
+from noded.storage.connection import storage_error
+from noded.storage.errors import (
+    DiskFailed,
+    DiskFull,
+    FileReadOnly,
+    SchemaTooNew,
+    StoreCorrupt,
+    StoreFailed,
+    StoreLocked,
+    StoreMissing,
+)
+from noded.storage.sqlite import SqliteStore, open_reader
+from noded.storage.store import CommitBatch, StoredBatch, Tip
+from tests.helpers.limits import file_size_limit
+from tests.helpers.store_rows import hash_of, make_blocks, make_row, put
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> Any:
+    return connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+class TestFile:
+    def test_the_file_is_set_up_as_designed(self, path: Path) -> None:
+        store = SqliteStore(path)
+        writer = store._writer
+
+        assert pragma(writer, "journal_mode") == "wal"
+        assert pragma(writer, "synchronous") == 2
+        assert pragma(writer, "page_size") == 4096
+        assert pragma(writer, "auto_vacuum") == 2
+        assert pragma(writer, "wal_autocheckpoint") == 0
+        assert pragma(store._connection, "query_only") == 1
+        store.close()
+
+    def test_files_are_for_their_owner_only(self, path: Path) -> None:
+        store = SqliteStore(path)
+        store.commit(put(make_row("a")))
+
+        assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+        store.close()
+
+    def test_closing_leaves_one_file(self, path: Path) -> None:
+        store = SqliteStore(path)
+        store.commit(put(make_row("a")))
+        store.close()
+
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_a_file_left_empty_by_a_crash_becomes_a_store(self, path: Path) -> None:
+        path.touch(mode=0o600)
+        store = SqliteStore(path)
+        store.commit(put(make_row("a")))
+
+        assert store.state_get(hash_of("a")) == b"value"
+        store.close()
+
+    def test_another_programs_database_is_refused(self, path: Path) -> None:
+        with sqlite3.connect(path) as connection:
+            connection.execute("CREATE TABLE other (x)")
+        connection.close()
+
+        with pytest.raises(StoreCorrupt, match="another program"):
+            SqliteStore(path)
+        with pytest.raises(StoreCorrupt, match="another program"):
+            open_reader(path)
+
+    def test_a_file_that_is_no_database_is_refused(self, path: Path) -> None:
+        path.write_bytes(b"no database" * 1000)
+
+        with pytest.raises(StoreCorrupt, match="put a snapshot or backup in its place") as refused:
+            SqliteStore(path)
+        assert refused.value.path == path
+
+    def test_a_newer_schema_is_refused(self, path: Path) -> None:
+        SqliteStore(path).close()
+        with sqlite3.connect(path) as connection:
+            connection.execute("PRAGMA user_version = 7")
+        connection.close()
+
+        for attempt in (SqliteStore, open_reader):
+            with pytest.raises(SchemaTooNew) as refused:
+                attempt(path)
+            assert (refused.value.found, refused.value.known) == (7, 1)
+
+    def test_a_missing_folder_or_store_is_named(self, path: Path) -> None:
+        with pytest.raises(StoreMissing, match=r"store\.db"):
+            open_reader(path)
+        with pytest.raises(DiskFailed, match="absent"):
+            SqliteStore(path.parent / "absent" / "store.db")
+
+
+class TestReaders:
+    def test_a_snapshot_does_not_see_a_commit_made_meanwhile(self, path: Path) -> None:
+        store = SqliteStore(path)
+        reader = store.reader()
+        store.commit(put(make_row("a", "1"), blocks=make_blocks(0, 0)))
+        with reader.snapshot():
+            assert reader.state_get(hash_of("a")) == b"1"
+            store.commit(put(make_row("a", "2"), blocks=make_blocks(1, 1)))
+            assert (reader.state_get(hash_of("a")), reader.tip()) == (b"1", Tip(0, hash_of("block 0")))
+
+        assert (reader.state_get(hash_of("a")), reader.tip()) == (b"2", Tip(1, hash_of("block 1")))
+        reader.close()
+        store.close()
+
+    def test_snapshots_do_not_nest(self, path: Path) -> None:
+        store = SqliteStore(path)
+        with store.snapshot(), pytest.raises(AssertionError), store.snapshot():
+            pass
+        store.close()
+
+    def test_a_reader_writes_nothing(self, path: Path) -> None:
+        store = SqliteStore(path)
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            store.reader()._connection.execute("DELETE FROM state")
+        store.close()
+
+    def test_threads_read_while_one_writes(self, path: Path) -> None:
+        store = SqliteStore(path)
+        store.commit(CommitBatch(state_puts=[make_row("a", "0"), make_row("b", "0")]))
+        torn: list[tuple[bytes | None, bytes | None]] = []
+        done = threading.Event()
+
+        def read() -> None:
+            reader = store.reader()
+            while not done.is_set():
+                with reader.snapshot():
+                    pair = reader.state_get(hash_of("a")), reader.state_get(hash_of("b"))
+                if pair[0] != pair[1]:
+                    torn.append(pair)
+            reader.close()
+
+        threads = [threading.Thread(target=read) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for number in range(100):
+            store.commit(CommitBatch(state_puts=[make_row("a", str(number)), make_row("b", str(number))]))
+            store.checkpoint()
+        done.set()
+        for thread in threads:
+            thread.join()
+
+        assert torn == []
+        store.close()
+
+
+class TestCheckpoint:
+    def test_the_journal_is_copied_once_it_has_grown(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sqlite_module, "CHECKPOINT_PAGES", 50)
+        store = SqliteStore(path)
+        assert store.checkpoint()  # Whatever a crash may have left.
+        before = path.stat().st_size
+        store.commit(put(*(make_row(str(i)) for i in range(30))))
+        assert not store.checkpoint()
+        store.commit(put(*(make_row(str(i)) for i in range(30, 60))))
+        assert store.checkpoint()
+        assert not store.checkpoint()
+
+        assert path.stat().st_size > before
+        store.close()
+
+    def test_long_values_count_by_their_pages(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sqlite_module, "CHECKPOINT_PAGES", 50)
+        store = SqliteStore(path)
+        store.checkpoint()
+        store.commit(CommitBatch(batches=[StoredBatch(hash_of("b"), None, bytes(50 * 4096))]))
+
+        assert store.checkpoint()
+        store.close()
+
+    def test_a_reader_does_not_make_it_fail(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sqlite_module, "CHECKPOINT_PAGES", 1)
+        store = SqliteStore(path)
+        reader = store.reader()
+        store.commit(put(make_row("a", "1")))
+        with reader.snapshot():
+            assert reader.state_get(hash_of("a")) == b"1"
+            store.commit(put(make_row("a", "2")))
+            assert store.checkpoint()
+            assert reader.state_get(hash_of("a")) == b"1"
+        reader.close()
+        store.close()
+
+
+def test_pruned_space_goes_back_to_the_file_system(path: Path) -> None:
+    store = SqliteStore(path)
+    for height in range(20):
+        batch = StoredBatch(hash_of(f"batch {height}"), height, Random(height).randbytes(50_000))
+        store.commit(CommitBatch(blocks=make_blocks(height, height), batches=[batch]))
+    store.reclaim()
+    before = path.stat().st_size
+    store.prune_blocks(15, 100)
+    store.reclaim()
+
+    assert before - path.stat().st_size > 15 * 50_000 * 0.9
+    assert store.batch(hash_of("batch 15")) is not None
+    store.close()
+
+
+class TestFailures:
+    """Each names the file and the way out, and none leaves half a commit."""
+
+    def test_a_full_disk(self, path: Path) -> None:
+        store = SqliteStore(path)
+        store.commit(put(make_row("a", "1"), blocks=make_blocks(0, 0)))
+        with file_size_limit(60_000), pytest.raises((DiskFull, DiskFailed)) as refused:
+            store.commit(put(*(make_row(str(i), "x" * 500) for i in range(500)), blocks=make_blocks(1, 1)))
+        assert refused.value.path == path
+        with pytest.raises(StoreFailed):
+            store.commit(CommitBatch())
+        assert store.tip() == Tip(0, hash_of("block 0"))
+        assert len(store.state_rows(b"", 10)) == 1
+        store.close()
+        store = SqliteStore(path)
+
+        assert store.tip() == Tip(0, hash_of("block 0"))
+        assert store.state_rows(b"", 10) == [make_row("a", "1")]
+        store.commit(CommitBatch(blocks=make_blocks(1, 1)))
+        store.close()
+
+    def test_a_database_as_large_as_it_may_be(self, path: Path) -> None:
+        store = SqliteStore(path)
+        store._writer.execute(f"PRAGMA max_page_count = {pragma(store._writer, 'page_count') + 2}")
+        with pytest.raises(DiskFull, match="free space or prune"):
+            store.commit(put(*(make_row(str(i), "x" * 500) for i in range(500))))
+
+        assert store.state_rows(b"", 10) == []
+        store.close()
+
+    def test_another_process_writes(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("noded.storage.connection.BUSY_TIMEOUT_MS", 1)
+        store = SqliteStore(path)
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreLocked, match="stop the program that has it open"):
+            store.commit(put(make_row("a")))
+        other.execute("ROLLBACK")
+        other.close()
+        store.close()
+
+    def test_damage_inside_the_file(self, path: Path) -> None:
+        store = SqliteStore(path)
+        store.commit(put(*(make_row(str(i), "x" * 300) for i in range(2000))))
+        store.close()
+        data = bytearray(path.read_bytes())
+        for page in range(20, len(data) // 4096):
+            data[page * 4096 : page * 4096 + 200] = b"\xa5" * 200
+        path.write_bytes(data)
+        store = SqliteStore(path)
+
+        with pytest.raises(StoreCorrupt, match="sync from the network"):
+            store.state_rows(b"", 2000)
+        store.close()
+
+    def test_bucket_roots_of_a_wrong_length(self, path: Path) -> None:
+        store = SqliteStore(path)
+        store.commit(CommitBatch(blocks=make_blocks(0, 0), bucket_roots=[(1, hash_of("root"))]))
+        store.close()
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE tree_delta SET roots = x'00'")
+        connection.close()
+
+        with pytest.raises(StoreCorrupt, match="roots of its state tree"):
+            SqliteStore(path)
+
+    @pytest.mark.parametrize(
+        ("code", "expected"),
+        [
+            (sqlite3.SQLITE_FULL, DiskFull),
+            (sqlite3.SQLITE_CORRUPT, StoreCorrupt),
+            (sqlite3.SQLITE_NOTADB, StoreCorrupt),
+            (sqlite3.SQLITE_BUSY, StoreLocked),
+            (sqlite3.SQLITE_READONLY, FileReadOnly),
+            (sqlite3.SQLITE_READONLY_DIRECTORY, FileReadOnly),
+            (sqlite3.SQLITE_IOERR_FSYNC, DiskFailed),
+            (sqlite3.SQLITE_CANTOPEN, DiskFailed),
+        ],
+    )
+    def test_codes_of_sqlite_become_errors_with_a_way_out(
+        self, path: Path, code: int, expected: type[Exception]
+    ) -> None:
+        error = sqlite3.OperationalError("reason")
+        error.sqlite_errorcode = code
+
+        assert type(storage_error(path, error)) is expected
+
+    def test_a_bug_of_ours_is_not_taken_for_the_machines(self, path: Path) -> None:
+        store = SqliteStore(path)
+        with pytest.raises(sqlite3.IntegrityError):
+            store.commit(CommitBatch(meta=[("key", None)]))  # type: ignore[list-item]
+
+        assert store.meta("key") is None
+        store.close()
+
+
+KILLS = 25
+
+
+def test_a_killed_process_leaves_whole_commits(path: Path) -> None:
+    """SIGKILL in the middle of commits and checkpoints, again and again on one file."""
+    random = Random(3)
+    acknowledged = -1
+    for _ in range(KILLS):
+        acknowledged = kill_while_committing(path, acknowledged, after=random.randrange(1, 12))
+        store = SqliteStore(path)
+        tip = store.tip()
+        assert tip is not None
+        assert acknowledged <= tip.height <= acknowledged + 1
+        expected = b"%d" % tip.height
+        assert {store.state_get(hash_of(f"every {i}")) for i in range(20)} == {expected}
+        assert store.state_get(hash_of(f"own {tip.height}")) == expected
+        assert store.state_get(hash_of(f"own {tip.height + 1}")) is None
+        root = store.bucket_roots()[7 * 32 : 8 * 32]
+        assert root == hash_of(f"root {tip.height}")
+        assert store._writer.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        acknowledged = tip.height
+        store.close()
+    assert acknowledged >= KILLS
+
+
+def kill_while_committing(path: Path, last: int, *, after: int) -> int:
+    """Let a process commit heights above `last`, kill it after some are acknowledged; the last acknowledged."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(read_end)
+            sqlite_module.CHECKPOINT_PAGES = 60  # type: ignore[misc]
+            store = SqliteStore(path)
+            for height in range(last + 1, last + 1000):
+                rows = [make_row(f"every {i}", str(height)) for i in range(20)]
+                rows.append(make_row(f"own {height}", str(height)))
+                roots = [(7, hash_of(f"root {height}"))]
+                store.commit(
+                    CommitBatch(blocks=make_blocks(height, height), state_puts=rows, bucket_roots=roots)
+                )
+                os.write(write_end, b"%08d" % height)
+                store.checkpoint()
+        finally:
+            os._exit(1)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as acknowledgements:
+        for _ in range(after):
+            last = int(acknowledgements.read(8))
+        os.kill(child, signal.SIGKILL)
+        rest = acknowledgements.read()
+    os.waitpid(child, 0)
+    assert len(rest) % 8 == 0
+    return int(rest[-8:]) if rest else last
