@@ -23,9 +23,12 @@ def read_time_span(period: Any) -> tuple[TimestampMs | None, TimestampMs | None]
     if ends is None:
         return None
     (start, _), (_, end) = ends
-    if (start is not None and start < 0) or (end is not None and end < 0):
-        start, end = max(start or 0, 0), None if end is None else max(end, 0)
-    return (None if start is None else TimestampMs(start)), (None if end is None else TimestampMs(end))
+    return _block_time(start), _block_time(end)
+
+
+def _block_time(ms: int | None) -> TimestampMs | None:
+    """Blocks have no times before 1970, so nothing changes when a span's end is moved up to it."""
+    return None if ms is None else TimestampMs(max(ms, 0))
 
 
 def read_day_range(period: Any) -> DayRange | None:
