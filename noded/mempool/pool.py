@@ -58,6 +58,10 @@ class BatchPool:
         """Whether anything waits to be named."""
         return bool(self._unordered)
 
+    def live(self) -> list[bytes]:
+        """Encodings of all that is held and not ordered: what a restart needs."""
+        return [self._held[name].sealed.encoding for name in self._unordered]
+
     def unordered(self) -> list[BatchHash]:
         """What waits to be named, in order of arrival."""
         return list(self._unordered)

@@ -7,6 +7,7 @@ the driver.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -49,6 +50,7 @@ from noded.types.messages import (
     TransactionsForwarded,
     Votes,
 )
+from noded.types.records import BatchRecord, Record
 from noded.types.validator_set import ValidatorSet, table_root
 from noded.types.vote import VoteKind
 
@@ -95,8 +97,28 @@ class Node:
         """Why this node does not vote any more; None while it does."""
         return self._halted
 
+    def restore(
+        self, records: Sequence[Record], tip: told.ChainAdvanced | None, now_ms: TimestampMs
+    ) -> list[Effect]:
+        """
+        Take over what the log says, and what block sync once committed past it; before `start`.
+
+        Raises:
+            StateDiffers: The log's final blocks contradict the store.
+        """
+        self.batches.enter_epoch(self.validators)
+        for effect in self.core.restore(list(records), now_ms):
+            self._perform(effect, now_ms)
+        if self.core.epoch != self.validators.epoch:
+            self.validators = self.ledger.validators_after(self.chain.tip.hash)
+            self.batches.enter_epoch(self.validators)
+            assert self.validators.epoch == self.core.epoch, "the log is ahead of the store, and lacks blocks"
+        if tip is not None and tip.block.header.epoch == self.core.epoch:
+            self._told.append(tip)
+        return self._out.take()
+
     def start(self, now_ms: TimestampMs) -> list[Effect]:
-        """Begin, after whatever was restored; to be called once, before the first step."""
+        """Begin, after `restore`; to be called once, before the first step."""
         self._out.wake(TimerKind.SYNC, STATUS_INTERVAL_MS)
         self._follow_view()
         for effect in self.core.start(now_ms):
@@ -143,6 +165,10 @@ class Node:
                 assert_never(event)
         self._settle(now_ms)
         return self._out.take()
+
+    def live_records(self) -> list[Record]:
+        """All that a restart needs of what was persisted, once every CommitBlocks so far is durable."""
+        return [*self.core.live_records(), *(BatchRecord(encoding=each) for each in self.batches.pool.live())]
 
     def check(self) -> None:
         """Costly invariants, for simulations and tests."""

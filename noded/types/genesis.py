@@ -74,6 +74,8 @@ class NetworkParameters:
     """How far a block's time may be ahead of a voter's clock."""
     silent_views: Annotated[int, Limit(0, 64)]
     """Views of silence after which a proposer's view is nullified at once; 0 for never."""
+    view_timeout_ms: Annotated[int, Limit(0, 600_000)] = 0
+    """How long a proposer has when nothing went wrong lately (T0); 0 for twice `delta_ms` and `block_interval_ms`."""
     epoch_length: Annotated[int, Limit(4, 100_000)]
     """Heights in an epoch."""
     block_operations_max: Annotated[int, Limit(256, 1_000_000)]

@@ -1,0 +1,137 @@
+"""Putting a node together, new or after a restart."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from noded.blocksync import BlockSync
+from noded.consensus.core import ConsensusCore
+from noded.consensus.inputs import ChainAdvanced
+from noded.consensus.params import ConsensusParams
+from noded.ledger.ledger import Ledger
+from noded.mempool.pool import BatchPool
+from noded.node.batches import BatchDesk
+from noded.node.chain import Chain
+from noded.node.effects import Effect
+from noded.node.evidence import EvidenceDesk
+from noded.node.node import Node
+from noded.node.outbox import Outbox
+from noded.node.payload import PayloadLimits, PayloadRules
+from noded.node.settings import Signer
+from noded.types.batch import decode_batch
+from noded.types.block import Block, FinalityProof
+from noded.types.genesis import NetworkParameters
+from noded.types.ids import BatchHash, InstitutionId, TimestampMs
+from noded.types.records import BatchRecord, Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Durable:
+    """What a node finds on its disk; of a new one, the genesis block and nothing else."""
+
+    tip: Block
+    """The last block in the store."""
+    proof: FinalityProof | None
+    """Of the tip; None for the chain's genesis block."""
+    epoch_genesis: Block
+    """The terminal block on which the tip's epoch began, or the tip itself if it is terminal."""
+    recent_batches: Sequence[tuple[BatchHash, TimestampMs]] = ()
+    """Named by recent blocks: as far back as a batch may be old."""
+    records: Sequence[Record] = ()
+    """Of the log, oldest first."""
+    is_log_lost: bool = False
+    """Whether this key may have voted with a log that is gone (R21)."""
+
+
+def consensus_params(parameters: NetworkParameters) -> ConsensusParams:
+    """What consensus takes from the network's parameters."""
+    return ConsensusParams(
+        routing=parameters.routing,
+        delta_ms=parameters.delta_ms,
+        block_interval_ms=parameters.block_interval_ms,
+        idle_interval_ms=parameters.idle_interval_ms,
+        drift_ms=parameters.drift_ms,
+        epoch_length=parameters.epoch_length,
+        silent_views=parameters.silent_views,
+        view_timeout_ms=parameters.view_timeout_ms or None,
+    )
+
+
+def start_node(
+    *,
+    me: InstitutionId,
+    signer: Signer,
+    ledger: Ledger,
+    parameters: NetworkParameters,
+    durable: Durable,
+    now_ms: TimestampMs,
+) -> tuple[Node, list[Effect]]:
+    """
+    Make a node that goes on where its disk says it was.
+
+    Args:
+        me: This node's institution.
+        signer: Its consensus key; it remembers already what the log says it signed.
+        ledger: Stands on the state of the tip.
+        parameters: Of the network.
+        durable: What the disk says.
+        now_ms: The driver's clock.
+
+    Returns:
+        The node and the first effects to perform.
+    """
+    tip = durable.tip
+    validators = ledger.validators_after(tip.hash)
+    outbox = Outbox()
+    pool = BatchPool(expiry_ms=parameters.batch_expiry_ms, author_bytes_max=parameters.author_bytes_max)
+    batches = BatchDesk(
+        me=me,
+        chain_id=ledger.chain_id,
+        signer=signer,
+        pool=pool,
+        open_batch=ledger.open_batch,
+        outbox=outbox,
+    )
+    limits = PayloadLimits(
+        block_bytes_max=parameters.block_bytes_max,
+        block_operations_max=parameters.block_operations_max,
+        batch_expiry_ms=parameters.batch_expiry_ms,
+        patience_ms=max(1, parameters.delta_ms // 4),
+        drift_ms=parameters.drift_ms,
+    )
+    core = ConsensusCore(
+        chain_id=ledger.chain_id,
+        me=me,
+        signer=signer,
+        params=consensus_params(parameters),
+        validators=validators,
+        genesis_block=durable.epoch_genesis,
+        is_log_lost=durable.is_log_lost,
+    )
+    node = Node(
+        me=me,
+        core=core,
+        ledger=ledger,
+        chain=Chain(ledger, pool, tip),
+        batches=batches,
+        payloads=PayloadRules(limits, pool, batches.exchange),
+        evidence=EvidenceDesk(ledger.chain_id, outbox),
+        sync=BlockSync(ledger.chain_id),
+        outbox=outbox,
+        validators=validators,
+    )
+    pool.restore_ordered(durable.recent_batches)
+    _restore_batches(batches, durable.records)
+    effects = node.restore(durable.records, _known_tip(durable), now_ms)
+    return node, effects + node.start(now_ms)
+
+
+def _known_tip(durable: Durable) -> ChainAdvanced | None:
+    if durable.proof is None:
+        return None
+    return ChainAdvanced(durable.tip, durable.proof.tail, durable.proof.finalization)
+
+
+def _restore_batches(batches: BatchDesk, records: Iterable[Record]) -> None:
+    for record in records:
+        if isinstance(record, BatchRecord):
+            batches.restore(decode_batch(record.encoding))
