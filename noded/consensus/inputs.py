@@ -79,7 +79,7 @@ class PayloadBuilt:
     parent_state_root: StateRoot
     evidence: tuple[Evidence, ...]
     next_epoch_root: Root | None
-    """Exactly for a TERMINAL block."""
+    """Given for a TERMINAL block; where BuildPayload said NORMAL, giving it makes the block TERMINAL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class WorkChanged:
 
 @dataclass(frozen=True, slots=True)
 class EpochReady:
-    """The next epoch's validators; answers EnterEpoch."""
+    """The next epoch's validators; answers EnterEpoch, and is answered by Persist(EpochRecord)."""
 
     validators: ValidatorSet
     genesis_block: Block
@@ -113,7 +113,7 @@ class ChainAdvanced:
     """
     Block sync committed blocks up to this one, of the current epoch.
 
-    At the epoch's TERMINAL block this is answered by Persist(EpochRecord) and EnterEpoch, as after a Commit.
+    At the epoch's TERMINAL block this is answered by EnterEpoch, as after a Commit.
     """
 
     block: Block
@@ -121,6 +121,11 @@ class ChainAdvanced:
     """Headers from the block's child to the one that the finalization names."""
     finalization: Certificate
     """Verified."""
+
+
+@dataclass(frozen=True, slots=True)
+class VotingStopped:
+    """This node must not sign any more: its state is not what a quorum finalised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,7 @@ Input: TypeAlias = (
     | WorkChanged
     | EpochReady
     | ChainAdvanced
+    | VotingStopped
     | PeerUp
     | PeerDown
 )

@@ -1,0 +1,74 @@
+"""R2: blocks are judged — by their place, by their ancestors, and by the node for what they carry."""
+
+from noded.consensus.effects import CheckPayload
+from noded.consensus.fetching import holders_of, want_block
+from noded.consensus.inputs import PayloadChecked
+from noded.consensus.reporting import report_invalid
+from noded.consensus.rules import block_fault, history_fault
+from noded.consensus.state import EpochState
+from noded.consensus.tree import Entry, Status
+
+
+def check_blocks(state: EpochState) -> None:
+    """Have those blocks judged that may get this node's vote or be built upon, as soon as their parents are."""
+    final_view = state.final_view
+    for view, certificate in state.certificates.notarized.items():
+        if view > final_view:
+            assert certificate.block_hash is not None
+            entry = state.tree.get(certificate.block_hash)
+            if entry is None:
+                want_block(
+                    state,
+                    certificate.block_hash,
+                    holders_of(state, certificate, state.validators.proposer(view)),
+                )
+            elif entry.status is Status.NEW:
+                _check(state, entry)
+    offer = state.offers.get(state.view)
+    if offer is not None and offer.entry is not None and offer.entry.status is Status.NEW:
+        _check(state, offer.entry)
+
+
+def _check(state: EpochState, entry: Entry) -> None:
+    parent = entry.parent
+    if parent is None:
+        return  # Its notarization is enclosed in every proposal on top of it: it is being fetched.
+    if parent.status is Status.INVALID:
+        refuse(state, entry)
+        return
+    fault = block_fault(entry.block, state.facts, parent.block.header)
+    if fault is None and entry.block.body.credits and entry.lacks_history(entry.block.body.credits[0].view):
+        return  # Block sync brought us here: the credits can be judged some views later.
+    if fault is not None or history_fault(entry, state.validators) is not None:
+        refuse(state, entry)
+        offer = state.offers.get(entry.view)
+        if fault is not None and offer is not None and offer.entry is entry:
+            report_invalid(state, entry.block, offer.proposal.signature, parent.block.header)
+        return
+    if parent.status is not Status.VALID:
+        return
+    ancestors = state.tree.unfinalized_ancestors(entry)
+    if ancestors is None:
+        return
+    entry.status = Status.CHECKING
+    state.out.append(
+        CheckPayload(entry.block, ancestors, (entry.block.header.proposer, *state.routes.neighbours))
+    )
+
+
+def refuse(state: EpochState, entry: Entry) -> None:
+    """A block is invalid: so are those above it, and its view is not worth waiting for (R9)."""
+    entry.status = Status.INVALID
+    state.is_dirty = True
+
+
+def on_payload_checked(state: EpochState, event: PayloadChecked) -> None:
+    """The node has judged what a block carries."""
+    entry = state.tree.get(event.block)
+    if entry is None or entry.status is not Status.CHECKING:
+        return  # Final, or forgotten, in the meantime.
+    if event.invalid is None:
+        entry.status = Status.VALID
+        state.is_dirty = True
+    else:
+        refuse(state, entry)

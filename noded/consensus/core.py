@@ -1,0 +1,315 @@
+"""
+The consensus core: one `step` takes what happened and returns what to do about it.
+
+Theory of operation. `EpochState` holds what this node knows of the current epoch. A handler adds facts to it — votes
+counted, certificates and proposals verified, blocks judged — and `settle` then does whatever follows from the facts:
+commit, enter views, have blocks judged, vote, propose. Nothing of a peer is believed before its signatures were
+judged, which the driver does between two steps (Verify, Verified). Rules R1–R21 stand in README.md.
+"""
+
+from typing import assert_never
+
+from noded.consensus.acting import settle
+from noded.consensus.checking import on_payload_checked
+from noded.consensus.checks import CheckQueue
+from noded.consensus.conditions import check_state
+from noded.consensus.crossing import on_chain_advanced
+from noded.consensus.effects import Effect, EnterEpoch, PenalizePeer
+from noded.consensus.fetching import on_fetch_timer
+from noded.consensus.finalizing import finalize
+from noded.consensus.hearing import on_message
+from noded.consensus.inputs import (
+    ChainAdvanced,
+    EpochReady,
+    Input,
+    MessageReceived,
+    PayloadBuilt,
+    PayloadChecked,
+    PeerDown,
+    PeerUp,
+    Timer,
+    TimerFired,
+    TimerKind,
+    Verified,
+    VotingStopped,
+    WorkChanged,
+)
+from noded.consensus.params import ConsensusParams
+from noded.consensus.proposing import on_payload_built, on_propose_timer
+from noded.consensus.relaying import on_peer_up, on_relay_timer
+from noded.consensus.restoring import live_records, load
+from noded.consensus.rules import EpochFacts
+from noded.consensus.signer import Signer
+from noded.consensus.state import EpochState
+from noded.consensus.views import on_retry_timer, on_view_timer, rush
+from noded.consensus.voting import on_alone_timer, on_early_timer, on_finality_timer, resume
+from noded.errors import InvalidMessage
+from noded.types.block import Block, header_hash
+from noded.types.ids import BlockHash, ChainId, Epoch, Height, TimestampMs, ValidatorId, View
+from noded.types.messages import EpochEntry
+from noded.types.records import BlockRecord, EpochRecord, Record
+from noded.types.validator_set import ValidatorSet
+
+
+class ConsensusCore:
+    """Reputation-weighted Simplex for one node; pure, and never waits."""
+
+    def __init__(
+        self,
+        *,
+        chain_id: ChainId,
+        me: ValidatorId,
+        signer: Signer,
+        params: ConsensusParams,
+        validators: ValidatorSet,
+        genesis_block: Block,
+        is_log_lost: bool = False,
+    ) -> None:
+        """
+        Be in the epoch of `validators`, which begins on `genesis_block`; `restore` or `start` comes next.
+
+        Args:
+            chain_id: Inside everything that is signed.
+            me: This node's institution; it need not be a validator.
+            signer: Holds the consensus key.
+            params: Of the network.
+            validators: Of the epoch of the last committed block, or of the next one if that block is terminal.
+            genesis_block: The terminal block of the epoch before; at the start of the chain, the chain's own.
+            is_log_lost: Whether this key may have voted before, with a log that is gone (R21).
+        """
+        self._chain_id = chain_id
+        self._me = me
+        self._signer = signer
+        self._params = params
+        self._is_log_lost = is_log_lost
+        self._started_ms: TimestampMs | None = None
+        self._is_stopped = False
+        self._checks = CheckQueue()
+        self._state = self._make_state(validators, genesis_block)
+
+    def _make_state(self, validators: ValidatorSet, genesis_block: Block) -> EpochState:
+        return EpochState(
+            chain_id=self._chain_id,
+            me=self._me,
+            signer=self._signer,
+            params=self._params,
+            validators=validators,
+            genesis_block=genesis_block,
+            checks=self._checks,
+            may_vote=self._may_vote(genesis_block),
+        )
+
+    def _may_vote(self, genesis_block: Block) -> bool:
+        """R21: with a lost log, only in an epoch that began after this process did."""
+        if self._is_stopped or not self._is_log_lost:
+            return not self._is_stopped
+        return (
+            self._started_ms is not None
+            and genesis_block.header.time_ms > self._started_ms + self._params.drift_ms
+        )
+
+    def restore(self, records: list[Record], now_ms: TimestampMs) -> list[Effect]:
+        """
+        Take over what the log says, oldest record first; before `start`, and at most once (R15).
+
+        Returns:
+            Commits of what the log says is final; some of it is stored already.
+        """
+        assert self._started_ms is None
+        out: list[Effect] = []
+        while True:
+            state = self._state
+            state.out = []
+            state.now_ms = now_ms
+            load(state, records)
+            finalize(state)
+            entered = next(
+                (
+                    record.entry
+                    for record in reversed(records)
+                    if isinstance(record, EpochRecord) and record.entry.table.epoch == state.epoch + 1
+                ),
+                None,
+            )
+            if entered is None:
+                return out + state.out
+            out += [effect for effect in state.out if not isinstance(effect, EnterEpoch)]
+            terminal = state.tree.get(header_hash(entered.terminal))
+            assert terminal is not None, "the log lacks the block on which an epoch begins"
+            self._state = self._make_state(ValidatorSet(entered.table), terminal.block)
+
+    def start(self, now_ms: TimestampMs) -> list[Effect]:
+        """Take part from now on: where the log left off, or in view 1."""
+        assert self._started_ms is None
+        self._started_ms = now_ms
+        out = self._begin(now_ms)
+        if not self._state.is_ended:
+            resume(self._state)
+        return self._finish(out)
+
+    def step(self, event: Input, now_ms: TimestampMs) -> list[Effect]:
+        """
+        Apply one input and return what to do about it.
+
+        Args:
+            event: What happened.
+            now_ms: The driver's clock; used for proposing, for N, and for the pace of answers.
+
+        Returns:
+            Effects, to be performed in this order; one fsync covers all Persists before any Send. What a peer did
+            wrong is among them as PenalizePeer; an exception is a bug.
+        """
+        assert self._started_ms is not None
+        out = self._begin(now_ms)
+        state = self._state
+        match event:
+            case MessageReceived(peer, message):
+                try:
+                    on_message(state, peer, message)
+                except InvalidMessage as error:
+                    out.append(PenalizePeer(peer, type(error).__name__))
+            case Verified(token, results):
+                self._checks.verified(token, results)
+            case TimerFired(timer):
+                if timer.epoch == state.epoch:
+                    _on_timer(state, timer)
+            case PayloadChecked():
+                on_payload_checked(state, event)
+            case PayloadBuilt():
+                on_payload_built(state, event)
+            case WorkChanged(pending):
+                state.is_working = pending
+                rush(state)
+                state.is_dirty = True
+            case EpochReady(validators, genesis_block):
+                self._enter_epoch(validators, genesis_block)
+            case ChainAdvanced():
+                on_chain_advanced(state, event)
+            case VotingStopped():
+                self._is_stopped = True
+                state.is_voter = False
+            case PeerUp(peer):
+                on_peer_up(state, peer)
+            case PeerDown():
+                pass  # Whoever was asked something and is gone is replaced when the request times out.
+            case _:
+                assert_never(event)
+        return self._finish(out)
+
+    def _begin(self, now_ms: TimestampMs) -> list[Effect]:
+        state = self._state
+        out = state.out = []
+        state.now_ms = now_ms
+        return out
+
+    def _finish(self, out: list[Effect]) -> list[Effect]:
+        if self._state.is_dirty:
+            settle(self._state)
+        self._checks.flush(out)
+        return out
+
+    def _enter_epoch(self, validators: ValidatorSet, genesis_block: Block) -> None:
+        """R16: the terminal block is final and committed; votes of the epoch that is over are dropped."""
+        old = self._state
+        assert old.proof is not None
+        assert validators.epoch == old.epoch + 1
+        seals, finalization = old.proof
+        self._checks.forget()
+        new = self._state = self._make_state(validators, genesis_block)
+        new.out, new.now_ms, new.is_working = old.out, old.now_ms, old.is_working
+        new.previous = old.tree
+        new.entry = EpochEntry(
+            terminal=genesis_block.header, seals=seals, finalization=finalization, table=validators.table
+        )
+        new.persist(BlockRecord(block=genesis_block))
+        new.persist(EpochRecord(entry=new.entry))
+        resume(new)
+        for peer, message in old.next_epoch.take():
+            try:
+                on_message(new, peer, message)
+            except InvalidMessage as error:
+                new.out.append(PenalizePeer(peer, type(error).__name__))
+
+    def live_records(self) -> list[Record]:
+        """All that a restart needs of what was persisted; the log may be rewritten to it when Commits are durable."""
+        return live_records(self._state)
+
+    @property
+    def facts(self) -> EpochFacts:
+        """What never changes within the current epoch."""
+        return self._state.facts
+
+    @property
+    def epoch(self) -> Epoch:
+        """The epoch that this node is in."""
+        return self._state.epoch
+
+    @property
+    def view(self) -> View:
+        """The view that this node is in."""
+        return self._state.view
+
+    @property
+    def stall(self) -> int:
+        """Views given up since the last finalization."""
+        return self._state.pace.stall
+
+    @property
+    def is_voter(self) -> bool:
+        """Whether this node votes in this epoch."""
+        return self._state.is_voter
+
+    @property
+    def height(self) -> Height:
+        """Of the last final block."""
+        return self._state.tree.final.height
+
+    @property
+    def final_hash(self) -> BlockHash:
+        """Of the last final block."""
+        return self._state.tree.final.hash
+
+    @property
+    def certificates_count(self) -> int:
+        """Certificates kept: of views above the last final one."""
+        certificates = self._state.certificates
+        return len(certificates.notarized) + len(certificates.nullified)
+
+    def missing(self) -> list[ValidatorId]:
+        """The validators of whom no vote of the current view came, as far as this node gathers them."""
+        state = self._state
+        votes = state.votes.get(state.view)
+        voted = () if votes is None else votes.first
+        return [
+            validator
+            for index, validator in enumerate(state.validators.ids())
+            if not any(index in first for first in voted)
+        ]
+
+    def check(self) -> None:
+        """Assert what must always hold and is costly to look at; simulations call this."""
+        check_state(self._state)
+
+
+def _on_timer(state: EpochState, timer: Timer) -> None:
+    """A timer of this epoch; each handler ignores a stale one."""
+    view, token = timer.view, timer.token
+    match timer.kind:
+        case TimerKind.VIEW:
+            on_view_timer(state, view, token)
+        case TimerKind.RELAY if token:
+            on_relay_timer(state, view, token)
+        case TimerKind.RELAY:
+            on_alone_timer(state)
+        case TimerKind.RETRY if view:
+            on_retry_timer(state, view, token)
+        case TimerKind.RETRY:
+            on_finality_timer(state, token)
+        case TimerKind.PROPOSE:
+            on_propose_timer(state, view, token)
+        case TimerKind.EARLY:
+            on_early_timer(state, view)
+        case TimerKind.FETCH:
+            on_fetch_timer(state)
+        case _:
+            pass  # A timer of the node's own.

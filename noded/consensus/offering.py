@@ -1,0 +1,127 @@
+"""R2: proposals come in. Everything that can be judged at once is, before anything of it is believed."""
+
+from functools import partial
+
+from noded.consensus.certificates import is_well_formed
+from noded.consensus.counting import certificate_check, is_news, take_certificate
+from noded.consensus.effects import Check, CreditsCheck
+from noded.consensus.errors import BadCertificate, BadProposal, BadSignature, InvalidBlock, NotTheProposer
+from noded.consensus.reporting import on_rival_proposal, report_invalid
+from noded.consensus.rules import block_fault, enclosure_fault
+from noded.consensus.state import AHEAD_VIEWS, EpochState, Offer
+from noded.types.checks import SignatureCheck
+from noded.types.evidence import proposal_signing_bytes
+from noded.types.ids import PeerId
+from noded.types.messages import Proposal
+from noded.types.vote import Certificate
+
+
+def on_proposal(state: EpochState, peer: PeerId, proposal: Proposal) -> None:
+    """
+    Take a proposal of this epoch from its proposer, and have its signatures judged.
+
+    Raises:
+        NotTheProposer, BadProposal, BadCertificate: The peer broke R1, R2 or R14.
+    """
+    block = proposal.block
+    header = block.header
+    view = header.view
+    if header.proposer != peer or state.validators.proposer(view) != peer or view < 1:
+        raise NotTheProposer(f"view {view} is not {peer.hex()}'s")
+    if view <= state.final_view:
+        return
+    known = state.offers.get(view)
+    if known is not None:
+        if known.proposal.block.hash != block.hash:
+            on_rival_proposal(state, peer, known.proposal, proposal)
+        return
+    if not state.checks.may_ask(peer):
+        return
+    fault = enclosure_fault(proposal)
+    if fault is not None:
+        raise BadProposal(fault)
+    news = _enclosed_news(state, proposal)
+    if view - state.view > AHEAD_VIEWS and view - 1 not in [certificate.view for certificate in news]:
+        return
+    checks: list[Check] = [
+        SignatureCheck(
+            state.validators.public_key(peer),
+            proposal_signing_bytes(state.facts.chain_id, header.epoch, view, block.hash),
+            proposal.signature,
+        )
+    ]
+    if block.body.credits and block_fault(block, state.facts, None) is None:
+        checks.append(CreditsCheck(state.facts.chain_id, block, state.validators))
+    first_certificate = len(checks)
+    for certificate in news:
+        checks.append(certificate_check(state, certificate))
+    offer = state.offers[view] = Offer(proposal)
+    state.checks.ask(
+        tuple(checks), partial(_on_proposal_checked, state, peer, offer, news, first_certificate), peer
+    )
+
+
+def _enclosed_news(state: EpochState, proposal: Proposal) -> list[Certificate]:
+    """
+    The enclosed certificates that are not known to be good; what brings the node furthest comes first.
+
+    The block commits to its parent's and the skipped views' certificates, so another one that says the same does
+    not do: a made-up bitmap would rob voters of their participation (R17).
+    """
+    certificates = state.certificates
+    news = []
+    finalization = proposal.finalization
+    if finalization is not None and is_news(state, finalization):
+        news.append(finalization)
+    for certificate in proposal.nullifications:
+        if certificates.nullified.get(certificate.view) != certificate:
+            news.append(certificate)
+    parent = proposal.parent
+    if parent is not None and parent not in (
+        certificates.notarized.get(parent.view),
+        certificates.finalized,
+        *news[:1],
+    ):
+        news.append(parent)
+    for certificate in news:
+        if not is_well_formed(certificate, state.validators):
+            raise BadCertificate(f"{certificate.kind.name} of view {certificate.view} states no quorum")
+    return news
+
+
+def _on_proposal_checked(
+    state: EpochState,
+    peer: PeerId,
+    offer: Offer,
+    news: list[Certificate],
+    first_certificate: int,
+    results: tuple[bool, ...],
+) -> None:
+    proposal = offer.proposal
+    block = proposal.block
+    view = block.header.view
+    if not all(results):
+        if not results[0]:
+            state.offers.pop(view, None)
+            state.penalize(peer, BadSignature)
+            return
+        if not all(results[first_certificate:]):
+            state.offers.pop(view, None)
+            state.penalize(peer, BadCertificate)
+            return
+    state.pace.heard(1 << state.validators.index_by_id[peer])
+    for certificate in news:
+        take_certificate(state, certificate)
+    if view > state.offered_view:
+        state.offered_view = view
+    state.is_dirty = True
+    if view <= state.final_view:
+        return
+    fault = block_fault(block, state.facts, None)
+    if fault is not None or not all(results):
+        offer.is_refused = True
+        state.penalize(peer, InvalidBlock)
+        if fault is not None:
+            report_invalid(state, block, proposal.signature, None)
+        return
+    offer.entry = state.tree.insert(block)

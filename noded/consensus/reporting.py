@@ -1,0 +1,153 @@
+"""R18, R19: faults that this node can prove to anybody."""
+
+from functools import partial
+
+from noded.codec.errors import Unencodable
+from noded.codec.schema import encode_value
+from noded.consensus.effects import Report
+from noded.consensus.errors import BadEvidence, BadSignature
+from noded.consensus.evidence import evidence_checks, evidence_fault
+from noded.consensus.state import EpochState
+from noded.types.block import Block, BlockHeader
+from noded.types.checks import SignatureCheck
+from noded.types.evidence import (
+    INVALID_PROPOSAL_BYTES_MAX,
+    ConflictingProposals,
+    ConflictingVotes,
+    Evidence,
+    InvalidProposal,
+)
+from noded.types.ids import PeerId, Signature, View
+from noded.types.messages import EvidenceFound, Proposal
+from noded.types.vote import Vote
+
+REPORTS_MAX = 1024
+"""Faults remembered as reported in an epoch; beyond, culprits have long been named."""
+
+VOTES_FAULT = 0
+PROPOSALS_FAULT = 1
+INVALID_FAULT = 2
+
+
+def on_conflict(state: EpochState, peer: PeerId, first: Vote, second: Vote) -> None:
+    """Two votes of one voter that exclude each other: have both verified, then report (R1, R3)."""
+    evidence = ConflictingVotes(first=first, second=second)
+    key = _key_of(state, evidence)
+    if key in state.reported or not state.checks.may_ask(peer):
+        return
+    assert first.conflicts_with(second)
+    checks = evidence_checks(evidence, state.validators, state.facts.chain_id)
+    state.checks.ask(checks, partial(_on_votes_checked, state, peer, evidence), peer)
+
+
+def _on_votes_checked(
+    state: EpochState, peer: PeerId, evidence: ConflictingVotes, results: tuple[bool, ...]
+) -> None:
+    if all(results):
+        report(state, evidence)
+    else:
+        state.penalize(peer, BadSignature)
+
+
+def on_rival_proposal(state: EpochState, peer: PeerId, first: Proposal, second: Proposal) -> None:
+    """Two blocks signed for one view: have both signatures verified, then report (R1)."""
+    header = first.block.header
+    evidence = ConflictingProposals(
+        culprit=header.proposer,
+        epoch=header.epoch,
+        view=header.view,
+        first=first.block.hash,
+        first_signature=first.signature,
+        second=second.block.hash,
+        second_signature=second.signature,
+    )
+    if _key_of(state, evidence) in state.reported or not state.checks.may_ask(peer):
+        return
+    checks = evidence_checks(evidence, state.validators, state.facts.chain_id)
+    state.checks.ask(checks, partial(_on_proposals_checked, state, peer, evidence), peer)
+
+
+def _on_proposals_checked(
+    state: EpochState, peer: PeerId, evidence: ConflictingProposals, results: tuple[bool, ...]
+) -> None:
+    if all(results):
+        report(state, evidence)
+    else:
+        state.penalize(peer, BadSignature)
+
+
+def report_invalid(state: EpochState, block: Block, signature: Signature, parent: BlockHeader | None) -> None:
+    """A signed block is invalid by its bytes, its parent's header and the table (R19); its signature is verified."""
+    try:
+        encoding = encode_value(block)
+        parent_header = b"" if parent is None else encode_value(parent)
+    except Unencodable:
+        return
+    if len(encoding) > INVALID_PROPOSAL_BYTES_MAX:
+        return
+    header = block.header
+    report(
+        state,
+        InvalidProposal(
+            culprit=header.proposer,
+            epoch=header.epoch,
+            view=header.view,
+            block=encoding,
+            signature=signature,
+            parent_header=parent_header,
+        ),
+    )
+
+
+def report(state: EpochState, evidence: Evidence) -> None:
+    """Report a proven fault once, and tell the other validators (R18)."""
+    if _remember(state, evidence):
+        state.out.append(Report(evidence))
+        state.send(state.routes.others, EvidenceFound(evidence=evidence))
+
+
+def on_evidence_found(state: EpochState, peer: PeerId, message: EvidenceFound) -> None:
+    """
+    Take over a fault that a peer can prove, if it is of this epoch and new.
+
+    Raises:
+        BadEvidence: It proves nothing.
+    """
+    evidence = message.evidence
+    if evidence.epoch != state.epoch:
+        return
+    fault = evidence_fault(evidence, state.facts)
+    if fault is not None:
+        raise BadEvidence(fault)
+    if _key_of(state, evidence) in state.reported or not state.checks.may_ask(peer):
+        return
+    checks: tuple[SignatureCheck, ...] = evidence_checks(evidence, state.validators, state.facts.chain_id)
+    state.checks.ask(checks, partial(_on_evidence_checked, state, peer, evidence), peer)
+
+
+def _on_evidence_checked(
+    state: EpochState, peer: PeerId, evidence: Evidence, results: tuple[bool, ...]
+) -> None:
+    if not all(results):
+        state.penalize(peer, BadEvidence)
+    elif _remember(state, evidence):
+        state.out.append(Report(evidence))
+
+
+def _remember(state: EpochState, evidence: Evidence) -> bool:
+    key = _key_of(state, evidence)
+    if key in state.reported or len(state.reported) >= REPORTS_MAX:
+        return False
+    state.reported[key] = None
+    return True
+
+
+def _key_of(state: EpochState, evidence: Evidence) -> tuple[int, View, int]:
+    kind = (
+        VOTES_FAULT
+        if isinstance(evidence, ConflictingVotes)
+        else PROPOSALS_FAULT
+        if isinstance(evidence, ConflictingProposals)
+        else INVALID_FAULT
+    )
+    return state.validators.index_by_id[evidence.culprit], evidence.view, kind

@@ -1,0 +1,98 @@
+"""R15: what the log must say for this node to go on as if nothing had happened, and reading it back."""
+
+from noded.consensus.state import EpochState
+from noded.types.ids import Epoch
+from noded.types.records import (
+    BlockRecord,
+    CertificateRecord,
+    EpochRecord,
+    ProposalRecord,
+    Record,
+    VoteRecord,
+)
+from noded.types.vote import VoteKind
+
+
+def epoch_of_record(record: Record) -> Epoch | None:
+    """The epoch that a record belongs to; None where it belongs to none."""
+    if isinstance(record, VoteRecord):
+        return record.vote.epoch
+    if isinstance(record, ProposalRecord):
+        return record.proposal.block.header.epoch
+    if isinstance(record, BlockRecord):
+        return record.block.header.epoch
+    if isinstance(record, CertificateRecord):
+        return record.certificate.epoch
+    if isinstance(record, EpochRecord):
+        return record.entry.table.epoch
+    return None
+
+
+def load(state: EpochState, records: list[Record]) -> None:
+    """Take over the records of this state's epoch as facts; all were verified before they were written."""
+    for record in records:
+        if epoch_of_record(record) != state.epoch:
+            continue
+        if isinstance(record, VoteRecord):
+            _load_vote(state, record)
+        elif isinstance(record, ProposalRecord):
+            state.ballots.proposals[record.proposal.block.header.view] = record.proposal
+            state.tree.insert(record.proposal.block).is_stored = True
+        elif isinstance(record, BlockRecord):
+            state.tree.insert(record.block).is_stored = True
+        elif isinstance(record, CertificateRecord):
+            certificate = record.certificate
+            state.certificates.stored[certificate.kind, certificate.view] = None
+            state.certificates.add(certificate)
+        elif isinstance(record, EpochRecord):
+            state.entry = record.entry
+    state.is_dirty = True
+
+
+def _load_vote(state: EpochState, record: VoteRecord) -> None:
+    vote = record.vote
+    assert vote.voter == state.me, "a log of another validator"
+    state.ballots.add(vote)
+    if state.index >= 0:
+        votes = state.view_votes(vote.view)
+        votes.first[vote.kind][state.index] = vote
+        tally = votes.tally(vote.kind, vote.view, vote.block_hash)
+        if state.index not in tally.votes:
+            tally.add(state.index, vote, state.validators.powers[state.index])
+            tally.verified |= 1 << state.index
+    if vote.kind is VoteKind.FINALIZE and vote.view > state.f_cast:
+        state.f_cast = vote.view
+
+
+def live_records(state: EpochState) -> list[Record]:
+    """
+    All that a restart needs of what was persisted so far; the log may be rewritten to it.
+
+    Only once every Commit so far is durable: blocks that are final are not repeated, but for the last ones.
+    """
+    records: list[Record] = []
+    if state.entry is not None:
+        records.append(EpochRecord(entry=state.entry))
+    own = {proposal.block.hash for proposal in state.ballots.proposals.values()}
+    entries = sorted(
+        (entry for entry in state.tree.entries.values() if entry.is_stored and entry.hash not in own),
+        key=lambda entry: entry.view,
+    )
+    records += [BlockRecord(block=entry.block) for entry in entries]
+    records += [
+        ProposalRecord(proposal=state.ballots.proposals[view]) for view in sorted(state.ballots.proposals)
+    ]
+    certificates = state.certificates
+    stored = [
+        certificate
+        for store in (certificates.notarized, certificates.nullified)
+        for certificate in store.values()
+        if (certificate.kind, certificate.view) in certificates.stored
+    ]
+    if certificates.finalized is not None:
+        stored.append(certificates.finalized)
+    records += [CertificateRecord(certificate=certificate) for certificate in stored]
+    ballots = state.ballots
+    for votes in (ballots.notarized, ballots.nullified, ballots.finalized):
+        records += [VoteRecord(vote=votes[view]) for view in sorted(votes)]
+    return records
