@@ -2,7 +2,7 @@
 
 from noded.crypto.sparse_merkle import Leaf, UpperTree
 from noded.ledger.commit import CommittedBlock
-from noded.storage.store import BUCKETS, HASH_BYTES, Reader
+from noded.storage.store import Reader
 
 
 class StoreBase:
@@ -11,10 +11,7 @@ class StoreBase:
     def __init__(self, reader: Reader) -> None:
         """Read the roots of all buckets, once."""
         self._reader = reader
-        roots = bytearray(BUCKETS * HASH_BYTES)
-        for bucket, root in reader.bucket_roots():
-            roots[bucket * HASH_BYTES : (bucket + 1) * HASH_BYTES] = root
-        self.upper = UpperTree.from_bucket_roots(bytes(roots))
+        self.upper = UpperTree.from_bucket_roots(reader.bucket_roots())
 
     def get(self, path: bytes) -> bytes | None:
         """The value of the key with this path."""

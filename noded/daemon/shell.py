@@ -47,7 +47,8 @@ from noded.node.inputs import (
 )
 from noded.node.node import Node
 from noded.storage.store import Reader
-from noded.storage.wal import Wal, WalRecord
+from noded.storage.wal import Wal
+from noded.storage.wal_format import WalRecord
 from noded.types.checks import SignatureCheck
 from noded.types.ids import PeerId, TimestampMs
 from noded.types.messages import (

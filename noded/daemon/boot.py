@@ -1,0 +1,233 @@
+"""Opening a home: lock, keys, store, log, ledger and node; in this order, and nothing is sent before all fit together."""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from noded.codec.schema import decode_value
+from noded.config.model import NodeConfig
+from noded.daemon.base import StoreBase
+from noded.daemon.serving import STORED_BYTES_MAX, read_block
+from noded.daemon.writing import commit_batch
+from noded.errors import ConfigError
+from noded.keys.keystore import Keystore, open_keystore
+from noded.keys.passphrase import passphrase_from_credential, passphrase_from_descriptor, passphrase_from_file
+from noded.keys.signer import START, WatermarkSigner
+from noded.ledger.genesis import found
+from noded.ledger.ledger import Ledger
+from noded.node.effects import Effect
+from noded.node.node import Node
+from noded.node.starting import Durable, start_node
+from noded.storage.lock import HomeLock
+from noded.storage.sqlite import SqliteStore
+from noded.storage.wal import Wal
+from noded.types.batch import decode_batch
+from noded.types.block import Block, BlockKind, FinalityProof
+from noded.types.genesis import GENESIS_BYTES_MAX, Genesis
+from noded.types.ids import BatchHash, ChainId, InstitutionId, TimestampMs
+from noded.types.records import RECORDS, ProposalRecord, Record, VoteRecord
+
+CONSENSUS_KEY = "consensus"
+NETWORK_KEY = "network"
+ACCOUNT_KEY = "account"
+ENCRYPTION_KEY = "encryption"
+"""Names of a node's keys in its keystore."""
+
+RECORD_BYTES_MAX = 2 * 1024 * 1024
+"""One record of the log; a batch is the largest."""
+
+STORE_NAME = "ledger.sqlite"
+WAL_NAME = "wal"
+
+
+class WrongHome(ConfigError):
+    """The home's parts do not belong together; the message says which and what to do."""
+
+
+@dataclass(slots=True)
+class Opened:
+    """Everything of a home that a running node uses."""
+
+    me: InstitutionId
+    genesis: Genesis
+    chain_id: ChainId
+    keystore: Keystore
+    signer: WatermarkSigner
+    store: SqliteStore
+    wal: Wal
+    base: StoreBase
+    ledger: Ledger
+    node: Node
+    first_effects: list[Effect]
+
+
+def clock_ms() -> int:
+    """Milliseconds since 1970, as the machine's clock says."""
+    return time.time_ns() // 1_000_000
+
+
+def read_genesis(path: Path) -> Genesis:
+    """
+    The founding document in a file.
+
+    Raises:
+        WrongHome: The file is missing, or is no genesis document.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WrongHome(f"{path}: {error.strerror}; copy the consortium's genesis file there") from error
+    try:
+        return decode_value(Genesis, data, max_bytes=GENESIS_BYTES_MAX)
+    except Exception as error:
+        raise WrongHome(f"{path}: {error}; copy the consortium's genesis file there again") from error
+
+
+def open_keys(config: NodeConfig) -> Keystore:
+    """
+    The keystore of a home.
+
+    Raises:
+        KeystoreError: See `open_keystore`.
+    """
+    source, _, rest = config.node.passphrase.partition(":")
+    if source == "none":
+        passphrase = None
+    elif source == "file":
+        passphrase = passphrase_from_file(config.path(rest))
+    elif source == "fd":
+        passphrase = passphrase_from_descriptor(int(rest))
+    else:
+        passphrase = passphrase_from_credential(os.environ)
+    return open_keystore(config.path(config.node.keys), passphrase)
+
+
+def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int] = clock_ms) -> Opened:
+    """
+    Open a home and put its node together; what must be closed is put on the stack.
+
+    Raises:
+        ConfigError: The home's parts do not belong together.
+        StorageError: The disk failed, or is in use by another process.
+    """
+    stack.enter_context(HomeLock(config.home))
+    genesis = read_genesis(config.path(config.node.genesis))
+    chain_id = genesis.chain_id
+    keystore = open_keys(config)
+    key = keystore.info(CONSENSUS_KEY)
+    signer = WatermarkSigner(
+        keystore.secret(CONSENSUS_KEY), chain_id, watermark=key.watermarks.get(chain_id, START)
+    )
+    store = SqliteStore(config.home / STORE_NAME)
+    stack.callback(store.close)
+    if store.tip() is None:
+        store.commit(commit_batch([found(genesis)]))
+    base = StoreBase(store)
+    ledger = Ledger(genesis, base)
+    wal = Wal(config.home / WAL_NAME, chain_id)
+    stack.callback(wal.close)
+    records = _read_log(wal, signer)
+    me = _identify(config, genesis, keystore)
+    tip = _tip(store)
+    is_log_lost = wal.is_new and (tip.header.height > 0 or key.watermarks.get(chain_id) is not None)
+    parameters = genesis.parameters
+    durable = Durable(
+        tip=tip,
+        proof=_proof(store, tip),
+        epoch_genesis=_epoch_genesis(store, tip),
+        recent_batches=_recent_batches(store, tip, parameters.batch_expiry_ms),
+        records=records,
+        is_log_lost=is_log_lost,
+    )
+    node, effects = start_node(
+        me=me,
+        signer=signer,
+        ledger=ledger,
+        parameters=parameters,
+        durable=durable,
+        now_ms=TimestampMs(now_ms()),
+    )
+    return Opened(me, genesis, chain_id, keystore, signer, store, wal, base, ledger, node, effects)
+
+
+def _read_log(wal: Wal, signer: WatermarkSigner) -> list[Record]:
+    """All records of the log; the signer remembers what it signed."""
+    records: list[Record] = []
+    for entry in wal.replay():
+        record = RECORDS.decode(entry.payload, max_bytes=RECORD_BYTES_MAX)
+        records.append(record)
+        if isinstance(record, VoteRecord):
+            signer.restore_vote(record.vote)
+        elif isinstance(record, ProposalRecord):
+            block = record.proposal.block
+            signer.restore_proposal(
+                block.header.epoch, block.header.view, block.hash, record.proposal.signature
+            )
+    return records
+
+
+def _identify(config: NodeConfig, genesis: Genesis, keystore: Keystore) -> InstitutionId:
+    if config.node.institution:
+        return InstitutionId(bytes.fromhex(config.node.institution))
+    own = keystore.info(CONSENSUS_KEY).public_key
+    for institution in genesis.institutions:
+        if institution.consensus_key == own:
+            return institution.id
+    raise WrongHome(
+        f"the consensus key {own.hex()} in {keystore.folder} is of no founding institution; set node.institution to the"
+        " id under which this institution was admitted"
+    )
+
+
+def _tip(store: SqliteStore) -> Block:
+    place = store.tip()
+    assert place is not None
+    block = read_block(store, place.height)
+    assert block is not None, "the tip's body is never pruned"
+    return block
+
+
+def _proof(store: SqliteStore, block: Block) -> FinalityProof | None:
+    stored = store.block(block.header.height)
+    if stored is None or stored.certificate is None:
+        return None
+    return decode_value(FinalityProof, stored.certificate, max_bytes=STORED_BYTES_MAX)
+
+
+def _epoch_genesis(store: SqliteStore, tip: Block) -> Block:
+    """The block on which the epoch of the tip's children began."""
+    if tip.header.kind is BlockKind.TERMINAL:
+        return tip
+    low, high = 0, int(tip.header.height)
+    while high - low > 1:
+        middle = (low + high) // 2
+        block = read_block(store, middle)
+        assert block is not None, "bodies of the current epoch are never pruned"
+        if block.header.epoch == tip.header.epoch and middle > 0:
+            high = middle
+        else:
+            low = middle
+    start = read_block(store, low)
+    assert start is not None
+    assert start.header.kind is BlockKind.TERMINAL
+    return start
+
+
+def _recent_batches(store: SqliteStore, tip: Block, expiry_ms: int) -> list[tuple[BatchHash, TimestampMs]]:
+    """What blocks named that are not older than a batch may be."""
+    found_batches: list[tuple[BatchHash, TimestampMs]] = []
+    height = int(tip.header.height)
+    while height > 0:
+        block = read_block(store, height)
+        if block is None or block.header.time_ms < tip.header.time_ms - expiry_ms:
+            break
+        for name in block.body.payload:
+            stored = store.batch(name)
+            if stored is not None:
+                found_batches.append((name, decode_batch(stored.data).batch.time_ms))
+        height -= 1
+    found_batches.reverse()
+    return found_batches

@@ -1,0 +1,78 @@
+"""The daemon: opens a home, then runs network, shell and API in one nursery until told to stop."""
+
+import signal
+from contextlib import ExitStack
+from functools import partial
+
+import structlog
+import trio
+
+from noded.api.serving import serve_api
+from noded.config.model import NodeConfig
+from noded.daemon.backend import NodeBackend
+from noded.daemon.boot import NETWORK_KEY, Opened, clock_ms, open_home
+from noded.daemon.handler import PeerHandler
+from noded.daemon.membership import known_peers
+from noded.daemon.notify import notify
+from noded.daemon.shell import Shell
+from noded.daemon.writing import Writer
+from noded.network.addresses import format_address, parse_address
+from noded.network.swarm import Libp2pNetwork
+
+log = structlog.get_logger("noded")
+
+
+def run_daemon(config: NodeConfig) -> None:
+    """
+    Run a node until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: The home's parts do not belong together.
+        StorageError: The disk failed, or another process uses the home.
+    """
+    assert __debug__, "run without -O: the node's own checks are asserts"
+    with ExitStack() as stack:
+        opened = open_home(config, stack)
+        trio.run(partial(_run, config, opened))
+
+
+async def _run(config: NodeConfig, opened: Opened) -> None:
+    handler = PeerHandler()
+    network = Libp2pNetwork(
+        me=opened.me,
+        seed=opened.keystore.secret(NETWORK_KEY),
+        chain_id=opened.chain_id,
+        listen=parse_address(config.network.listen),
+        handler=handler,
+        members=known_peers(opened.ledger.latest(), config),
+    )
+    shell = Shell(
+        node=opened.node,
+        base=opened.base,
+        reader=opened.store,
+        wal=opened.wal,
+        network=network,
+        writer_of=partial(Writer, opened.store),
+        clock_ms=clock_ms,
+        members_changed=lambda: network.set_members(known_peers(opened.ledger.latest(), config)),
+    )
+    backend = NodeBackend(config=config, opened=opened, shell=shell, network=network)
+    handler.shell = shell
+    handler.requests = backend
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+        host, port = await nursery.start(network.run)
+        await nursery.start(partial(serve_api, backend, config))
+        nursery.start_soon(shell.run, opened.first_effects)
+        header = opened.node.chain.tip.header
+        log.info("ready", listen=format_address(host, port), height=header.height, epoch=header.epoch)
+        notify(READY="1", STATUS=f"height {header.height}")
+    notify(STOPPING="1")
+
+
+async def _stop_on_signal(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            log.info("stopping", signal=signal.Signals(number).name)
+            notify(STOPPING="1")
+            scope.cancel()
