@@ -104,6 +104,6 @@ class WindowExceeded(PeerFault):
 
 
 class FrameFlood(PeerFault):
-    """The peer sends more than N8 allows, and went on when slowed down."""
+    """The peer sends more than N8 allows, and is slowed down; scored by how much."""
 
-    points = 1.0
+    points = 0.0

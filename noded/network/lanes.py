@@ -14,7 +14,7 @@ from noded.network.limits import (
 )
 from noded.network.members import LaneCounters
 from noded.network.queues import SendQueue
-from noded.network.upgrade import OutStream
+from noded.network.upgrade import InStream, OutStream
 
 
 class LaneState:
@@ -33,7 +33,10 @@ class LaneState:
         self.cutter = FrameCutter(lane)
         self.counters = counters
         self.out: OutStream | None = None
-        self.opened = False
-        """Whether the peer has opened its stream."""
+        """The stream this node has opened."""
+        self.inbound: InStream | None = None
+        """The stream the peer has opened."""
         self.said = trio.Event()
+        """Our hello is sent."""
         self.heard = trio.Event()
+        """The peer's hello has come, and is right."""

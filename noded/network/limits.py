@@ -53,8 +53,14 @@ HEARTBEAT_INTERVAL_S = 1.0
 PING_BYTES = 8
 """Body of a heartbeat: a number that its answer repeats."""
 
-FLOOD_NOTE_INTERVAL_S = 0.1
-"""Between two penalties for flooding; at 1 point each a flood that goes on ends in a ban within 15 s."""
+FLOOD_POINTS_PER_S = 10.0
+"""Points for each second that a peer's messages had to be held back; a flood that goes on bans within 15 s."""
+
+FLOOD_S_MIN = 0.1
+"""Shortest time held back that is noted; shorter ones add up."""
+
+HELLO_COURTESY_S = 1.0
+"""How long a peer whose hello is wrong is given to take ours, so that it too can name what is wrong."""
 
 SILENCE_S_MAX = 4.0
 """Without a byte from the peer: three pings missed, and a second for a busy loop."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -12,10 +12,8 @@ from noded.errors import InvalidMessage, NodedError
 from noded.network.faults import (
     ConnectionLost,
     ConsensusQueueFull,
-    FrameFlood,
     HandshakeTimedOut,
     LinkEnded,
-    PeerFault,
     PeerSilent,
     PeerStalled,
     UnexpectedFrame,
@@ -25,7 +23,8 @@ from noded.network.frames import KINDS, LANE_PROTOCOLS, Hello, Kind, encode_fram
 from noded.network.interface import Handler, InstitutionId, Lane, RequestRefused
 from noded.network.lanes import LaneState
 from noded.network.limits import (
-    FLOOD_NOTE_INTERVAL_S,
+    FLOOD_S_MIN,
+    HELLO_COURTESY_S,
     HELLO_TIMEOUT_S,
     PING_BYTES,
     SILENCE_S_MAX,
@@ -52,8 +51,8 @@ class Terms:
     rates: Rates
     crash: Callable[[Exception], None]
     """Told of a bug of ours in the handler; ends the network."""
-    on_flood: Callable[[InstitutionId, PeerFault], None]
-    """Told, at most every FLOOD_NOTE_INTERVAL_S for a peer, that it had to be slowed down."""
+    on_flood: Callable[[InstitutionId, float], None]
+    """Told for how many seconds a peer that floods was held back."""
 
     async def handled(self, call: Awaitable[_T]) -> _T:
         """Await a call of the handler; what it may not raise is a bug of ours, not a fault of the peer (N7)."""
@@ -73,7 +72,8 @@ class _Pulse:
     nonce: int = 0
     sent_s: float = 0.0
     rtt_s: float | None = None
-    noted_flood_s: float = field(default=-1e9)
+    held_s: float = 0.0
+    """Time for which the peer's messages were held back and that is not yet noted."""
 
 
 class Link:
@@ -107,7 +107,7 @@ class Link:
         self.pulse = _Pulse()
         self._wire = wire
         self._muxer = muxer
-        self._terms = terms
+        self.terms = terms
         self._lanes = tuple(LaneState(lane, terms.rates, counters[lane]) for lane in Lane)
         self._tether = Tether()
         self._asking = Asking(self._lanes[Lane.BULK].queue)
@@ -177,7 +177,9 @@ class Link:
             self.end(ConsensusQueueFull("no room for a ping"))
         if not judge:
             return
-        if now_s - self._wire.heard_s > SILENCE_S_MAX:
+        # A peer whose consensus lane we do not read may be unable to send a ping.
+        reading = self._lanes[Lane.CONSENSUS].inbound
+        if now_s - self._wire.heard_s > SILENCE_S_MAX and reading is not None and not reading.unread_bytes:
             self.end(PeerSilent(f"for {now_s - self._wire.heard_s:.1f} s"))
         stalls = [
             self._wire.writing_since_s,
@@ -255,16 +257,16 @@ class Link:
             await stream.reset()
             return
         lane = Lane(LANE_PROTOCOLS.index(protocol))
-        if self._lanes[lane].opened:
+        if self._lanes[lane].inbound is not None:
             raise UnexpectedStream(f"a second {protocol}")
-        self._lanes[lane].opened = True
+        self._lanes[lane].inbound = inbound
         await self._read_lane(lane, inbound, nursery)
 
     async def _write_lane(self, lane: Lane) -> None:
         await self._muxer.event_started.wait()
         state = self._lanes[lane]
         out = state.out = await self._muxer.open_lane(LANE_PROTOCOLS[lane])
-        hello = Hello(chain_id=self._terms.chain_id, speaker=self._terms.me, listener=self.peer)
+        hello = Hello(chain_id=self.terms.chain_id, speaker=self.terms.me, listener=self.peer)
         await out.write(hello.encode(lane))
         state.said.set()
         while True:
@@ -283,7 +285,7 @@ class Link:
             for kind, body in frames:
                 if kind == Kind.MESSAGE:
                     state.counters.messages_in += 1
-                    await self._terms.handled(self._terms.handler.on_message(self.peer, lane, body))
+                    await self.terms.handled(self.terms.handler.on_message(self.peer, lane, body))
                 elif kind not in KINDS[lane]:
                     raise UnexpectedFrame(f"kind {kind} on lane {lane.name}")
                 elif kind == Kind.REQUEST:
@@ -301,16 +303,15 @@ class Link:
             wait_s = max(state.bytes.take(len(data), now_s), state.messages.take(len(frames), now_s))
             if wait_s > 0:
                 if lane is Lane.CONSENSUS:
-                    self._note_flood(FrameFlood("consensus messages"))
+                    self._note_flood(wait_s)
                 await trio.sleep(wait_s)
 
     async def _hear(self, lane: Lane, kind: int, body: bytes) -> None:
         """Check the peer's hello, but let it have ours first, so that both sides can name what is wrong (N2)."""
-        for state in self._lanes:
-            await state.said.wait()
-        Hello(chain_id=self._terms.chain_id, speaker=self.peer, listener=self._terms.me).check(
-            lane, kind, body
-        )
+        with trio.move_on_after(HELLO_COURTESY_S):
+            for state in self._lanes:
+                await state.said.wait()
+        Hello(chain_id=self.terms.chain_id, speaker=self.peer, listener=self.terms.me).check(lane, kind, body)
         self._lanes[lane].heard.set()
 
     def _on_pulse(self, kind: int, body: bytes) -> None:
@@ -323,11 +324,11 @@ class Link:
             rtt_s = trio.current_time() - self.pulse.sent_s
             self.pulse.rtt_s = rtt_s if self.pulse.rtt_s is None else 0.8 * self.pulse.rtt_s + 0.2 * rtt_s
 
-    def _note_flood(self, fault: PeerFault) -> None:
-        now_s = trio.current_time()
-        if now_s - self.pulse.noted_flood_s >= FLOOD_NOTE_INTERVAL_S:
-            self.pulse.noted_flood_s = now_s
-            self._terms.on_flood(self.peer, fault)
+    def _note_flood(self, held_s: float) -> None:
+        self.pulse.held_s += held_s
+        if self.pulse.held_s >= FLOOD_S_MIN:
+            noted_s, self.pulse.held_s = self.pulse.held_s, 0.0
+            self.terms.on_flood(self.peer, noted_s)
 
     async def _on_request(self, kind: int, payload: bytes) -> bytes:
-        return await self._terms.handled(self._terms.handler.on_request(self.peer, kind, payload))
+        return await self.terms.handled(self.terms.handler.on_request(self.peer, kind, payload))

@@ -5,19 +5,18 @@ from collections import Counter
 import trio
 
 from noded.errors import InvalidMessage, NodedError
-from noded.network.faults import ConnectionLost, DuplicateConnection, PeerBanned, PeerFault
+from noded.network.faults import ConnectionLost, DuplicateConnection, FrameFlood, PeerBanned, PeerFault
 from noded.network.interface import InstitutionId
-from noded.network.limits import REASON_CHARACTERS_MAX
-from noded.network.link import Link, Terms
+from noded.network.limits import FLOOD_POINTS_PER_S, REASON_CHARACTERS_MAX
+from noded.network.link import Link
 from noded.network.members import Members
 
 
 class Links:
     """The connections of a node; at most one with each member is up, and one more is coming up."""
 
-    def __init__(self, members: Members, terms: Terms) -> None:
+    def __init__(self, members: Members) -> None:
         self._members = members
-        self._terms = terms
         self._opening: dict[InstitutionId, Link] = {}
         self.up: dict[InstitutionId, Link] = {}
         """Links that work; messages go only over these."""
@@ -40,6 +39,11 @@ class Links:
             if isinstance(reason, InvalidMessage):
                 points = reason.points if isinstance(reason, PeerFault) else PeerFault.points
                 self.penalize(peer, name, points)
+
+    def note_flood(self, peer: InstitutionId, held_s: float) -> None:
+        """Score a peer that had to be slowed down for so many seconds (N8)."""
+        self.refusals[FrameFlood.__name__] += 1
+        self.penalize(peer, FrameFlood.__name__, FLOOD_POINTS_PER_S * held_s)
 
     def penalize(self, peer: InstitutionId, reason: str, points: float) -> None:
         """Add points, and cut the peer off if that bans it (N9)."""
@@ -66,7 +70,8 @@ class Links:
         assert link.reason is not None
         self.note(link.peer, link.reason)
         if link.announced:
-            await self._terms.handled(self._terms.handler.on_peer_down(link.peer, type(link.reason).__name__))
+            name = type(link.reason).__name__
+            await link.terms.handled(link.terms.handler.on_peer_down(link.peer, name))
         link.gone.set()
 
     async def _bring_up(self, link: Link) -> None:
@@ -79,9 +84,10 @@ class Links:
         self.up[link.peer] = link
         if self._opening.get(link.peer) is link:
             del self._opening[link.peer]
-        await self._terms.handled(self._terms.handler.on_peer_up(link.peer))
+        await link.terms.handled(link.terms.handler.on_peer_up(link.peer))
         link.announced = True
 
-    def _is_right(self, link: Link) -> bool:
+    @staticmethod
+    def _is_right(link: Link) -> bool:
         """Whether the lower id has dialled it (N3)."""
-        return link.dialled == (self._terms.me < link.peer)
+        return link.dialled == (link.terms.me < link.peer)

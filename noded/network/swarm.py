@@ -16,7 +16,6 @@ from noded.network.faults import (
     LinkEnded,
     MemberRemoved,
     MemoryPressure,
-    PeerFault,
     TooManyHandshakes,
 )
 from noded.network.frames import CHAIN_ID_BYTES, Kind, encode_frame
@@ -81,10 +80,15 @@ class Libp2pNetwork:
         self._listen = listen
         self._upgrader = Upgrader(seed, rates)
         self._members = Members(me)
+        self._links = Links(self._members)
         self._terms = Terms(
-            me=me, chain_id=chain_id, handler=handler, rates=rates, crash=self._crash, on_flood=self._on_flood
+            me=me,
+            chain_id=chain_id,
+            handler=handler,
+            rates=rates,
+            crash=self._crash,
+            on_flood=self._links.note_flood,
         )
-        self._links = Links(self._members, self._terms)
         self._door = Door()
         self._dials = trio.Semaphore(DIALS_AT_ONCE)
         self._nursery: trio.Nursery | None = None
@@ -286,6 +290,3 @@ class Libp2pNetwork:
         self._bug = self._bug or bug
         assert self._nursery is not None
         self._nursery.cancel_scope.cancel()
-
-    def _on_flood(self, peer: InstitutionId, fault: PeerFault) -> None:
-        self._links.note(peer, fault)

@@ -110,6 +110,11 @@ class InStream:
         self._pending_bytes = WINDOW_BYTES - _YAMUX_INITIAL_WINDOW_BYTES
         stream._auto_tune_and_send_window_update = self._grant
 
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes that have come and that `read` has not returned."""
+        return len(self._stream.conn.stream_buffers.get(self._stream.stream_id, b""))
+
     async def _grant(self, *, bytes_read: int = 0) -> None:
         """Open the window again when a quarter of it has been read."""
         self._pending_bytes += bytes_read

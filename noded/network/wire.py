@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from noded.network.faults import FrameFlood, PeerFault, WindowExceeded
+from noded.network.faults import PeerFault, WindowExceeded
 from noded.network.libp2p import ConnectionClosedError
 from noded.network.limits import (
     HANDSHAKE_BYTES_MAX,
@@ -116,8 +116,8 @@ class SecuredWire:
         self._bucket = TokenBucket(rate=2 * rates.frames, burst=2 * rates.frames * rates.burst_s)
         self.unread_bytes: Callable[[], int] = int
         """Set by the muxer: bytes that lie in its streams."""
-        self.on_flood: Callable[[PeerFault], None] = lambda fault: None
-        """Set by the link: told each time that the peer is slowed down."""
+        self.on_flood: Callable[[float], None] = lambda held_s: None
+        """Set by the link: told each time for how long the peer is held back."""
         self.fault: PeerFault | None = None
         """Why reading ended, if by the peer's fault; Yamux does not pass exceptions on."""
 
@@ -134,7 +134,7 @@ class SecuredWire:
             raise self.fault
         wait_s = self._bucket.take(1, trio.current_time())
         if wait_s > 0:
-            self.on_flood(FrameFlood("frames of the multiplexer"))
+            self.on_flood(wait_s)
             await trio.sleep(wait_s)
         while len(self._buffer) < n:
             self._buffer += await self._records.read_msg()

@@ -84,6 +84,8 @@ class TestNode:
     network: Libp2pNetwork
     handler: Recorder
     scope: trio.CancelScope
+    ended: trio.Event
+    """Set when `run` has returned."""
 
     def peer(self, other: "TestNode | int") -> PeerStatistics:
         """What this node knows of another."""
@@ -113,14 +115,15 @@ async def start_node(
         members=members,
         rates=rates,
     )
-    scope = trio.CancelScope()
+    scope, ended = trio.CancelScope(), trio.Event()
 
     async def run(task_status: trio.TaskStatus[tuple[str, int]]) -> None:
         with scope:
             await network.run(task_status=task_status)
+        ended.set()
 
     host, port = await nursery.start(run)
-    return TestNode(peer_info(number, f"{host}:{port}"), network, handler, scope)
+    return TestNode(peer_info(number, f"{host}:{port}"), network, handler, scope, ended)
 
 
 @asynccontextmanager
