@@ -1,0 +1,1 @@
+"""What an operator does with a node's home: founding, and later keeping and mending it."""
