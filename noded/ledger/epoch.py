@@ -1,48 +1,164 @@
-"""From one epoch's conduct to the next epoch's table (L120–L149)."""
+"""From one epoch's conduct to the next epoch's table (L123–L135, L140–L142)."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from noded.codec.schema import encode_value
 from noded.crypto.hashing import tagged_hash
+from noded.ledger.conduct import (
+    HISTORY_EPOCHS,
+    Attested,
+    Conduct,
+    conduct_key,
+    earn_credits,
+    get_conduct,
+)
+from noded.ledger.conduct import S as ONE
 from noded.ledger.context import BlockContext
-from noded.ledger.head import Head, table_key
+from noded.ledger.events import Event
+from noded.ledger.head import (
+    CHAIN_KEY,
+    HEAD_KEY,
+    NEXT_PARAMETERS_KEY,
+    BlockAt,
+    Chain,
+    Head,
+    NextParameters,
+    block_key,
+    table_key,
+)
+from noded.ledger.members import Member, MemberStatus, get_member, get_members
+from noded.ledger.modules.membership import Ready, ready_key
+from noded.ledger.participation import empty_counters, read_counters
+from noded.ledger.reputation import (
+    DEBT_GRAVE_FAULT,
+    DEBT_INVALID_PROPOSAL,
+    FOUNDING_REPUTATION,
+    NEWCOMERS_FRACTION,
+    POWER_FLOOR,
+    VOTERS_MIN,
+    Facts,
+    cap_powers,
+    compute_debt,
+    compute_reputation,
+    compute_rho,
+    compute_score,
+    compute_share,
+    compute_target,
+    effective_reputation,
+    limit_moves,
+    newcomer_reputation,
+)
 from noded.ledger.state import Overlay
-from noded.types.block import Block, BlockKind
-from noded.types.genesis import Genesis
-from noded.types.ids import BlockHash, Epoch, Height
+from noded.types.genesis import Genesis, NetworkParameters
+from noded.types.ids import Epoch, Height, InstitutionId, VotingPower
 from noded.types.validator_set import Validator, ValidatorTable
 
 SEED_DOMAIN = "noded/seed/1"
 
+JAIL_EPOCHS = 8
+"""Epochs before a vote may end the jail, for each equivocation."""
 
-def empty_counters(validators: int) -> bytes:
-    """Counters of so many validators, all zero."""
-    return bytes(4 * validators)
+PROPOSAL_CREDITS = 1
+"""Service credits for a final proposal."""
+
+REPORTS = b"epochs/"
+"""Listing of reports by member, then epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochReport:
+    """The arithmetic of one member in one epoch; what `noded reputation explain` prints."""
+
+    epoch: Epoch
+    """The one that closed."""
+    points: int
+    opportunities: int
+    proposed: int
+    failed: int
+    accepted: int
+    lost: int
+    incurred: int
+    participation: int
+    leading: int
+    attesting: int
+    score: int
+    reputation: int
+    """After the epoch, like all that follows."""
+    debt: int
+    effective: int
+    rho_milli: int
+    target: int
+    raw_power: int
+    power: int
+    """0 for a member that is not in the next table."""
+    share: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextEpoch:
+    """What closing an epoch decides."""
+
+    table: ValidatorTable
+    parameters: NetworkParameters
+    conducts: tuple[tuple[InstitutionId, Conduct], ...]
+    """Those that change."""
+    proposed: tuple[tuple[InstitutionId, int], ...]
+    """Final proposals of those who had any."""
+    reports: tuple[tuple[InstitutionId, EpochReport], ...]
+    alarms: tuple[str, ...]
+    """What the members should look into."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Row:
+    """A member on its way into the next table."""
+
+    member: Member
+    conduct: Conduct
+    old: Validator | None
+    facts: Facts | None
+    reputation: int
+    debt: int
+    jailed: bool
+    shareless: bool = False
+
+    @property
+    def id(self) -> InstitutionId:
+        return self.member.institution.id
+
+    @property
+    def effective(self) -> int:
+        return effective_reputation(self.reputation, self.debt)
 
 
 def founding_table(genesis: Genesis) -> ValidatorTable:
-    """The table of epoch 1."""
-    keys = {institution.id: institution.consensus_key for institution in genesis.institutions}
+    """The table of epoch 1: genesis powers, capped, and the founders' reputation."""
+    particulars = {institution.id: institution for institution in genesis.institutions}
+    raw = {each.id: int(each.power) for each in genesis.validators}
+    powers = cap_powers(raw, {each: particulars[each].owner for each in raw}).powers
+    scored = genesis.parameters.reputation
     return ValidatorTable(
         epoch=Epoch(1),
         seed=tagged_hash(SEED_DOMAIN, genesis.chain_id),
-        round_robin=not genesis.parameters.reputation,
+        round_robin=not scored,
         validators=tuple(
             Validator(
-                id=each.id,
-                public_key=keys[each.id],
-                power=each.power,
-                raw_power=each.power,
-                share=each.power,
-                reputation=500_000,
+                id=each,
+                public_key=particulars[each].consensus_key,
+                power=VotingPower(powers[each]),
+                raw_power=VotingPower(raw[each]),
+                share=compute_share(powers[each], FOUNDING_REPUTATION) if scored else powers[each],
+                reputation=FOUNDING_REPUTATION,
                 debt=0,
             )
-            for each in genesis.validators
+            for each in raw
         ),
     )
 
 
 def start_head(parent: Head, context: BlockContext) -> Head:
-    """The head with which a block's counting starts: its parent's, or a new epoch's."""
+    """The head with which a block's counting starts: its parent's, or a new epoch's (L140)."""
     if not parent.terminal:
         return parent
     count = len(context.validators)
@@ -60,28 +176,256 @@ def start_head(parent: Head, context: BlockContext) -> Head:
     )
 
 
-def count_block(state: Overlay, head: Head, block: Block, context: BlockContext) -> Head:
-    """The head after a block, with what its body says about the validators."""
-    header = block.header
-    return replace(
-        head,
-        height=header.height,
-        block=block.hash,
-        time_ms=header.time_ms,
-        terminal=header.kind is BlockKind.TERMINAL,
+def close_epoch(state: Overlay, table: ValidatorTable) -> NextEpoch:
+    """What the state after a terminal block's parent decides for the next epoch; changes nothing (L141)."""
+    chain = state.read(CHAIN_KEY, Chain)
+    head = state.read(HEAD_KEY, Head)
+    assert chain is not None
+    assert head is not None
+    voted = state.read(NEXT_PARAMETERS_KEY, NextParameters)
+    params = chain.parameters if voted is None else voted.parameters
+    rows = _judged(state, table, head)
+    chosen = _chosen(state, rows, table, head.epoch)
+    chosen_ids = {row.id: None for row in chosen}
+    staying = [row for row in chosen if row.old is not None and not row.jailed]
+    rho_milli = compute_rho(len(chosen), params.k_min) if len(chosen) > params.k_min else POWER_FLOOR
+    targets = {row.id: compute_target(row.effective, rho_milli) for row in chosen}
+    raw = {row.id: int(row.old.raw_power) for row in staying if row.old is not None}
+    if params.reputation:
+        raw = limit_moves(raw, targets)
+    raw = {row.id: raw.get(row.id, POWER_FLOOR) for row in chosen}
+    capped = cap_powers(raw, {row.id: row.member.institution.owner for row in chosen})
+    powers = capped.powers
+    shares = _shares(chosen, powers, params)
+    epoch = Epoch(table.epoch + 1)
+    next_table = ValidatorTable(
+        epoch=epoch,
+        seed=tagged_hash(SEED_DOMAIN, _epoch_genesis(state, head), epoch.to_bytes(8)),
+        round_robin=not params.reputation,
+        validators=tuple(
+            Validator(
+                id=row.id,
+                public_key=row.member.institution.consensus_key,
+                power=VotingPower(powers[row.id]),
+                raw_power=VotingPower(raw[row.id]),
+                share=shares[row.id],
+                reputation=row.reputation,
+                debt=row.debt,
+            )
+            for row in chosen
+        ),
+    )
+    conducts = [(row.id, _after(row, head.epoch, row.id in chosen_ids)) for row in rows]
+    return NextEpoch(
+        table=next_table,
+        parameters=params,
+        conducts=tuple(
+            (row.id, conduct)
+            for row, (_, conduct) in zip(rows, conducts, strict=True)
+            if conduct != row.conduct
+        ),
+        proposed=tuple(
+            (row.id, row.facts.proposed) for row in rows if row.facts is not None and row.facts.proposed
+        ),
+        reports=tuple(
+            (
+                row.id,
+                _report(row, row.facts, head.epoch, rho_milli, targets, raw, powers, shares),
+            )
+            for row in rows
+            if row.facts is not None
+        ),
+        alarms=_alarms(rows, table, owners_ignored=capped.owners_ignored),
     )
 
 
-def compute_next_table(state: Overlay, table: ValidatorTable, genesis_block: BlockHash) -> ValidatorTable:
-    """The table of the epoch after `table`'s, from the state after the terminal block's parent."""
-    epoch = Epoch(table.epoch + 1)
-    seed = tagged_hash(SEED_DOMAIN, genesis_block, epoch.to_bytes(8))
-    return replace(table, epoch=epoch, seed=seed)
-
-
-def enter_epoch(state: Overlay, table: ValidatorTable, context: BlockContext) -> None:
-    """Write the next epoch's table, and forget the one that evidence can no longer name."""
+def enter_epoch(state: Overlay, closed: NextEpoch, context: BlockContext) -> None:
+    """Write what closing the epoch decided, and forget the table that evidence can no longer name (L141)."""
+    table = closed.table
     state.write(table_key(table.epoch), table)
     oldest = table.epoch - context.params.evidence_epochs - 1
     if oldest >= 1:
         state.delete(table_key(Epoch(oldest)))
+    if state.has(NEXT_PARAMETERS_KEY):
+        state.write(CHAIN_KEY, Chain(chain_id=context.chain_id, parameters=closed.parameters))
+        state.delete(NEXT_PARAMETERS_KEY)
+    for member, conduct in closed.conducts:
+        state.write(conduct_key(member), conduct)
+    for member, count in closed.proposed:
+        earn_credits(state, member, PROPOSAL_CREDITS * count)
+    for member, report in closed.reports:
+        state.index_put(REPORTS + member + report.epoch.to_bytes(8), encode_value(report))
+    for alarm in closed.alarms:
+        state.emit(Event("epoch.alarm", table.epoch.to_bytes(8), (), alarm.encode()))
+    state.emit(Event("epoch.closed", context.epoch.to_bytes(8)))
+
+
+def _judged(state: Overlay, table: ValidatorTable, head: Head) -> list[_Row]:
+    """All members that are or were, in order of id, with what the epoch made of their reputation (L123–L125)."""
+    present = {validator.id: (index, validator) for index, validator in enumerate(table.validators)}
+    points, proposed, failed = map(read_counters, (head.points, head.proposed, head.failed))
+    newcomer = newcomer_reputation([validator.reputation for validator in table.validators])
+    rows = []
+    for id in get_members(state):
+        member = get_member(state, id)
+        assert member is not None
+        conduct = get_conduct(state, id)
+        entry = present.get(id)
+        if entry is None:
+            reputation = newcomer if conduct.reputation is None else conduct.reputation
+            row = _Row(
+                member=member,
+                conduct=conduct,
+                old=None,
+                facts=None,
+                reputation=reputation,
+                debt=conduct.debt,
+                jailed=conduct.jailed_until is not None,
+            )
+        else:
+            index, old = entry
+            facts = Facts(
+                points=points[index],
+                opportunities=head.opportunities,
+                proposed=proposed[index],
+                failed=failed[index],
+                accepted=len(conduct.accepted_by) + sum(each.accepted for each in conduct.history),
+                lost=conduct.lost + sum(each.lost for each in conduct.history),
+                debt=DEBT_INVALID_PROPOSAL * conduct.invalid_proposals + DEBT_GRAVE_FAULT * conduct.grave,
+            )
+            row = _Row(
+                member=member,
+                conduct=conduct,
+                old=old,
+                facts=facts,
+                reputation=compute_reputation(old.reputation, compute_score(facts).total),
+                debt=compute_debt(old.debt, facts.debt),
+                jailed=conduct.jailed_until is not None,
+            )
+        if conduct.equivocations:
+            row.reputation, row.debt, row.jailed = 0, ONE, True
+        rows.append(row)
+    return rows
+
+
+def _chosen(state: Overlay, rows: list[_Row], table: ValidatorTable, epoch: Epoch) -> list[_Row]:
+    """The rows of the next table, in order of id (L131, L134, L135)."""
+    standing = [row for row in rows if row.member.status in (MemberStatus.MEMBER, MemberStatus.SUSPENDED)]
+    staying = [row for row in standing if row.old is not None and not row.jailed]
+    waiting = [row for row in standing if row.old is None and not row.jailed and _is_ready(state, row, epoch)]
+    waiting.sort(key=lambda row: (row.member.since, row.id))
+    total = sum(validator.power for validator in table.validators)
+    newcomers = waiting[: max(1, total // NEWCOMERS_FRACTION // POWER_FLOOR)]
+    jailed = [row for row in standing if row.old is not None and row.jailed]
+    jailed.sort(key=lambda row: (row.conduct.jailed_until or 0, row.id))
+    kept = jailed[: max(0, VOTERS_MIN - len(staying) - len(newcomers))]
+    for row in kept:
+        row.shareless = True
+    chosen = staying + newcomers + kept
+    if not chosen:
+        chosen = [row for row in rows if row.old is not None]
+    return sorted(chosen, key=lambda row: row.id)
+
+
+def _is_ready(state: Overlay, row: _Row, epoch: Epoch) -> bool:
+    ready = state.read(ready_key(row.id), Ready)
+    return ready is not None and ready.epoch == epoch and ready.key == row.member.institution.consensus_key
+
+
+def _shares(
+    chosen: list[_Row], powers: Mapping[InstitutionId, int], params: NetworkParameters
+) -> dict[InstitutionId, int]:
+    shares = {
+        row.id: 0
+        if row.shareless
+        else compute_share(powers[row.id], row.effective)
+        if params.reputation
+        else powers[row.id]
+        for row in chosen
+    }
+    return shares if any(shares.values()) else dict(powers)
+
+
+def _after(row: _Row, epoch: Epoch, chosen: bool) -> Conduct:
+    """A member's conduct as the next epoch starts with it."""
+    conduct = row.conduct
+    history = tuple(each for each in conduct.history if each.epoch > epoch - HISTORY_EPOCHS + 1)
+    if conduct.accepted_by or conduct.lost:
+        attested = Attested(epoch=epoch, accepted=len(conduct.accepted_by), lost=conduct.lost)
+        history = (*history, attested)
+    until = conduct.jailed_until
+    if conduct.equivocations:
+        until = Epoch(max(until or 0, epoch + 1) + JAIL_EPOCHS * conduct.equivocations)
+    leaves = row.old is not None and not chosen
+    return replace(
+        conduct,
+        reputation=row.reputation
+        if leaves or (row.old is None and conduct.equivocations)
+        else conduct.reputation,
+        debt=row.debt if leaves or (row.old is None and conduct.equivocations) else conduct.debt,
+        jailed_until=until,
+        equivocations=0,
+        invalid_proposals=0,
+        grave=0,
+        lost=0,
+        accepted_by=(),
+        history=history,
+    )
+
+
+def _report(
+    row: _Row,
+    facts: Facts,
+    epoch: Epoch,
+    rho_milli: int,
+    targets: Mapping[InstitutionId, int],
+    raw: Mapping[InstitutionId, int],
+    powers: Mapping[InstitutionId, int],
+    shares: Mapping[InstitutionId, int],
+) -> EpochReport:
+    score = compute_score(facts)
+    return EpochReport(
+        epoch=epoch,
+        points=facts.points,
+        opportunities=facts.opportunities,
+        proposed=facts.proposed,
+        failed=facts.failed,
+        accepted=facts.accepted,
+        lost=facts.lost,
+        incurred=facts.debt,
+        participation=score.participation,
+        leading=score.leading,
+        attesting=score.attesting,
+        score=score.total,
+        reputation=row.reputation,
+        debt=row.debt,
+        effective=row.effective,
+        rho_milli=rho_milli,
+        target=targets.get(row.id, 0),
+        raw_power=raw.get(row.id, 0),
+        power=powers.get(row.id, 0),
+        share=shares.get(row.id, 0),
+    )
+
+
+def _alarms(rows: list[_Row], table: ValidatorTable, *, owners_ignored: bool) -> tuple[str, ...]:
+    """An incident of the network, or too few owners (L133)."""
+    alarms = []
+    total = sum(validator.power for validator in table.validators)
+    silent = sum(
+        row.old.power
+        for row in rows
+        if row.old is not None and row.facts is not None and 2 * compute_score(row.facts).participation < ONE
+    )
+    if 4 * silent > total:
+        alarms.append("silent-power")
+    if owners_ignored:
+        alarms.append("few-owners")
+    return tuple(alarms)
+
+
+def _epoch_genesis(state: Overlay, head: Head) -> bytes:
+    """The terminal block before the epoch: what the seed after next is drawn from, known before anyone can grind it."""
+    found = state.read(block_key(Height(head.first_height - 1)), BlockAt)
+    assert found is not None
+    return found.hash

@@ -17,13 +17,14 @@ from noded.ledger.admission import OpenBatch
 from noded.ledger.commit import IndexWrite, NamedBatch, PlacedEvent, Receipt, StateWrite, TransactionEntry
 from noded.ledger.context import BlockContext
 from noded.ledger.deadlines import sweep
-from noded.ledger.epoch import count_block, enter_epoch, start_head
+from noded.ledger.epoch import NextEpoch, enter_epoch, start_head
 from noded.ledger.head import CHAIN_KEY, HEAD_KEY, BlockAt, Chain, Head, block_key
+from noded.ledger.participation import apply_evidence, count_block
 from noded.ledger.state import Overlay, Value
-from noded.ledger.transition import process_transaction
-from noded.types.block import Block, BlockKind
+from noded.ledger.transition import DEADLINES, process_transaction
+from noded.types.block import Block
 from noded.types.ids import Height, StateRoot
-from noded.types.validator_set import ValidatorSet, ValidatorTable
+from noded.types.validator_set import ValidatorSet
 
 
 class Changes(NamedTuple):
@@ -63,12 +64,13 @@ def execute_block(
     block: Block,
     batches: Sequence[OpenBatch],
     validators: ValidatorSet,
-    next_table: ValidatorTable | None,
+    closed: NextEpoch | None,
 ) -> tuple[Head, list[Receipt], list[PlacedEvent], list[TransactionEntry]]:
     """
     Apply a block to its parent's state; the caller has checked that it may stand there.
 
-    In order: conduct (L120–L125), deadlines (L9), transactions, and with a terminal block the next epoch's table.
+    In order: votes and skipped views (L120), the next epoch's table where this one ends (L141), evidence (L124),
+    deadlines (L9), transactions (L6).
     """
     chain = state.read(CHAIN_KEY, Chain)
     parent = state.read(HEAD_KEY, Head)
@@ -83,8 +85,12 @@ def execute_block(
         params=chain.parameters,
         validators=validators,
     )
-    head = count_block(state, start_head(parent, context), block, context)
-    sweep(state, context)
+    head = count_block(start_head(parent, context), block, validators)
+    if closed is not None:
+        enter_epoch(state, closed, context)
+    apply_evidence(state, block, context)
+    state.write(HEAD_KEY, head)
+    sweep(state, context, DEADLINES)
     state.keep()
     events = [PlacedEvent(None, event) for event in state.events]
     receipts: list[Receipt] = []
@@ -99,17 +105,13 @@ def execute_block(
             if len(state.events) > emitted:
                 events += [PlacedEvent(position, event) for event in state.events[emitted:]]
             position += 1
-    if header.kind is BlockKind.TERMINAL:
-        assert next_table is not None
-        emitted = len(state.events)
-        enter_epoch(state, next_table, context)
-        events += [PlacedEvent(None, event) for event in state.events[emitted:]]
-    state.write(HEAD_KEY, head)
     state.write(block_key(header.height), BlockAt(hash=block.hash))
     if header.height == 1:
         state.write(block_key(Height(0)), BlockAt(hash=header.parent_hash))
     state.keep()
-    return head, receipts, events, entries
+    final = state.read(HEAD_KEY, Head)
+    assert final is not None
+    return final, receipts, events, entries
 
 
 def changes_of(

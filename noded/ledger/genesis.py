@@ -3,13 +3,16 @@
 from noded.crypto.sparse_merkle import UpperTree
 from noded.errors import ConfigError
 from noded.ledger.commit import CommittedBlock
-from noded.ledger.epoch import empty_counters, founding_table
+from noded.ledger.epoch import founding_table
 from noded.ledger.execution import changes_of
 from noded.ledger.head import CHAIN_KEY, HEAD_KEY, Chain, Head, table_key
 from noded.ledger.keys import add_key
 from noded.ledger.members import MEMBERS_KEY, Member, Members, MemberStatus, member_key
+from noded.ledger.modules.membership import claim_keys
+from noded.ledger.parameters import why_contradictory
+from noded.ledger.participation import empty_counters
 from noded.ledger.state import Overlay
-from noded.types.genesis import Genesis, NetworkParameters, genesis_block
+from noded.types.genesis import Genesis, genesis_block
 from noded.types.ids import ZERO_HASH, BlockHash, Epoch, Height, StateRoot
 from noded.types.roles import KeyKind
 from noded.types.validator_set import table_root
@@ -33,6 +36,7 @@ def found(genesis: Genesis) -> CommittedBlock:
     for institution in genesis.institutions:
         member = Member(institution=institution, status=MemberStatus.MEMBER, since=height)
         state.write(member_key(institution.id), member)
+        claim_keys(state, institution)
         add_key(state, institution.account_key, kind=KeyKind.INSTITUTION, owner=institution.id, height=height)
     state.write(MEMBERS_KEY, Members(ids=tuple(each.id for each in genesis.institutions)))
     table = founding_table(genesis)
@@ -97,16 +101,6 @@ def check_genesis(genesis: Genesis) -> None:
     ]
     if len(frozenset(signing)) != len(signing):
         raise InvalidGenesis("every institution needs keys of its own: account, consensus and network")
-    check_parameters(genesis.parameters, len(validators))
-
-
-def check_parameters(parameters: NetworkParameters, validators: int) -> None:
-    """
-    Check network parameters against each other and the number of validators.
-
-    Raises:
-        InvalidGenesis: They contradict each other.
-    """
-    most = max(1, (validators - 1) // 3)
-    if parameters.k_min > most:
-        raise InvalidGenesis(f"k_min must be 1…{most} with {validators} validators")
+    why = why_contradictory(genesis.parameters, len(validators))
+    if why is not None:
+        raise InvalidGenesis(why)

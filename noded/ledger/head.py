@@ -9,6 +9,7 @@ from noded.types.ids import VALIDATORS_MAX, BlockHash, ChainId, Epoch, Height, T
 
 HEAD_KEY = b"head/"
 CHAIN_KEY = b"par/"
+NEXT_PARAMETERS_KEY = b"par/next"
 
 CREDIT_VIEWS = 16
 """Views for which a late vote may still be credited (L122)."""
@@ -58,6 +59,13 @@ class Chain:
     """What identifies the chain, and the parameters in force."""
 
     chain_id: ChainId
+    parameters: NetworkParameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextParameters:
+    """Parameters that were voted for, and hold from the next epoch on (L110)."""
+
     parameters: NetworkParameters
 
 

@@ -55,3 +55,16 @@ def end_key(state: Overlay, key: PublicKey, height: Height) -> None:
     if entry is None or entry.until is not None:
         raise UnknownKey(key=key)
     state.write(key_key(key), replace(entry, until=height))
+
+
+def reopen_key(state: Overlay, key: PublicKey, height: Height) -> None:
+    """
+    Let a key that had ended sign again.
+
+    Raises:
+        UnknownKey: There is no such key, or it had not ended.
+    """
+    entry = get_key(state, key)
+    if entry is None or entry.until is None:
+        raise UnknownKey(key=key)
+    state.write(key_key(key), replace(entry, since=height, until=None))

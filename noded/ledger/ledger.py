@@ -8,7 +8,7 @@ from noded.errors import ConfigError
 from noded.ledger.admission import OpenBatch, open_batch
 from noded.ledger.base import StateBase
 from noded.ledger.commit import CommittedBlock, IndexWrite, NamedBatch
-from noded.ledger.epoch import compute_next_table
+from noded.ledger.epoch import NextEpoch, close_epoch
 from noded.ledger.errors import UnknownParent
 from noded.ledger.execution import Execution, changes_of, execute_block
 from noded.ledger.genesis import found
@@ -27,6 +27,9 @@ CACHE_MAX = 16_384
 
 OPEN_BYTES_MAX = 8 * 1024 * 1024
 """Encodings of batches whose transactions are kept decoded until a block names them; objects take about 5 times that."""
+
+CLOSINGS_MAX = 16
+"""Ends of the epoch on top of rival parents that are kept."""
 
 
 class WrongChain(ConfigError):
@@ -59,7 +62,7 @@ class Ledger:
         self._opened: dict[BatchHash, OpenBatch] = {}
         self._opened_bytes: dict[BatchHash, int] = {}
         self._sets: dict[Epoch, ValidatorSet] = {}
-        self._next_tables: dict[BlockHash, ValidatorTable] = {}
+        self._closings: dict[BlockHash, NextEpoch] = {}
         state = Overlay(self._read_base)
         chain = state.read(CHAIN_KEY, Chain)
         head = state.read(HEAD_KEY, Head)
@@ -156,15 +159,7 @@ class Ledger:
 
     def next_table(self, parent: BlockHash) -> ValidatorTable:
         """The table to which a TERMINAL block on top of this executed one commits."""
-        known = self._next_tables.get(parent)
-        if known is None:
-            known = compute_next_table(
-                self.state_after(parent), self.validators_after(parent).table, self._epoch_genesis(parent)
-            )
-            if len(self._next_tables) >= 16:
-                self._next_tables.clear()
-            self._next_tables[parent] = known
-        return known
+        return self._closed(parent).table
 
     # Executing and committing.
 
@@ -274,7 +269,7 @@ class Ledger:
             block,
             [self.open_batch(batch) for batch in batches],
             self.validators_after(parent),
-            self.next_table(parent) if terminal else None,
+            self._closed(parent) if terminal else None,
         )
         changes = changes_of(
             state,
@@ -345,12 +340,18 @@ class Ledger:
             for key in list(self._cache)[: surplus + CACHE_MAX // 4]:
                 del self._cache[key]
 
-    def _epoch_genesis(self, parent: BlockHash) -> BlockHash:
-        """The terminal block of the epoch before that of a block's children."""
-        first = self.head(parent).first_height
-        found_at = self.state_after(parent).read(block_key(Height(first - 1)), BlockAt)
-        assert found_at is not None
-        return found_at.hash
+    def _closed(self, parent: BlockHash) -> NextEpoch:
+        known = self._closings.get(parent)
+        if known is None:
+            root = self.state_root_after(parent)
+            known = self._recall("closing", root)
+            if known is None:
+                known = close_epoch(self.state_after(parent), self.validators_after(parent).table)
+                self._remember(known, "closing", root)
+            if len(self._closings) >= CLOSINGS_MAX:
+                self._closings.clear()
+            self._closings[parent] = known
+        return known
 
     def _set(self, state: Overlay, epoch: Epoch) -> ValidatorSet:
         known = self._sets.get(epoch)

@@ -27,7 +27,7 @@ ALL_PURPOSES = tuple(Purpose)
 ROLE_TABLE: dict[str, Row] = {
     "org.register": Row(ALL_ROLES),
     "org.update": Row(ALL_ROLES),
-    "org.suspend": Row((Role.REGULATOR,)),
+    "org.suspend": Row(ALL_ROLES),
     "org.key.rotate": Row(ALL_ROLES),
     "gov.propose": Row(ALL_ROLES),
     "gov.vote": Row(ALL_ROLES),

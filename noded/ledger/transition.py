@@ -4,13 +4,15 @@ from noded.errors import InvalidTransaction
 from noded.ledger.admission import admit
 from noded.ledger.commit import APPLIED, DETAIL_BYTES_MAX, Receipt
 from noded.ledger.context import BlockContext, Context
-from noded.ledger.dispatch import OperationHandler
+from noded.ledger.deadlines import Handler as DeadlineHandler
+from noded.ledger.dispatch import Deadlines, OperationHandler
 from noded.ledger.errors import PurposeNotAllowed, RoleNotAllowed
 from noded.ledger.members import get_member
 from noded.ledger.modules import MODULES
 from noded.ledger.roles import ROLE_TABLE, Row
 from noded.ledger.state import Overlay
 from noded.types.ids import InstitutionId
+from noded.types.operations import operations_by_name
 from noded.types.operations.registry import Operation
 from noded.types.roles import KeyKind
 from noded.types.transaction import SignedTransaction
@@ -33,7 +35,7 @@ def process_transaction(state: Overlay, signed: SignedTransaction, block: BlockC
     try:
         for index, op in enumerate(signed.transaction.body.operations):
             context.operation_index = index
-            handler, row = _entry(type(op))
+            handler, row = HANDLERS[type(op)]
             check_row(state, row, op, context)
             handler(state, op, context)
         state.keep()
@@ -65,18 +67,34 @@ def check_row(state: Overlay, row: Row, op: Operation, context: Context) -> None
             raise PurposeNotAllowed(operation=op.name, purpose=purpose.name)
 
 
-def _entry(cls: type[Operation]) -> tuple[OperationHandler, Row]:
-    known = _ENTRIES.get(cls)
-    if known is None:
-        handler = next(module.HANDLERS[cls] for module in MODULES if cls in module.HANDLERS)
-        known = _ENTRIES[cls] = (handler, ROLE_TABLE[cls.name])
-    return known
-
-
-_ENTRIES: dict[type[Operation], tuple[OperationHandler, Row]] = {}
-"""Found once; modules and rows never change while the program runs."""
-
-
 def _rejected(error: InvalidTransaction, operation: int | None) -> Receipt:
     detail = str(error).encode()[:DETAIL_BYTES_MAX].decode(errors="ignore")
     return Receipt(type(error).__name__, detail, operation)
+
+
+def _handlers() -> dict[type[Operation], tuple[OperationHandler, Row]]:
+    found: dict[type[Operation], tuple[OperationHandler, Row]] = {}
+    for module in MODULES:
+        for cls, handler in module.HANDLERS.items():
+            assert cls not in found, f"two modules handle {cls.name}"
+            found[cls] = (handler, ROLE_TABLE[cls.name])
+    missing = [name for name, cls in operations_by_name().items() if cls not in found]
+    assert not missing, f"no module handles {missing}"
+    return found
+
+
+def _deadlines() -> dict[int, DeadlineHandler]:
+    found: dict[int, DeadlineHandler] = {}
+    for module in MODULES:
+        deadlines: Deadlines = vars(module).get("DEADLINES", {})
+        for kind, handler in deadlines.items():
+            assert kind not in found, f"two modules have deadlines of kind {kind}"
+            found[kind] = handler
+    return found
+
+
+HANDLERS = _handlers()
+"""By operation: the function that applies it, and its row of the role table."""
+
+DEADLINES = _deadlines()
+"""By kind: the function to call when a deadline has passed."""

@@ -13,10 +13,22 @@ from noded.ledger.modules import (
     breakglass,
     consent,
     erasure,
+    governance,
     groups,
     identity,
     membership,
     records,
 )
 
-MODULES: Final = (membership, identity, groups, records, consent, access, breakglass, audit, erasure)
+MODULES: Final = (
+    membership,
+    governance,
+    identity,
+    groups,
+    records,
+    consent,
+    access,
+    breakglass,
+    audit,
+    erasure,
+)
