@@ -263,11 +263,11 @@ def _apply(tables: _Tables, batch: CommitBatch) -> None:
     if batch.index_deletes or batch.index_puts:
         tables.index_keys = None
     _apply_transactions(tables, batch.transactions)
+    for hash_ in batch.batch_deletes:
+        tables.batches.pop(hash_, None)
     for new in batch.batches:
         known = tables.batches.get(new.hash)
         tables.batches[new.hash] = known if known is not None and new.height is None else new
-    for hash_ in batch.batch_deletes:
-        tables.batches.pop(hash_, None)
     for sidecar in batch.sidecars:
         before = tables.sidecars.get(sidecar.hash)
         expires = sidecar.expires if before is None else max(before.expires, sidecar.expires)

@@ -18,7 +18,7 @@ from noded.storage.store import (
     Tip,
     TransactionPlace,
 )
-from noded.storage.tree import BucketRoots
+from noded.storage.tree import DELTA_BYTES, BucketRoots
 
 _BUCKET_END: Final = b"\xff" * 30
 
@@ -31,7 +31,7 @@ class SqliteReader:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
         self._connection = connection
-        self._execute: Callable[..., sqlite3.Cursor] = connection.execute
+        self._execute: Callable[..., sqlite3.Cursor] = connection.cursor().execute
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -150,16 +150,18 @@ class SqliteReader:
         """Release the files."""
         self._connection.close()
 
-    def _load_roots(self) -> tuple[BucketRoots, int | None]:
-        """The roots of all buckets, and the height of the last whole blob."""
+    def _load_roots(self) -> tuple[BucketRoots, int]:
+        """The roots of all buckets, and how many changed since the last whole blob."""
         base = self._one("SELECT height, roots FROM tree_base ORDER BY height DESC LIMIT 1")
-        deltas = self._all(
-            "SELECT roots FROM tree_delta WHERE height > ? ORDER BY height", -1 if base is None else base[0]
-        )
+        height, blob = (-1, b"") if base is None else base
+        deltas = [
+            row[0]
+            for row in self._all("SELECT roots FROM tree_delta WHERE height > ? ORDER BY height", height)
+        ]
         roots = BucketRoots()
-        if not roots.load(b"" if base is None else base[1], (delta for (delta,) in deltas)):
+        if not roots.load(blob, deltas):
             raise StoreCorrupt(self._path, "the roots of its state tree have the wrong length")
-        return roots, None if base is None else base[0]
+        return roots, sum(map(len, deltas)) // DELTA_BYTES
 
     def _one(self, sql: str, *arguments: object) -> Any:
         try:

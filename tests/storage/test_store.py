@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noded.crypto.hashing import HASH_BYTES
 from noded.crypto.sparse_merkle import BUCKETS
+from noded.storage import sqlite as sqlite_module
 from noded.storage.memory import MemoryStore
 from noded.storage.sqlite import SqliteStore
 from noded.storage.store import (
@@ -25,6 +26,7 @@ from noded.storage.store import (
     StoredBatch,
     Tip,
     TransactionPlace,
+    merged,
 )
 from tests.helpers.store_rows import hash_of, make_block, make_blocks, make_place, make_row, put
 
@@ -258,8 +260,14 @@ class TestState:
 
 
 class TestBucketRoots:
-    def test_the_latest_root_of_each_bucket_is_kept(self, kept: Restartable) -> None:
+    @pytest.mark.parametrize("entries_max", [1, 100, 10_000])
+    def test_the_latest_root_of_each_bucket_is_kept(
+        self, kept: Restartable, entries_max: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sqlite_module, "DELTA_ENTRIES_MAX", entries_max)
         for height in range(600):
+            if height % 100 == 50:
+                kept.reopen()
             roots = [(height % 50, hash_of(f"root {height}")), (1000 + height, hash_of(f"own {height}"))]
             kept.store.commit(CommitBatch(blocks=make_blocks(height, height), bucket_roots=roots))
         expected = [(i, hash_of(f"root {550 + i}")) for i in range(50)]
@@ -421,29 +429,7 @@ def test_a_snapshot_ends_with_its_block(store: Store) -> None:
 
 paths = st.binary(min_size=1, max_size=1).map(lambda b: hash_of(b.hex()))
 keys = st.binary(max_size=3)
-
-
-@st.composite
-def state_batches(draw: st.DrawFn) -> list[CommitBatch]:
-    batches = []
-    for _ in range(draw(st.integers(1, 5))):
-        puts = draw(st.dictionaries(paths, st.binary(max_size=40), max_size=6))
-        deletes = draw(st.lists(paths.filter(lambda path, puts=puts: path not in puts), max_size=4))
-        index = draw(st.dictionaries(keys, st.binary(max_size=5), max_size=6))
-        batches.append(
-            CommitBatch(
-                state_puts=[
-                    StateRow(path, hash_of(value.hex()), b"key", value) for path, value in puts.items()
-                ],
-                state_deletes=deletes,
-                index_puts=[IndexRow(*item) for item in index.items()],
-                index_deletes=draw(st.lists(keys, max_size=3)),
-                transactions=draw(st.lists(places, max_size=5)),
-            )
-        )
-    return batches
-
-
+hashes = st.integers(0, 3).map(lambda i: hash_of(f"batch {i}"))
 places = st.builds(
     lambda head, tail, height, applied: TransactionPlace(
         bytes([head]) * 8 + bytes([tail]) * 24, height, 0, applied
@@ -455,8 +441,62 @@ places = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(batches=state_batches(), prefix=keys, after=keys)
+@st.composite
+def commit_batches(draw: st.DrawFn) -> list[CommitBatch]:
+    """Batches that follow one another, with a block each, over few keys."""
+    return [draw(commit_batch(height)) for height in range(draw(st.integers(1, 5)))]
+
+
+@st.composite
+def commit_batch(draw: st.DrawFn, height: int) -> CommitBatch:
+    puts = draw(st.dictionaries(paths, st.binary(max_size=40), max_size=6))
+    roots = draw(st.dictionaries(st.integers(0, 3), st.integers(1, 9), max_size=4))
+    return CommitBatch(
+        blocks=[make_block(height, certificate=draw(st.sampled_from([None, b"whole"])))],
+        certificates=[
+            CertificateRow(draw(st.integers(0, height)), data)
+            for data in draw(st.lists(st.sampled_from([None, b"slim"]), max_size=3))
+        ],
+        state_puts=[StateRow(path, hash_of(value.hex()), b"key", value) for path, value in puts.items()],
+        state_deletes=draw(st.lists(paths.filter(lambda path: path not in puts), max_size=4)),
+        bucket_roots=[(bucket, bytes([root]) * 32) for bucket, root in roots.items()],
+        index_puts=[
+            IndexRow(*row) for row in draw(st.dictionaries(keys, st.binary(max_size=5), max_size=6)).items()
+        ],
+        index_deletes=draw(st.lists(keys, max_size=3)),
+        transactions=draw(st.lists(places, max_size=5)),
+        batches=draw(
+            st.lists(
+                st.builds(StoredBatch, hashes, st.none() | st.just(height), st.just(b"data")), max_size=3
+            )
+        ),
+        batch_deletes=draw(st.lists(hashes, max_size=2)),
+        sidecars=draw(st.lists(st.builds(Sidecar, hashes, st.integers(0, 9), st.just(b"wrap")), max_size=3)),
+        meta=draw(st.lists(st.tuples(st.sampled_from("ab"), st.binary(max_size=2)), max_size=3)),
+    )
+
+
+def dump(store: Store, batches: list[CommitBatch]) -> list[Any]:
+    """All that the store has of what these batches name."""
+    named = [place.hash for batch in batches for place in batch.transactions]
+    kept = [hash_of(f"batch {i}") for i in range(4)]
+    return [
+        store.tip(),
+        [store.block(height) for height in range(5)],
+        store.state_rows(b"", 100),
+        [store.state_bucket(int.from_bytes(row.path[:2], "big")) for row in store.state_rows(b"", 100)],
+        store.bucket_roots()[:128],
+        store.index_range(b"", b"", 100),
+        [store.transaction(hash_) for hash_ in named],
+        [store.batch(hash_) for hash_ in kept],
+        [store.sidecar(hash_) for hash_ in kept],
+        [store.meta(key) for key in "ab"],
+        [(now, store.prune_sidecars(now, 100)) for now in range(10)],
+    ]
+
+
+@settings(max_examples=40)
+@given(batches=commit_batches(), prefix=keys, after=keys)
 def test_both_stores_agree(
     tmp_path_factory: pytest.TempPathFactory, batches: list[CommitBatch], prefix: bytes, after: bytes
 ) -> None:
@@ -466,11 +506,24 @@ def test_both_stores_agree(
         memory.commit(batch)
         sqlite.commit(batch)
 
-    assert sqlite.state_rows(b"", 100) == memory.state_rows(b"", 100)
     assert sqlite.index_range(prefix, after, 4) == memory.index_range(prefix, after, 4)
-    for place in [place for batch in batches for place in batch.transactions]:
-        assert sqlite.transaction(place.hash) == memory.transaction(place.hash)
-    for row in memory.state_rows(b"", 100):
-        bucket = int.from_bytes(row.path[:2], "big")
-        assert sqlite.state_bucket(bucket) == memory.state_bucket(bucket)
+    assert dump(sqlite, batches) == dump(memory, batches)
+    sqlite.close()
+
+
+@settings(max_examples=40)
+@given(batches=commit_batches())
+def test_batches_merged_have_the_effect_of_one_after_the_other(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[CommitBatch]
+) -> None:
+    apart, together = MemoryStore(), MemoryStore()
+    sqlite = SqliteStore(tmp_path_factory.mktemp("merged") / "store.db")
+    for batch in batches:
+        apart.commit(batch)
+    together.commit(merged(batches))
+    sqlite.commit(merged(batches))
+
+    expected = dump(apart, batches)
+    assert dump(together, batches) == expected
+    assert dump(sqlite, batches) == expected
     sqlite.close()
