@@ -192,8 +192,10 @@ def certificate_check(state: EpochState, certificate: Certificate) -> Certificat
     known = 0
     votes = state.votes.get(certificate.view)
     tally = None if votes is None else votes.tallies[certificate.kind].get(certificate.block_hash)
-    if tally is not None and tally.verified:
-        for index, signature in zip(bitmap_indices(certificate.bitmap), certificate.signatures, strict=True):
+    if tally is not None and tally.verified & (tally.verified - 1):  # More than one's own vote.
+        for index, signature in zip(
+            bitmap_indices(certificate.bitmap), certificate.signatures, strict=True
+        ):
             if tally.verified >> index & 1 and tally.votes[index].signature == signature:
                 known |= 1 << index
     return CertificateCheck(state.facts.chain_id, certificate, state.validators, known)

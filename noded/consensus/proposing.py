@@ -56,12 +56,12 @@ def propose(state: EpochState) -> None:
             state.propose_at_ms = at_ms
             state.start_timer(TimerKind.PROPOSE, wait_ms, view=view, token=READY)
         return
-    ancestors: tuple[Block, ...] | None = ()
+    ancestors: tuple[Block, ...] = ()
     if base is not state.tree.final:
-        ancestors = state.tree.unfinalized_ancestors(base)
-        if ancestors is None:
+        below = state.tree.unfinalized_ancestors(base)
+        if below is None:
             return
-        ancestors = (base.block, *ancestors)
+        ancestors = (base.block, *below)
     state.building = view
     kind, height = _next_place(state, base)
     state.out.append(BuildPayload(state.epoch, view, base.hash, height, kind, ancestors))
