@@ -13,8 +13,8 @@ def known_peers(state: Overlay, config: NodeConfig) -> list[PeerInfo]:
     """All members that may connect, with the addresses at which they can be dialled."""
     bootstrap: dict[str, tuple[str, ...]] = {}
     for peer in config.network.bootstrap:
-        name, _, address = peer.partition("@")
-        bootstrap[name] = (*bootstrap.get(name, ()), address)
+        digits, _, address = peer.partition("@")
+        bootstrap[digits] = (*bootstrap.get(digits, ()), address)
     infos = []
     for name in get_members(state):
         member = get_member(state, name)

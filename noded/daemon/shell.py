@@ -50,7 +50,7 @@ from noded.storage.store import Reader
 from noded.storage.wal import Wal
 from noded.storage.wal_format import WalRecord
 from noded.types.checks import SignatureCheck
-from noded.types.ids import PeerId, TimestampMs
+from noded.types.ids import Height, PeerId, TimestampMs
 from noded.types.messages import (
     BULK_MESSAGE_BYTES_MAX,
     CONSENSUS_MESSAGE_BYTES_MAX,
@@ -127,6 +127,7 @@ class Shell:
         self._members_changed = members_changed
         self._inputs, self._received = trio.open_memory_channel[Input](INPUTS_WAITING_MAX)
         self._local: deque[Input] = deque()
+        self._unfolded: deque[CommittedBlock] = deque()
         self._unwritten: list[WalRecord] = []
         self._answers: dict[int, _Call] = {}
         self._calls = 0
@@ -203,10 +204,17 @@ class Shell:
                     event = self._received.receive_nowait()
                 except trio.WouldBlock:
                     break
+            if isinstance(event, Committed):
+                self._fold(event.height)
             new = self.node.step(event, TimestampMs(self._clock_ms()))
             self._judge(new)
             effects += new
         return effects
+
+    def _fold(self, height: Height) -> None:
+        """The base's tree and the ledger take over durable blocks at the same moment."""
+        while self._unfolded and self._unfolded[0].block.header.height <= height:
+            self._base.fold(self._unfolded.popleft())
 
     def _judge(self, effects: list[Effect]) -> None:
         """Judge signatures: few at once, so that their step comes next; many in threads."""
@@ -281,13 +289,12 @@ class Shell:
 
     async def _stored(self, blocks: Sequence[CommittedBlock]) -> None:
         """The store has these blocks: tell the core, then those who wait."""
-        for committed in blocks:
-            self._base.fold(committed)
-            event = Committed(committed.block.header.height)
-            try:
-                self._inputs.send_nowait(event)
-            except trio.WouldBlock:
-                self._local.append(event)  # The core is busy, perhaps with waiting for this very writer.
+        self._unfolded += blocks
+        event = Committed(stored_height(blocks))
+        try:
+            self._inputs.send_nowait(event)
+        except trio.WouldBlock:
+            self._local.append(event)  # The core is busy, perhaps with waiting for this very writer.
         self.stored_height = stored_height(blocks)
         self.waiters.stored(blocks)
 
