@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +15,7 @@ from noded.errors import ConfigError
 from noded.keys.files import check_private, make_private_folder
 from noded.keys.keystore import Keystore, create_keystore
 from noded.keys.names import ACCOUNT, CONSENSUS, ENCRYPTION, NETWORK, NODE_KEYS
-from noded.network.addresses import parse_address
+from noded.network.addresses import format_address, parse_address
 from noded.types.genesis import EncryptionKey, Endpoint, Institution
 from noded.types.ids import InstitutionId, PublicKey
 from noded.types.roles import Role
@@ -120,13 +119,8 @@ def make_institution(id: InstitutionId, particulars: Particulars, keystore: Keys
 
 
 def endpoint_of(address: str) -> Endpoint:
-    """``host:port`` as genesis and ledger have it: a multiaddress; raises ValueError if it is none."""
-    host, port = parse_address(address)
-    try:
-        kind = f"ip{ip_address(host).version}"
-    except ValueError:
-        kind = "dns"
-    return Endpoint(f"/{kind}/{host}/tcp/{port}")
+    """An address in the one form in which genesis and ledger have it; raises ValueError if it is none."""
+    return Endpoint(format_address(*parse_address(address)))
 
 
 def write_institution(path: Path, institution: Institution) -> None:

@@ -110,16 +110,15 @@ class TestReadInstitution:
             read_institution(path)
 
 
-@pytest.mark.parametrize(
-    ("address", "endpoint"),
-    [
-        ("127.0.0.1:9470", "/ip4/127.0.0.1/tcp/9470"),
-        ("[::1]:1", "/ip6/::1/tcp/1"),
-        ("node.example:9470", "/dns/node.example/tcp/9470"),
-    ],
-)
-def test_endpoints_are_multiaddresses(address: str, endpoint: str) -> None:
-    assert endpoint_of(address) == endpoint
+@pytest.mark.parametrize("address", ["127.0.0.1:9470", "[::1]:1", "node.example:9470"])
+def test_endpoints_are_addresses(address: str) -> None:
+    assert endpoint_of(address) == address
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1:9470", ":9470", "host:0", "host:70000"])
+def test_anything_else_is_no_endpoint(address: str) -> None:
+    with pytest.raises(ValueError, match="is not host:port|needs brackets"):
+        endpoint_of(address)
 
 
 def test_a_setting_is_replaced_in_its_section_only() -> None:
