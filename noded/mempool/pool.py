@@ -30,7 +30,7 @@ class BatchPool:
     Valid batches by hash.
 
     A batch is *held* from the moment that its record is written, *ordered* once a finalised block names it, and
-    forgotten `expiry_ms` after its author sealed it (B4).
+    forgotten `expiry_ms` after its author sealed it (M4).
     """
 
     def __init__(self, *, expiry_ms: int, author_bytes_max: int) -> None:
@@ -51,7 +51,7 @@ class BatchPool:
         return self._held.get(batch)
 
     def is_ordered(self, batch: BatchHash) -> bool:
-        """Whether a finalised block that is not too old named the batch (B3)."""
+        """Whether a finalised block that is not too old named the batch (M3)."""
         return batch in self._ordered
 
     def has_unordered(self) -> bool:
@@ -67,7 +67,7 @@ class BatchPool:
         return list(self._unordered)
 
     def room(self, author: ValidatorId) -> int:
-        """Bytes that an author may still have under way (B5)."""
+        """Bytes that an author may still have under way (M5)."""
         return self._author_bytes_max - self.unordered_bytes(author)
 
     def unordered_bytes(self, author: ValidatorId) -> int:
@@ -96,7 +96,7 @@ class BatchPool:
             del counted[next(iter(counted))]
 
     def is_available(self, batch: BatchHash, validators: ValidatorSet, me: int | None) -> bool:
-        """Whether a quorum says that it holds the batch, so that naming it cannot fail a view (B2)."""
+        """Whether a quorum says that it holds the batch, so that naming it cannot fail a view (M2)."""
         bits = self._acknowledged.get(batch[:PREFIX_BYTES], 0)
         if me is not None:
             bits |= 1 << me
@@ -146,7 +146,7 @@ class BatchPool:
             self._leave(name)
 
     def expire(self, now_ms: TimestampMs) -> list[SealedBatch]:
-        """Forget what no block may name any more (B4); returns the batches that were never ordered."""
+        """Forget what no block may name any more (M4); returns the batches that were never ordered."""
         deadline = now_ms - self._expiry_ms
         overdue = [name for name in self._unordered if self._held[name].sealed.batch.time_ms < deadline]
         lost = []

@@ -98,7 +98,7 @@ class BatchDesk:
     # Transactions of clients
 
     def submit(self, token: int, encodings: tuple[bytes, ...], now_ms: TimestampMs) -> None:
-        """Take transactions from this node's clients and answer what became of each (B6)."""
+        """Take transactions from this node's clients and answer what became of each (M6)."""
         admission = self._gateway.admit(encodings, self.pool.room(self._me))
 
         def judged(results: tuple[bool, ...]) -> None:
@@ -262,7 +262,7 @@ class BatchDesk:
             self._outbox.wake(TimerKind.FETCH, FETCH_RETRY_MS)
 
     def expire(self, now_ms: TimestampMs) -> None:
-        """Drop what no block may name any more; this node's own transactions go into a new batch (B4)."""
+        """Drop what no block may name any more; this node's own transactions go into a new batch (M4)."""
         for sealed in self.pool.expire(now_ms):
             if sealed.batch.author == self._me:
                 self._pack([decode_transaction(each) for each in sealed.batch.transactions], now_ms)

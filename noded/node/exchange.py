@@ -66,8 +66,8 @@ class BatchExchange:
         Take a batch in; returns it, its operations and what must be verified, or None if nothing in it is new.
 
         Raises:
-            InvalidBatch: No correct validator sends this (B1).
-            QuotaExceeded: Its author has too much under way (B5).
+            InvalidBatch: No correct validator sends this (M1).
+            QuotaExceeded: Its author has too much under way (M5).
         """
         sealed = decode_batch(encoding)
         name, batch = sealed.hash, sealed.batch
@@ -104,7 +104,7 @@ class BatchExchange:
         The verdict on what `receive` returned; on success the batch is ready to be held.
 
         Raises:
-            InvalidBatch: A signature does not verify (B1).
+            InvalidBatch: A signature does not verify (M1).
         """
         name = sealed.hash
         del self._verifying[name]

@@ -45,7 +45,7 @@ class Gateway:
         return self._waiting_bytes + self.builder.size_bytes
 
     def admit(self, encodings: tuple[bytes, ...], room_bytes: int) -> Admission:
-        """Judge what can be judged without state: encoding, chain, size, repetition, room (B6)."""
+        """Judge what can be judged without state: encoding, chain, size, repetition, room (M6)."""
         candidates: list[SignedTransaction | None] = []
         refusals: list[Submission | None] = []
         checks: list[SignatureCheck] = []

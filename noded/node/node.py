@@ -316,7 +316,7 @@ class Node:
     # Payloads
 
     def _try_build(self, now_ms: TimestampMs, *, patient: bool) -> None:
-        """Answer BuildPayload; a patient proposer first waits for its batches to become available (B2)."""
+        """Answer BuildPayload; a patient proposer first waits for its batches to become available (M2)."""
         build = self._build
         if build is None or self._halted is not None:
             return
@@ -349,7 +349,7 @@ class Node:
         )
 
     def _try_check(self, check: wanted.CheckPayload, now_ms: TimestampMs) -> None:
-        """Answer CheckPayload, unless a batch is missing (B1, B3, B7)."""
+        """Answer CheckPayload, unless a batch is missing (M1, M3, M7)."""
         block = check.block
         invalid = self._payloads.known_invalid(block)
         if invalid is None:

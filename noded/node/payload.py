@@ -47,7 +47,7 @@ class PayloadRules:
     def build(
         self, wanted: BuildPayload, validators: ValidatorSet, me: int | None, now_ms: TimestampMs
     ) -> tuple[BatchHash, ...]:
-        """Available batches, in order of arrival, as many as a block may carry (B2, B4, B7)."""
+        """Available batches, in order of arrival, as many as a block may carry (M2, M4, M7)."""
         if wanted.kind is BlockKind.SEAL:
             return ()
         operations = 0
