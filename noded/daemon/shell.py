@@ -58,7 +58,7 @@ from noded.types.messages import (
     Message,
     is_bulk,
 )
-from noded.types.records import RECORDS
+from noded.types.records import RECORDS, Record
 
 INPUTS_WAITING_MAX = 4096
 """Inputs waiting for the core; votes of about 200 bytes make 0.8 MiB. A full channel stops the readers."""
@@ -71,6 +71,9 @@ THREAD_CHECKS_MIN = 100
 
 THREAD_CHUNK = 128
 """Signatures of one worker; two workers run at once on two cores."""
+
+LOG_BYTES_MAX = 32 * 1024 * 1024
+"""What may pile up in the log before it is rewritten; read back in about a second at start."""
 
 PENALTY_POINTS_DEFAULT = 20.0
 PENALTY_POINTS = {
@@ -187,6 +190,7 @@ class Shell:
             self._judge(effects)
             while True:
                 await self._perform(effects)
+                await self._shorten_log()
                 effects = await self._step_what_waits()
 
     # The core's task
@@ -245,7 +249,7 @@ class Shell:
     async def _perform(self, effects: Sequence[Effect]) -> None:
         """Do what the steps want, in order; records are durable before the first message after them."""
         self._unwritten += [
-            _log_entry(effect, self.node) for effect in effects if isinstance(effect, Persist)
+            _log_entry(effect.record, self.node) for effect in effects if isinstance(effect, Persist)
         ]
         for effect in effects:
             if self._unwritten and isinstance(effect, (Send, Answer, CommitBlocks)):
@@ -278,6 +282,18 @@ class Shell:
                 case _:
                     assert_never(effect)
 
+    async def _shorten_log(self) -> None:
+        """Rewrite the log to what a restart needs, when that frees enough and all final blocks are in the store."""
+        node = self.node
+        covered = self._wal.covered_bytes(self.stored_height)
+        if covered < LOG_BYTES_MAX:
+            return
+        if node.chain.is_waiting() or self._unfolded or self.stored_height < node.chain.height:
+            return
+        records = self._unwritten + [_log_entry(record, node) for record in node.live_records()]
+        self._unwritten = []
+        await trio.to_thread.run_sync(self._wal.checkpoint, self.stored_height, records)
+
     def _send(self, peers: Sequence[PeerId], message: Message) -> None:
         payload = MESSAGES.encode(message)
         bulk = is_bulk(message) or len(payload) > CONSENSUS_MESSAGE_BYTES_MAX
@@ -304,7 +320,6 @@ class Shell:
         return self._nursery
 
 
-def _log_entry(effect: Persist, node: Node) -> WalRecord:
+def _log_entry(record: Record, node: Node) -> WalRecord:
     """A record as the log keeps it; once the store is past this height, live ones are written anew."""
-    data = RECORDS.encode(effect.record)
-    return WalRecord(RECORDS.tag_of(type(effect.record)), node.chain.height, data)
+    return WalRecord(RECORDS.tag_of(type(record)), node.chain.height, RECORDS.encode(record))
