@@ -117,7 +117,7 @@ def test_endpoints_are_addresses(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1:9470", ":9470", "host:0", "host:70000"])
 def test_anything_else_is_no_endpoint(address: str) -> None:
-    with pytest.raises(ValueError, match="is not host:port|needs brackets"):
+    with pytest.raises(ValueError, match=r"is not host:port|needs brackets"):
         endpoint_of(address)
 
 
