@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from noded.node.inputs import MessageReceived
 from noded.types.messages import CONSENSUS_MESSAGE_BYTES_MAX, Message, is_bulk
 from sim.engine import Engine
 from sim.models.bandwidth import BULK, CONSENSUS, LANES, Bandwidth
@@ -28,17 +29,26 @@ CHANCE_BITS = 32
 class Parcel:
     """A message on its way: one object for all its receivers."""
 
-    __slots__ = ("digest", "lane", "message", "sender", "sent", "size")
+    __slots__ = ("digest", "encoding", "event", "lane", "message", "sender", "sent", "size")
 
-    def __init__(self, sender: int, message: Message, size: int, digest: int, sent: int) -> None:
+    def __init__(
+        self, sender: int, message: Message | None, size: int, digest: int, encoding: bytes | None = None
+    ) -> None:
         self.sender = sender
         self.message = message
+        """None for bytes that are no message."""
         self.size = size
         """Bytes of its encoding."""
         self.digest = digest
         """First 64 bits of the hash of its encoding."""
-        self.sent = sent
-        self.lane = BULK if is_bulk(message) or size > CONSENSUS_MESSAGE_BYTES_MAX else CONSENSUS
+        self.encoding = encoding
+        """What receivers decode; None where they share the message itself."""
+        self.event: MessageReceived | None = None
+        """What receivers share, once the first has opened it."""
+        self.sent = 0
+        """When it left its sender."""
+        is_large = size > CONSENSUS_MESSAGE_BYTES_MAX
+        self.lane = BULK if is_large or (message is not None and is_bulk(message)) else CONSENSUS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,6 +125,7 @@ class Network:
     def send(self, targets: Indices, parcel: Parcel) -> None:
         """Send a parcel to these nodes, which are all different; it leaves the sender now."""
         sender = parcel.sender
+        parcel.sent = self._engine.now
         self._count_traffic(parcel, len(targets))
         departures = self._bandwidth.send_copies(
             sender, parcel.lane, parcel.size, len(targets), self._engine.now
@@ -142,6 +153,7 @@ class Network:
         if self._cuts or self._closed is not None or self._disturbances or self._extra is not None:
             self.send(np.array([target], dtype=np.int64), parcel)
             return
+        parcel.sent = self._engine.now
         self._count_traffic(parcel, 1)
         departure = self._bandwidth.send(sender, parcel.lane, parcel.size, self._engine.now)
         arrival = departure + self._latency.delay(sender, target, self._jitter.draw_one(sender, target))
@@ -162,6 +174,10 @@ class Network:
     def mend(self, cut: Cut) -> None:
         """End a cut."""
         self._cuts.remove(cut)
+
+    def has_cut(self, cut: Cut) -> bool:
+        """Whether a cut has not ended yet."""
+        return cut in self._cuts
 
     def is_cut(self, source: int, target: int) -> bool:
         """Whether a cut keeps everything from `source` from reaching `target`."""
@@ -188,6 +204,14 @@ class Network:
     def is_connected(self, node: int, peer: int) -> bool:
         """Whether two nodes have a connection."""
         return self._closed is None or not self._closed[node, peer]
+
+    def any_closed(self) -> bool:
+        """Whether any connection is closed."""
+        return self._closed is not None
+
+    def median_delay(self, source: int, target: int) -> int:
+        """Nanoseconds that a message usually takes."""
+        return self._latency.median(source, target)
 
     def slow(self, nodes: Sequence[int], delay_ns: int) -> None:
         """Add this much to each message from or to each of the nodes; a negative number takes it back."""

@@ -40,12 +40,18 @@ class Disk(Generic[R]):
         self.fsyncs += 1
         framed = size_bytes + FRAME_BYTES * len(records)
         transfer = framed * 1_000_000_000 // self._bytes_per_s if self._bytes_per_s else 0
-        return self._fsync_ns + self.extra_fsync_ns + transfer
+        return self.sync_ns + transfer
 
-    def sync(self) -> None:
-        """All that was written is durable now."""
-        self._durable += self._pending
-        self._pending.clear()
+    @property
+    def sync_ns(self) -> int:
+        """Nanoseconds of an fsync, at present."""
+        return self._fsync_ns + self.extra_fsync_ns
+
+    def sync(self) -> list[R]:
+        """All that was written is durable now; what was not before."""
+        written, self._pending = self._pending, []
+        self._durable += written
+        return written
 
     def crash(self, fate: Fate) -> None:
         """The process died; afterwards `records` are what it finds."""
@@ -60,9 +66,13 @@ class Disk(Generic[R]):
         self._durable += self._pending[:survivors]
         self._pending.clear()
 
-    def forget(self, records: Sequence[R]) -> None:
-        """Keep only these durable records, as the log's compaction does."""
-        self._durable = list(records)
+    def compact(self, live: Sequence[R]) -> None:
+        """Write anew what is still needed, durably, and drop everything older."""
+        self._durable = list(live)
+
+    def __len__(self) -> int:
+        """Durable records."""
+        return len(self._durable)
 
     def records(self) -> list[R]:
         """What a restart reads, in order."""

@@ -77,24 +77,20 @@ class Protocol(Section):
 
     routing: Literal["auto", "all", "linear"] = "auto"
     """Who hears a vote first; "auto" goes by the number of nodes."""
-    block_bytes: Annotated[int, Field(ge=1_000)] = 1_000_000
+    block_bytes: Annotated[int, Field(ge=512 * 1024, le=64 * 1024 * 1024)] = 1_000_000
     """Most transactions of a block, in bytes."""
     block_interval: Duration = 0
     """Least time between two blocks."""
     idle_interval: Duration = 5 * SECOND
     """How long a proposer with nothing to order waits before an empty block; 0: it never waits."""
-    epoch_length: Annotated[int, Field(ge=2)] = 120
+    epoch_length: Annotated[int, Field(ge=4, le=100_000)] = 120
     """Heights."""
     view_timeout: Duration = 600 * MS
-    """First timeout of a view."""
+    """First timeout of a view; 0: twice delta and the block interval."""
     reputation: bool = True
     """False: proposers take turns, powers stay those of genesis."""
-    silent_views: Annotated[int, Field(ge=0)] = 3
+    silent_views: Annotated[int, Field(ge=0, le=64)] = 3
     """Nullify the view of a proposer silent for this many of its views at once; 0: never."""
-    batch_bytes: Annotated[int, Field(ge=256, le=512 * 1024)] = 256 * 1024
-    """Size at which a gateway seals a batch."""
-    batch_age: Duration = 100 * MS
-    """Age at which it does."""
     drift: Duration = 2 * SECOND
     """How far a block's time may lie ahead of a voter's clock."""
 

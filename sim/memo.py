@@ -1,0 +1,99 @@
+"""
+Pure work of the core, done once for all nodes.
+
+A thousand nodes decode the same batch, execute the same block, and found the same state. While `shared_work` holds,
+functions of the core that only depend on their arguments remember their results by the identity of immutable
+arguments. The run is the same with and without: `--no-memo` shows it.
+"""
+
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+import noded.ledger.ledger
+import noded.node.exchange
+
+RESULTS_MAX = 1_024
+"""Results of one function that are remembered: batches and blocks of the last few seconds."""
+
+EXECUTIONS_MAX = 512
+"""Executed blocks remembered; a node further behind executes again."""
+
+_SHARED: tuple[tuple[Any, str], ...] = (
+    (noded.ledger.ledger, "found"),
+    (noded.ledger.ledger, "open_batch"),
+    (noded.node.exchange, "decode_batch"),
+)
+"""Functions of one immutable argument, where they are called."""
+
+
+class Executions(MutableMapping[Any, Any]):
+    """
+    What ledgers have executed, for all of them; charges each node for each block as if it had executed it.
+
+    Args:
+        charge: Called with the number of transactions whenever a node executes a block.
+        memo: False to remember nothing.
+    """
+
+    def __init__(self, charge: Callable[[int], None], *, memo: bool) -> None:
+        self._charge = charge
+        self._memo = memo
+        self._known: dict[Any, Any] = {}
+
+    def __getitem__(self, key: Any) -> Any:
+        value = self._known[key]
+        self._pay(key, value)
+        return value
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if self._known.get(key) is not value:
+            self._pay(key, value)
+        if self._memo:
+            if len(self._known) >= EXECUTIONS_MAX:
+                del self._known[next(iter(self._known))]
+            self._known[key] = value
+
+    def __delitem__(self, key: Any) -> None:
+        del self._known[key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def _pay(self, key: Any, value: Any) -> None:
+        if key[0] == "execution":
+            self._charge(len(value.entries))
+
+
+@contextmanager
+def shared_work(*, memo: bool) -> Iterator[None]:
+    """Let nodes share pure work until the end of the block; nothing happens with `memo=False`."""
+    originals = [getattr(module, name) for module, name in _SHARED]
+    if memo:
+        for (module, name), original in zip(_SHARED, originals, strict=True):
+            setattr(module, name, _remembering(original))
+    try:
+        yield
+    finally:
+        for (module, name), original in zip(_SHARED, originals, strict=True):
+            setattr(module, name, original)
+
+
+def _remembering(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The function with a memory by identity of its argument, which is kept alive meanwhile."""
+    known: dict[int, tuple[Any, Any]] = {}
+
+    def remembered(argument: Any) -> Any:
+        found = known.get(id(argument))
+        if found is not None:
+            return found[1]
+        result = function(argument)
+        if len(known) >= RESULTS_MAX:
+            del known[next(iter(known))]
+        known[id(argument)] = argument, result
+        return result
+
+    return remembered
