@@ -7,6 +7,7 @@ from noded.consensus.reporting import report_invalid
 from noded.consensus.rules import block_fault, history_fault
 from noded.consensus.state import EpochState
 from noded.consensus.tree import Entry, Status
+from noded.types.vote import Certificate
 
 
 def check_blocks(state: EpochState) -> None:
@@ -17,22 +18,26 @@ def check_blocks(state: EpochState) -> None:
             assert certificate.block_hash is not None
             entry = state.tree.get(certificate.block_hash)
             if entry is None:
-                want_block(
-                    state,
-                    certificate.block_hash,
-                    holders_of(state, certificate, state.validators.proposer(view)),
-                )
+                proposer = state.validators.proposer(view)
+                want_block(state, certificate.block_hash, holders_of(state, certificate, proposer))
             elif entry.status is Status.NEW:
-                _check(state, entry)
+                _check(state, entry, certificate)
     offer = state.offers.get(state.view)
     if offer is not None and offer.entry is not None and offer.entry.status is Status.NEW:
-        _check(state, offer.entry)
+        _check(state, offer.entry, offer.proposal.parent)
 
 
-def _check(state: EpochState, entry: Entry) -> None:
+def _check(state: EpochState, entry: Entry, warrant: Certificate | None) -> None:
+    """Have a block judged, or the lowest of its ancestors that is not; fetch the one that is missing."""
     parent = entry.parent
+    while parent is not None and parent.status is Status.NEW:
+        entry = parent
+        parent = entry.parent
     if parent is None:
-        return  # Its notarization is enclosed in every proposal on top of it: it is being fetched.
+        header = entry.block.header
+        if header.parent_view > state.final_view and warrant is not None:
+            want_block(state, header.parent_hash, holders_of(state, warrant))
+        return
     if parent.status is Status.INVALID:
         refuse(state, entry)
         return

@@ -6,7 +6,7 @@ from noded.consensus.certificates import is_well_formed
 from noded.consensus.effects import CertificateCheck, Check
 from noded.consensus.errors import BadCertificate, BadSignature, MalformedVote, NotAValidator, NotTheSigner
 from noded.consensus.inputs import TimerKind
-from noded.consensus.late import verify_candidates
+from noded.consensus.late import judge_vote, verify_candidates
 from noded.consensus.reporting import on_conflict
 from noded.consensus.state import AHEAD_VIEWS, BEHIND_VIEWS, EpochState
 from noded.consensus.tally import Tally, bitmap_mask
@@ -101,9 +101,7 @@ def check_tally(state: EpochState, tally: Tally) -> None:
     if state.certificates.has(tally.kind, tally.view):
         return
     if tally.kind is VoteKind.NOTARIZE and state.is_proposer(View(tally.view + 1)):
-        base = state.tree.get(tally.block_hash)
-        if base is not None:
-            verify_candidates(state, base)
+        verify_candidates(state, state.tree.get(tally.block_hash))
     certificate = tally.certificate(state.epoch, state.size)
     if bitmap_mask(certificate.bitmap) & ~tally.verified:
         state.checks.ask(
@@ -121,29 +119,30 @@ def _on_tally_checked(
         tally.verified |= bitmap_mask(certificate.bitmap)
         _take_own(state, certificate)
         return
-    indices = tally.unverified()
+    votes = [(index, tally.votes[index]) for index in tally.unverified()]
     rows = state.validators.table.validators
     message = certificate.signing_bytes(state.facts.chain_id)
     checks: tuple[Check, ...] = tuple(
-        SignatureCheck(rows[index].public_key, message, tally.votes[index].signature) for index in indices
+        SignatureCheck(rows[index].public_key, message, vote.signature) for index, vote in votes
     )
-    state.checks.ask(checks, partial(_on_votes_checked, state, tally, indices))
+    if checks:
+        state.checks.ask(checks, partial(_on_votes_checked, state, tally, votes))
+    else:
+        _count_again(state, tally)
 
 
-def _on_votes_checked(state: EpochState, tally: Tally, indices: list[int], results: tuple[bool, ...]) -> None:
-    """A claimed quorum was none: single out who lied; their next votes are verified before they count."""
-    validators = state.validators
-    first = state.view_votes(tally.view).first[tally.kind]
-    for index, is_good in zip(indices, results, strict=True):
-        if is_good:
-            tally.verified |= 1 << index
-        else:
-            tally.remove(index, validators.powers[index])
-            first.pop(index, None)
-            state.suspects |= 1 << index
-            state.penalize(validators.table.validators[index].id, BadSignature)
+def _on_votes_checked(
+    state: EpochState, tally: Tally, votes: list[tuple[int, Vote]], results: tuple[bool, ...]
+) -> None:
+    for (index, vote), is_good in zip(votes, results, strict=True):
+        judge_vote(state, tally, index, vote, is_good=is_good)
+    _count_again(state, tally)
+
+
+def _count_again(state: EpochState, tally: Tally) -> None:
+    """A claimed quorum was none; perhaps the good votes are one."""
     tally.is_checking = False
-    if tally.power >= validators.quorum:
+    if tally.power >= state.validators.quorum:
         check_tally(state, tally)
 
 
@@ -193,9 +192,7 @@ def certificate_check(state: EpochState, certificate: Certificate) -> Certificat
     votes = state.votes.get(certificate.view)
     tally = None if votes is None else votes.tallies[certificate.kind].get(certificate.block_hash)
     if tally is not None and tally.verified & (tally.verified - 1):  # More than one's own vote.
-        for index, signature in zip(
-            bitmap_indices(certificate.bitmap), certificate.signatures, strict=True
-        ):
+        for index, signature in zip(bitmap_indices(certificate.bitmap), certificate.signatures, strict=True):
             if tally.verified >> index & 1 and tally.votes[index].signature == signature:
                 known |= 1 << index
     return CertificateCheck(state.facts.chain_id, certificate, state.validators, known)

@@ -31,8 +31,10 @@ def choose_credits(state: EpochState, base: Entry, leaf: JustifyLeaf | None) -> 
     return tuple(chosen)
 
 
-def verify_candidates(state: EpochState, base: Entry) -> None:
-    """Have late votes verified while a certificate is: this node proposes next, on top of `base` or above it."""
+def verify_candidates(state: EpochState, base: Entry | None) -> None:
+    """Have late votes verified while a certificate is: this node proposes next, on top of `base` if it is known."""
+    if base is None:
+        return
     wanted = [
         (vote, index, tally)
         for vote, index, tally in _candidates(state, base, None, View(state.view + 1))
@@ -51,13 +53,20 @@ def verify_candidates(state: EpochState, base: Entry) -> None:
 
 def _on_checked(state: EpochState, wanted: list[tuple[Vote, int, Tally]], results: tuple[bool, ...]) -> None:
     for (vote, index, tally), is_good in zip(wanted, results, strict=True):
-        if is_good:
-            tally.verified |= 1 << index
-        elif tally.votes.get(index) is vote and not tally.verified >> index & 1:
-            tally.remove(index, state.validators.powers[index])
-            state.view_votes(vote.view).first[vote.kind].pop(index, None)
-            state.suspects |= 1 << index
-            state.penalize(vote.voter, BadSignature)
+        judge_vote(state, tally, index, vote, is_good=is_good)
+
+
+def judge_vote(state: EpochState, tally: Tally, index: int, vote: Vote, *, is_good: bool) -> None:
+    """R14: a single vote's verdict is there; who signed badly is verified before it counts from now on."""
+    if tally.votes.get(index) is not vote:
+        return  # Another check was faster.
+    if is_good:
+        tally.verified |= 1 << index
+    elif not tally.verified >> index & 1:
+        tally.remove(index, state.validators.powers[index])
+        state.view_votes(vote.view).first[vote.kind].pop(index, None)
+        state.suspects |= 1 << index
+        state.penalize(vote.voter, BadSignature)
 
 
 def _candidates(

@@ -8,7 +8,9 @@ host has persisted is all that survives its crash.
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
+from typing import Protocol
 
 from noded.consensus.core import ConsensusCore
 from noded.consensus.effects import (
@@ -28,6 +30,7 @@ from noded.consensus.effects import (
     signatures_of,
 )
 from noded.consensus.inputs import (
+    ChainAdvanced,
     EpochReady,
     Input,
     MessageReceived,
@@ -39,13 +42,13 @@ from noded.consensus.inputs import (
     WorkChanged,
 )
 from noded.consensus.params import ConsensusParams
-from noded.types.block import Block, BlockKind
+from noded.types.block import Block, BlockHeader, BlockKind
 from noded.types.checks import SignatureCheck
 from noded.types.ids import BatchHash, BlockHash, Epoch, Height, TimestampMs, ValidatorId
 from noded.types.messages import Message
 from noded.types.records import Record, VoteRecord
 from noded.types.validator_set import ValidatorSet
-from noded.types.vote import Vote, VoteKind
+from noded.types.vote import Certificate, Vote, VoteKind
 from tests.helpers.consensus_values import (
     CHAIN_ID,
     START_MS,
@@ -56,6 +59,9 @@ from tests.helpers.consensus_values import (
     make_params,
     state_root_after,
 )
+
+SYNC_MS = 100
+"""How long block sync takes."""
 
 Link = Callable[["Host", "Host", Message], int | None]
 """Delay of a message in ms; None loses it."""
@@ -76,12 +82,23 @@ class Host:
     penalties: list[tuple[ValidatorId, str]] = field(default_factory=list)
     reports: list[object] = field(default_factory=list)
     syncs: int = 0
+    behaviour: "Behaviour | None" = None
+    """What it does instead of what its core wants sent; None for a host that follows the protocol."""
     effects_left: int | None = None
     """Effects that will be performed before this host crashes; None for no crash."""
 
     @property
     def height(self) -> int:
         return max(self.chain, default=0)
+
+
+class Behaviour(Protocol):
+    """A byzantine host: a real core runs inside, but what it sends goes through here."""
+
+    def sends(
+        self, net: "Net", host: Host, peers: tuple[ValidatorId, ...], message: Message
+    ) -> list[tuple[tuple[ValidatorId, ...], Message]]:
+        """What is sent instead of this message."""
 
 
 class Net:
@@ -110,6 +127,8 @@ class Net:
         self.payload = payload
         self.messages_count = 0
         self.committed: dict[int, Block] = {}
+        self._proofs: dict[int, tuple[tuple[BlockHeader, ...], Certificate]] = {}
+        """By height: what proves the block final."""
         self.commit_times: dict[tuple[int, int], int] = {}
         """By height and host: when."""
         self.proposed_ms: dict[BlockHash, int] = {}
@@ -198,9 +217,12 @@ class Net:
 
     def _perform(self, host: Host, effect: Effect) -> None:
         if isinstance(effect, Send):
-            for peer in effect.peers:
-                assert peer != host.name
-                self.send(host, peer, effect.message)
+            assert host.name not in effect.peers
+            if host.behaviour is None:
+                self.send(host, effect.peers, effect.message)
+            else:
+                for peers, message in host.behaviour.sends(self, host, effect.peers, effect.message):
+                    self.send(host, peers, message)
         elif isinstance(effect, Persist):
             host.log.append(effect.record)
             if isinstance(effect.record, VoteRecord):
@@ -221,6 +243,9 @@ class Net:
         elif isinstance(effect, Commit):
             for block in effect.blocks:
                 self._commit(host, block)
+            if host.is_correct:
+                proof = (effect.seals, effect.finalization)
+                self._proofs[effect.blocks[-1].header.height] = proof
         elif isinstance(effect, EnterEpoch):
             self._later(host, EpochReady(self.table(effect.epoch), effect.terminal))
         elif isinstance(effect, PenalizePeer):
@@ -229,6 +254,7 @@ class Net:
             host.reports.append(effect.evidence)
         elif isinstance(effect, SyncNeeded):
             host.syncs += 1
+            self.at(SYNC_MS, partial(self._sync, host))
         elif isinstance(effect, SafetyBroken):
             self.violations.append(f"host {host.number} sees two finalizations")
 
@@ -236,13 +262,20 @@ class Net:
         incarnation = host.incarnation
         self.at(0, lambda: self.feed(host, event) if host.incarnation == incarnation else None)
 
-    def send(self, host: Host, peer: ValidatorId, message: Message) -> None:
-        for receiver in self.by_name.get(peer, ()):
-            self.messages_count += 1
-            delay = self.link(host, receiver, message)
-            if delay is not None:
-                event = MessageReceived(host.name, message)  # type: ignore[arg-type]
-                self.at(delay, lambda receiver=receiver, event=event: self.feed(receiver, event))
+    def send(self, host: Host, peers: tuple[ValidatorId, ...], message: Message) -> None:
+        """Put a message on the wires."""
+        event = MessageReceived(host.name, message)  # type: ignore[arg-type]
+        for peer in peers:
+            for receiver in self.by_name.get(peer, ()):
+                self.messages_count += 1
+                delay = self.link(host, receiver, message)
+                if delay is not None and receiver.name != host.name:
+                    self.at(delay, partial(self.feed, receiver, event))
+
+    def misbehave(self, number: int, behaviour: Behaviour) -> None:
+        """Make a host byzantine."""
+        self.hosts[number].behaviour = behaviour
+        self.hosts[number].is_correct = False
 
     def _verdicts(self, effect: Verify) -> tuple[bool, ...]:
         verify = self.verify
@@ -279,6 +312,21 @@ class Net:
         if header.kind is BlockKind.TERMINAL and header.next_epoch_root != self.table(header.epoch + 1).root:
             return "another table"
         return None
+
+    def _sync(self, host: Host) -> None:
+        """Block sync: commit what correct hosts have, up to the last proven block of the host's epoch."""
+        proven = [
+            height
+            for height in self._proofs
+            if height > host.height and self.committed[height].header.epoch == host.core.epoch
+        ]
+        if not host.is_up or not proven:
+            return
+        last = max(proven)
+        for height in range(host.height + 1, last + 1):
+            self._commit(host, self.committed[height])
+        tail, finalization = self._proofs[last]
+        self.feed(host, ChainAdvanced(self.committed[last], tail, finalization))
 
     # Faults
 

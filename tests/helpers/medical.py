@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, cast
 
+import pytest
+
 from noded.errors import InvalidTransaction
 from noded.ledger.context import BlockContext, Context
 from noded.ledger.deadlines import sweep
 from noded.ledger.keys import add_key, get_key
 from noded.ledger.members import Member, MemberStatus, get_member, member_key
-from noded.ledger.modules import MODULES
-from noded.ledger.roles import ROLE_TABLE
 from noded.ledger.state import Overlay
-from noded.ledger.transition import check_row
+from noded.ledger.transition import DEADLINES, HANDLERS, check_row
 from noded.types.genesis import DEFAULT_PARAMETERS, EncryptionKey, Institution
 from noded.types.ids import ChainId, Epoch, Height, InstitutionId, PublicKey, TimestampMs, TransactionHash
 from noded.types.medical import (
@@ -111,7 +111,8 @@ class World:
     def __init__(self, *, patients: bool = True) -> None:
         self.state = Overlay(lambda key: None)
         self.time_ms = START_MS
-        self.height = Height(1)
+        self.height = Height(0)
+        self.advance(0)
         for member, role in ROLES.items():
             self.state.write(
                 member_key(member.institution),
@@ -119,7 +120,6 @@ class World:
                     institution=make_institution(member, role),
                     status=MemberStatus.MEMBER,
                     since=Height(0),
-                    ready=None,
                 ),
             )
             add_key(self.state, member.key, kind=KeyKind.INSTITUTION, owner=member.id, height=Height(0))
@@ -153,8 +153,9 @@ class World:
         )
         try:
             for op in ops:
-                check_row(self.state, ROLE_TABLE[op.name], op, context)
-                self._handler(op)(self.state, op, context)
+                handler, row = HANDLERS[type(op)]
+                check_row(self.state, row, op, context)
+                handler(self.state, op, context)
             self.state.keep()
         except InvalidTransaction:
             self.state.drop()
@@ -164,7 +165,7 @@ class World:
         """Begin a block that is later by this much; its deadlines fire."""
         self.height = Height(self.height + 1)
         self.time_ms = TimestampMs(self.time_ms + ms)
-        sweep(self.state, self.block)
+        sweep(self.state, self.block, DEADLINES)
         self.state.keep()
 
     def register(self, patient: Party, custodian: Party) -> None:
@@ -177,7 +178,6 @@ class World:
             institution=entry.institution,
             status=MemberStatus.SUSPENDED,
             since=self.height,
-            ready=None,
         )
         self.state.write(member_key(member.institution), suspended)
         self.state.keep()
@@ -199,9 +199,6 @@ class World:
             else:
                 rows[key] = value
         return [row for row in sorted(rows.items()) if row[0].startswith(prefix) and row[0] > after][:limit]
-
-    def _handler(self, op: Operation) -> Any:
-        return next(module.HANDLERS[type(op)] for module in MODULES if type(op) in module.HANDLERS)
 
 
 def make_institution(member: Party, role: Role, jurisdiction: str = "DE") -> Institution:
@@ -264,6 +261,22 @@ def make_grant(
     return ConsentGrant(
         consent=ConsentId(consent), patient=patient.patient, terms=terms or make_terms(**changes)
     )
+
+
+def refused(
+    world: World,
+    reason: type[InvalidTransaction],
+    sender: Party,
+    *ops: Operation,
+    cosigners: Sequence[Party] = (),
+) -> Any:
+    """Expect a rejection that leaves the state as it was; returns the error."""
+    before = world.snapshot()
+    with pytest.raises(reason) as raised:
+        world.apply(sender, *ops, cosigners=cosigners)
+    assert type(raised.value) is reason
+    assert world.snapshot() == before
+    return raised.value
 
 
 _numbers = count()
