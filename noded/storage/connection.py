@@ -53,7 +53,9 @@ def closed_on_error(connection: sqlite3.Connection) -> Iterator[sqlite3.Connecti
 def storage_error(path: Path, error: sqlite3.Error) -> StorageError:
     """What a SQLite error means to the operator."""
     code = getattr(error, "sqlite_errorcode", None)
-    primary = None if code is None else code & 0xFF  # An extended code carries its primary in the low byte.
+    if code is None:  # From the Python module: a text that is none.
+        return StoreCorrupt(path, str(error))
+    primary = code & 0xFF  # An extended code carries its primary in the low byte.
     if primary in _FULL:
         return DiskFull(path)
     if primary in _CORRUPT:

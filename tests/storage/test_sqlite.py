@@ -295,13 +295,15 @@ class TestFailures:
             (sqlite3.SQLITE_READONLY_DIRECTORY, FileReadOnly),
             (sqlite3.SQLITE_IOERR_FSYNC, DiskFailed),
             (sqlite3.SQLITE_CANTOPEN, DiskFailed),
+            (None, StoreCorrupt),
         ],
     )
     def test_codes_of_sqlite_become_errors_with_a_way_out(
-        self, path: Path, code: int, expected: type[Exception]
+        self, path: Path, code: int | None, expected: type[Exception]
     ) -> None:
         error = sqlite3.OperationalError("reason")
-        error.sqlite_errorcode = code
+        if code is not None:
+            error.sqlite_errorcode = code
 
         assert type(storage_error(path, error)) is expected
 
