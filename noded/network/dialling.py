@@ -26,9 +26,9 @@ class Backoff:
         self._pause_s = BACKOFF_S_MIN
 
 
-async def connect(addresses: Iterable[str]) -> tuple[trio.SocketStream, str]:
+async def connect(addresses: Iterable[str]) -> tuple[trio.SocketStream, str, str]:
     """
-    A TCP connection to the first of `addresses` that takes one, and that address.
+    A TCP connection to the first of `addresses` that takes one, the IP address it leads to, and that address.
 
     Raises:
         DialFailed: None did; the message has a reason for each.
@@ -37,7 +37,8 @@ async def connect(addresses: Iterable[str]) -> tuple[trio.SocketStream, str]:
     for address in addresses:
         try:
             with trio.fail_after(DIAL_TIMEOUT_S):
-                return await trio.open_tcp_stream(*parse_address(address)), address
+                stream = await trio.open_tcp_stream(*parse_address(address))
+                return stream, stream.socket.getpeername()[0], address
         except trio.TooSlowError:
             reasons.append(f"{address}: no answer in {DIAL_TIMEOUT_S} s")
         except (OSError, ValueError) as error:

@@ -30,6 +30,8 @@ class Door:
     """
     Lets connections in at a bounded rate and in a bounded number.
 
+    Addresses of members have rates of their own, so that strangers cannot use up theirs.
+
     When too many are pending, the oldest of the address with the most makes room, addresses of members last: who
     holds many connections half open loses his own first.
     """

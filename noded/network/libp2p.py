@@ -20,6 +20,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
+import trio
+
 from noded.errors import NodedError
 from noded.network.members import peer_id_of
 
@@ -96,8 +98,10 @@ def _load() -> None:
 
 _load()
 
+from cryptography.exceptions import InvalidTag  # noqa: E402
 from libp2p.crypto.ed25519 import create_new_key_pair  # noqa: E402
 from libp2p.crypto.x25519 import X25519PrivateKey  # noqa: E402
+from libp2p.exceptions import BaseLibp2pError  # noqa: E402
 from libp2p.io.exceptions import ConnectionClosedError  # noqa: E402
 from libp2p.peer.id import ID  # noqa: E402
 from libp2p.protocol_muxer.multiselect import Multiselect  # noqa: E402
@@ -109,7 +113,11 @@ from libp2p.stream_muxer.yamux.yamux import MAX_WINDOW_SIZE as YAMUX_WINDOW_MAX 
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_PROTOCOL  # noqa: E402
 from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream  # noqa: E402
 
+EXPECTED_ERRORS = (BaseLibp2pError, InvalidTag, OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+"""What the library raises when the other side goes away or sends nonsense; anything else is a bug, its or ours."""
+
 __all__ = [
+    "EXPECTED_ERRORS",
     "NOISE_PROTOCOL",
     "YAMUX_PROTOCOL",
     "ConnectionClosedError",

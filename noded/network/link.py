@@ -20,8 +20,9 @@ from noded.network.faults import (
     UnexpectedStream,
 )
 from noded.network.frames import KINDS, LANE_PROTOCOLS, Hello, Kind, encode_frame
-from noded.network.interface import Handler, InstitutionId, Lane, RequestRefused
+from noded.network.interface import BULK_PAYLOAD_BYTES_MAX, Handler, InstitutionId, Lane, RequestRefused
 from noded.network.lanes import LaneState
+from noded.network.libp2p import EXPECTED_ERRORS
 from noded.network.limits import (
     FLOOD_S_MIN,
     HELLO_COURTESY_S,
@@ -127,6 +128,8 @@ class Link:
     def send(self, lane: Lane, frame: bytes) -> bool:
         """Queue a MESSAGE frame; False if it does not fit, which ends a link on the consensus lane (N5)."""
         state = self._lanes[lane]
+        if self.reason is not None:
+            return False
         if state.queue.put(frame):
             state.counters.messages_out += 1
             return True
@@ -219,7 +222,8 @@ class Link:
         except (LinkEnded, InvalidMessage) as reason:
             self.end(self._muxer.secured.fault or reason)
         except Exception as error:
-            _log.debug("connection with %s ended by %r", self.peer.hex(), error)
+            if not isinstance(error, EXPECTED_ERRORS):
+                _log.warning("connection with %s ended unexpectedly", self.peer.hex(), exc_info=error)
             self.end(self._muxer.secured.fault or ConnectionLost(repr(error)))
 
     async def _run_muxer(self) -> None:
@@ -331,4 +335,9 @@ class Link:
             self.terms.on_flood(self.peer, noted_s)
 
     async def _on_request(self, kind: int, payload: bytes) -> bytes:
-        return await self.terms.handled(self.terms.handler.on_request(self.peer, kind, payload))
+        async def answer() -> bytes:
+            answer = await self.terms.handler.on_request(self.peer, kind, payload)
+            assert len(answer) <= BULK_PAYLOAD_BYTES_MAX
+            return answer
+
+        return await self.terms.handled(answer())

@@ -56,8 +56,12 @@ class Links:
 
     async def serve(self, link: Link) -> None:
         """Run a link to its end, and tell the handler."""
-        if link.peer in self._opening:
-            self._opening[link.peer].end(DuplicateConnection("a newer one is opening"))
+        opening = self._opening.get(link.peer)
+        if opening is not None:
+            if self._is_right(opening) and not self._is_right(link):
+                self.note(link.peer, DuplicateConnection("a better one is opening"))
+                return
+            opening.end(DuplicateConnection("a better or newer one is opening"))
         self._opening[link.peer] = link
         try:
             await link.run(self._bring_up)

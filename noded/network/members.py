@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 
 import trio
 
+from noded.network.addresses import ip_of
 from noded.network.faults import NotAMember, PeerBanned
 from noded.network.interface import (
     INSTITUTION_ID_BYTES,
@@ -61,6 +63,8 @@ class Member:
     )
     last_fault: str | None = None
     last_fault_detail: str = ""
+    seen_ip: str | None = None
+    """The IP address of the last connection with it; its addresses may be names."""
     removed: bool = False
     """Whether it is on the allow-list no longer, at least not with this key."""
     poke: trio.Event = field(default_factory=trio.Event)
@@ -108,6 +112,12 @@ class Members:
     def get(self, peer: InstitutionId) -> Member | None:
         """The member of that name."""
         return self._by_peer.get(peer)
+
+    def ip_addresses(self) -> set[str]:
+        """From where members may come, as far as is known."""
+        named = (ip_of(address) for member in self._by_peer.values() for address in member.info.addresses)
+        seen = (member.seen_ip for member in self._by_peer.values())
+        return {ip for ip in chain(named, seen) if ip is not None}
 
     def admit(self, peer_id: bytes) -> InstitutionId:
         """

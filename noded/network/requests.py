@@ -141,7 +141,6 @@ class Answering:
                 reason = refusal.reason.encode()[:REFUSAL_BYTES_MAX]
                 await self._queue.put_when_room(encode_answer(Kind.REFUSAL, request_id, reason))
             else:
-                assert len(answer) <= BULK_PAYLOAD_BYTES_MAX
                 await self._queue.put_when_room(encode_answer(Kind.RESPONSE, request_id, answer))
         finally:
             self._under_way -= 1

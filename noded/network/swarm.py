@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from noded.errors import ConfigError
-from noded.network.addresses import format_address, ip_of
+from noded.network.addresses import format_address
 from noded.network.dialling import Backoff, connect
 from noded.network.door import Door
 from noded.network.faults import (
@@ -124,8 +124,7 @@ class Libp2pNetwork:
     def set_members(self, members: Sequence[PeerInfo]) -> None:
         """See Network.set_members."""
         new, gone = self._members.replace(members)
-        addresses = (ip_of(address) for member in self._members for address in member.info.addresses)
-        self._door.set_members(ip for ip in addresses if ip is not None)
+        self._door.set_members(self._members.ip_addresses())
         for member in gone:
             self._links.end(member.info.peer, MemberRemoved(member.info.peer.hex()))
         if self._nursery is not None:
@@ -186,7 +185,7 @@ class Libp2pNetwork:
             if muxer is None:
                 raise TooManyHandshakes(host)
             self._door.leave(visitor)
-            await self._serve(wire, muxer, format_address(host, port), dialled=False)
+            await self._serve(wire, muxer, host, format_address(host, port), dialled=False)
         except LinkEnded as reason:
             self._links.note(None, reason)
         finally:
@@ -197,10 +196,10 @@ class Libp2pNetwork:
         wire = None
         try:
             async with self._dials:
-                stream, address = await connect(member.info.addresses)
+                stream, host, address = await connect(member.info.addresses)
                 wire = Wire(stream, is_initiator=True)
                 muxer = await self._secured(self._upgrader.outbound(wire, member.info.network_key))
-            await self._serve(wire, muxer, address, dialled=True)
+            await self._serve(wire, muxer, host, address, dialled=True)
         except LinkEnded as reason:
             self._links.note(member.info.peer, reason)
         finally:
@@ -219,10 +218,13 @@ class Libp2pNetwork:
         except Exception as error:
             raise HandshakeFailed(repr(error)) from error
 
-    async def _serve(self, wire: Wire, muxer: Muxer, address: str, *, dialled: bool) -> None:
+    async def _serve(self, wire: Wire, muxer: Muxer, host: str, address: str, *, dialled: bool) -> None:
         peer = self._members.admit(muxer.proved)
         member = self._members.get(peer)
         assert member is not None
+        if member.seen_ip != host:
+            member.seen_ip = host
+            self._door.set_members(self._members.ip_addresses())
         link = Link(
             peer=peer,
             address=address,

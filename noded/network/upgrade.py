@@ -87,12 +87,12 @@ class OutStream:
         stream = self._stream
         for start in range(0, len(data), COALESCE_BYTES):
             piece = data[start : start + COALESCE_BYTES]
-            while stream.send_window < len(piece):
-                if stream.closed or stream.send_closed:
-                    raise ConnectionLost("the stream is closed")
+            while stream.send_window < len(piece) and not stream.closed:
                 if self.stalled_since_s is None:
                     self.stalled_since_s = trio.current_time()
                 await trio.sleep(WINDOW_POLL_S)
+            if stream.closed:
+                raise ConnectionLost("the stream is closed")
             self.stalled_since_s = None
             stream.send_window -= len(piece)
             await stream.conn._write_frame(_YAMUX_HEAD.pack(0, 0, 0, stream.stream_id, len(piece)) + piece)

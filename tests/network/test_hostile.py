@@ -344,6 +344,19 @@ class TestLanes:
             assert not members[-1].muxer.event_shutting_down.is_set()
             nursery.cancel_scope.cancel()
 
+    async def test_of_two_connections_the_newer_stays(self) -> None:
+        """N3: the peer has restarted, and we have not noticed that its old connection is dead."""
+        async with lone_node() as node, raw_member(node, 2) as old:
+            await old.come_up()
+            async with raw_member(node, 2) as new:
+                consensus, _ = await new.come_up()
+                await node.handler.until_up(2)
+                await consensus.write(encode_frame(Kind.MESSAGE, b"new"))
+                await node.handler.until_messages(1)
+
+                assert node.handler.down == [(peer_id(2), "DuplicateConnection")]
+                assert node.peer(2).connected
+
     async def test_a_flood_on_the_consensus_lane_is_slowed_down_and_then_banned(self) -> None:
         async with lone_node(Rates(consensus_messages=200)) as node, raw_member(node, 2) as member:
             consensus, _ = await member.come_up()
@@ -416,6 +429,37 @@ class TestSlowReaders:
                 member.nursery.cancel_scope.cancel()
                 await node.handler.until_down()
             nursery.cancel_scope.cancel()
+
+    async def test_silence_proves_nothing_while_we_do_not_listen(self) -> None:
+        """N6: its pings wait behind votes that we have not read; or this node itself was suspended."""
+
+        class Deaf(Recorder):
+            async def on_message(self, peer: bytes, lane: Lane, payload: bytes) -> None:
+                await trio.sleep_forever()
+
+        async with trio.open_nursery() as nursery:
+            node = await start_node(nursery, 3, members=(peer_info(2),), handler=Deaf())
+            async with raw_member(node, 2) as member:
+                consensus, _ = await member.come_up()
+                link = node.network._links.up[peer_id(2)]
+                link.beat(trio.current_time() + 100, judge=False)
+                assert link.reason is None
+                await consensus.write(encode_frame(Kind.MESSAGE, b"x") * 50_000)
+                await until(lambda: link.inbound_bytes() > 0)
+                link.beat(trio.current_time() + 100, judge=True)
+                assert link.reason is None
+            nursery.cancel_scope.cancel()
+
+    async def test_silence_while_we_listen_is_the_end(self) -> None:
+        async with lone_node() as node, raw_member(node, 2) as member:
+            await member.come_up()
+            link = node.network._links.up[peer_id(2)]
+            link.beat(trio.current_time() + 3, judge=True)
+            assert link.reason is None
+            link.beat(trio.current_time() + 100, judge=True)
+            await node.handler.until_down()
+
+            assert node.handler.down == [(peer_id(2), "PeerSilent")]
 
     async def test_who_makes_us_hold_most_goes_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """N8: all connections together are bounded too; a frame for many peers counts once."""

@@ -1,5 +1,8 @@
 """The network over libp2p between nodes of good will."""
 
+from contextlib import suppress
+from dataclasses import replace
+
 import pytest
 import trio
 
@@ -233,6 +236,22 @@ class TestFaults:
 
         assert caught.group_contains(ZeroDivisionError)
 
+    async def test_an_answer_too_large_is_a_bug_of_ours(self) -> None:
+        class Verbose(Recorder):
+            async def on_request(self, peer: InstitutionId, kind: int, payload: bytes) -> bytes:
+                return bytes(BULK_PAYLOAD_BYTES_MAX + 1)
+
+        async def provoke() -> None:
+            async with consortium(2, handler_type=Verbose) as (one, two):
+                with suppress(PeerUnavailable):
+                    await one.network.request(two.info.peer, 0, b"", PATIENCE_S)
+                await trio.sleep(PATIENCE_S)
+
+        with pytest.raises(BaseExceptionGroup) as caught:
+            await provoke()
+
+        assert caught.group_contains(AssertionError)
+
     async def test_points_from_above_ban_and_a_ban_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("noded.network.scores.BAN_S_MIN", 0.5)
         async with consortium(2) as (one, two):
@@ -278,10 +297,7 @@ class TestMembers:
     async def test_a_rotated_key_replaces_the_old_one(self) -> None:
         async with consortium(2) as (one, two), trio.open_nursery() as nursery:
             rotated = peer_info(2, *two.info.addresses)
-            impostor = type(rotated)(
-                peer=rotated.peer, network_key=network_key(77), addresses=rotated.addresses
-            )
-            one.network.set_members([one.info, impostor])
+            one.network.set_members([one.info, replace(rotated, network_key=network_key(77))])
             await one.handler.until_down()
             await until(lambda: one.peer(two).last_fault == "HandshakeFailed")
             one.network.set_members([one.info, rotated])
@@ -316,7 +332,7 @@ class TestConnecting:
         async with trio.open_nursery() as nursery:
             one = await start_node(nursery, 1, members=(peer_info(2),))
             two = await start_node(nursery, 2, members=(one.info,))
-            await one.handler.until_up()
+            await two.handler.until_up()
 
             assert two.peer(one).dialled
             nursery.cancel_scope.cancel()

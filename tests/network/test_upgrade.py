@@ -188,15 +188,17 @@ class TestStreams:
 
             assert one._ping_id == two._ping_id == 0
 
-    async def test_a_stream_that_is_reset_ends_reading_and_writing(self) -> None:
+    @pytest.mark.parametrize("side", [0, 1])
+    async def test_a_stream_that_either_side_resets_ends_reading_and_writing(self, side: int) -> None:
         async with muxers() as (one, two):
-            out, into = await open_pair(one, two)
-            await out._stream.reset()
+            out, into = ends = await open_pair(one, two)
+            await ends[side]._stream.reset()
+            await wait_all_tasks_blocked(0.05)
 
             with pytest.raises(ConnectionLost):
                 await read_bytes(into, 1)
             with pytest.raises(ConnectionLost):
-                await out.write(bytes(2 * WINDOW_BYTES))
+                await out.write(b"x")
 
     async def test_a_connection_that_closes_ends_reading(self) -> None:
         async with muxers() as (one, two):
