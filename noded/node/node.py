@@ -289,8 +289,9 @@ class Node:
                     del self._checks[next(iter(self._checks))]
                 self._try_check(effect, now_ms)
             case wanted.Commit(blocks, seals, finalization):
-                self.chain.finalize(blocks, seals, finalization)
-                self._advance(now_ms)
+                if self._halted is None:
+                    self.chain.finalize(blocks, seals, finalization)
+                    self._advance(now_ms)
             case wanted.EnterEpoch():
                 self._entering = effect
                 self._try_enter()
@@ -402,6 +403,8 @@ class Node:
 
     def _advance(self, now_ms: TimestampMs) -> None:
         """Commit what is final and complete."""
+        if self._halted is not None:
+            return
         try:
             committed = self.chain.advance()
         except StateDiffers as error:

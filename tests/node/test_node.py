@@ -1,0 +1,243 @@
+"""Whole nodes: consensus, batches, block sync and ledger together."""
+
+from dataclasses import replace
+
+import pytest
+
+from noded.types.genesis import DEFAULT_PARAMETERS
+from noded.types.messages import BatchPushed, GetBatches, Message
+from tests.helpers.node_net import NodeNet
+
+
+def pushed_to(net: NodeNet, number: int) -> object:
+    """A rule for `may_pass`: nobody's pushed batches reach this node."""
+    return lambda source, target, message: (
+        not (target == net.homes[number].id and isinstance(message, BatchPushed))
+    )
+
+
+class TestTransactions:
+    """From a client's call to every store."""
+
+    def test_transaction_becomes_final_everywhere(self) -> None:
+        net = NodeNet()
+        net.run(1)
+        transaction = net.anchor(0, 1)
+
+        token = net.submit(0, transaction)
+
+        assert net.run(5, until=lambda: net.is_final(transaction))
+        assert net.answers[token][0].refused is None
+        net.assert_agreement()
+
+    def test_many_of_all_gateways_are_each_applied_once(self) -> None:
+        net = NodeNet()
+        net.run(1)
+        sent = [net.anchor(number, sequence) for sequence in range(1, 11) for number in range(4)]
+        for index, transaction in enumerate(sent):
+            net.submit(index % 4, transaction)
+            net.run(0.02)
+
+        assert net.run(10, until=lambda: all(map(net.is_final, sent)))
+
+        entries = [entry for block in net.homes[0].stored for entry in block.entries]
+        assert sorted(entry.hash for entry in entries) == sorted(each.hash for each in sent)
+
+    def test_same_transaction_at_two_gateways_has_one_effect(self) -> None:
+        net = NodeNet()
+        net.run(1)
+        transaction = net.anchor(0, 1)
+        net.submit(0, transaction)
+        net.submit(1, transaction)
+
+        assert net.run(5, until=lambda: net.is_final(transaction))
+        net.run(3)
+
+        entries = [entry for block in net.homes[0].stored for entry in block.entries]
+        assert sorted(entry.applied for entry in entries) == [False, True]
+
+    def test_observer_hands_transactions_on(self) -> None:
+        net = NodeNet(observers=1)
+        net.run(1)
+        transaction = net.anchor(4, 1)
+
+        token = net.submit(4, transaction)
+
+        assert net.run(8, until=lambda: net.is_final(transaction))
+        assert net.answers[token][0].refused is None
+
+
+class TestAdmission:
+    """M6: what a node takes from a client."""
+
+    def test_garbage_is_refused_by_name(self) -> None:
+        net = NodeNet()
+        net.run(0.5)
+        good = net.anchor(0, 1)
+        bad = replace(good.transaction, signature=bytes(64))
+
+        from noded.codec.schema import encode_value
+        from noded.node.inputs import TransactionsSubmitted
+
+        net._push(0, 0, TransactionsSubmitted(99, (b"\x00", encode_value(bad), good.encoding, good.encoding)))
+        net.run(1)
+
+        assert [answer.refused for answer in net.answers[99]] == [
+            "Malformed",
+            "BadSignature",
+            None,
+            "AlreadyKnown",
+        ]
+
+    def test_other_chain_is_refused(self) -> None:
+        net = NodeNet()
+        other = NodeNet(parameters=replace(DEFAULT_PARAMETERS, epoch_length=77))
+        net.run(0.5)
+
+        token = net.submit(0, other.anchor(0, 1))
+        net.run(0.5)
+
+        assert net.answers[token][0].refused == "WrongChain"
+
+
+class TestBatches:
+    """M1, M2: a batch reaches all who must have it."""
+
+    def test_missing_batch_is_pulled(self) -> None:
+        net = NodeNet()
+        net.may_pass = pushed_to(net, 3)  # type: ignore[assignment]
+        net.run(1)
+        transaction = net.anchor(0, 1)
+        asked: list[Message] = []
+
+        def watch(source: bytes, target: bytes, message: Message) -> bool:
+            if isinstance(message, GetBatches) and source == net.homes[3].id:
+                asked.append(message)
+                net.may_pass = lambda source, target, message: True
+            return pushed_to(net, 3)(source, target, message)  # type: ignore[operator]
+
+        net.may_pass = watch
+        net.submit(0, transaction)
+
+        assert net.run(8, until=lambda: net.is_final(transaction))
+        assert asked
+
+    def test_expired_batch_is_packed_anew(self) -> None:
+        """M4: two of four cannot order; what they took is not lost when the others come back late."""
+        parameters = replace(DEFAULT_PARAMETERS, batch_expiry_ms=4_000, idle_interval_ms=2_000)
+        net = NodeNet(parameters=parameters)
+        net.run(1)
+        net.crash(2)
+        net.crash(3)
+        transaction = net.anchor(0, 1)
+        net.submit(0, transaction)
+        net.run(12)
+
+        net.start(2)
+        net.start(3)
+
+        assert net.run(30, until=lambda: net.is_final(transaction))
+        net.assert_agreement()
+
+
+class TestEpochs:
+    """S3: powers change at terminal blocks, and everybody passes the fence."""
+
+    def test_epochs_pass_under_load(self) -> None:
+        net = NodeNet(parameters=replace(DEFAULT_PARAMETERS, epoch_length=5, idle_interval_ms=500))
+        sent = [net.anchor(0, sequence) for sequence in range(1, 31)]
+        for transaction in sent:
+            net.submit(0, transaction)
+            net.run(0.3)
+
+        assert net.run(20, until=lambda: all(map(net.is_final, sent)))
+        assert net.nodes[0].validators.epoch >= 5
+        net.assert_agreement()
+
+
+class TestBlockSync:
+    """S1, S2: a node that was away catches up."""
+
+    @pytest.mark.parametrize("epoch_length", [1_000, 7])
+    def test_late_node_reaches_the_tip(self, epoch_length: int) -> None:
+        net = NodeNet(parameters=replace(DEFAULT_PARAMETERS, epoch_length=epoch_length, idle_interval_ms=500))
+        net.run(1)
+        net.crash(3)
+        for sequence in range(1, 41):
+            net.submit(0, net.anchor(0, sequence))
+            net.run(0.5)
+        behind = net.homes[3].stored[-1].block.header.height
+
+        net.start(3)
+
+        goal = min(net.heights()[:3])
+        assert goal > behind + 20
+        assert net.run(15, until=lambda: net.nodes[3].chain.height >= goal)
+        assert net.run(15, until=lambda: net.nodes[3].chain.height >= goal + 5)
+        net.assert_agreement()
+        assert net.penalties == []
+
+    def test_observer_follows(self) -> None:
+        net = NodeNet(observers=1, parameters=replace(DEFAULT_PARAMETERS, idle_interval_ms=500))
+        net.run(10)
+
+        assert net.nodes[4].chain.height >= net.nodes[0].chain.height - 8
+        assert net.nodes[4].chain.height > 5
+
+
+class TestRestart:
+    """R15: a node goes on where its log left off."""
+
+    @pytest.mark.parametrize("steps", range(0, 40, 4))
+    def test_all_crash_and_go_on(self, steps: int) -> None:
+        net = NodeNet(parameters=replace(DEFAULT_PARAMETERS, epoch_length=6, idle_interval_ms=400))
+        net.submit(0, net.anchor(0, 1))
+        net.run(4 + steps * 0.037)
+        before = max(len(home.stored) for home in net.homes)
+        for number in range(4):
+            net.crash(number)
+        for number in range(4):
+            net.start(number)
+
+        assert net.run(20, until=lambda: min(net.heights()) >= before + 8)
+        net.assert_agreement()
+        assert net.penalties == []
+
+    def test_live_records_suffice(self) -> None:
+        """A log rewritten to the live records is as good as the whole."""
+        net = NodeNet(parameters=replace(DEFAULT_PARAMETERS, idle_interval_ms=400))
+        for round_ in range(6):
+            net.submit(0, net.anchor(0, round_ + 1))
+            net.run(1.3)
+            for number in range(4):
+                node = net.nodes[number]
+                assert not node.chain.is_waiting()
+                net.homes[number].records = node.live_records()
+                net.crash(number)
+                net.start(number)
+        before = min(net.heights())
+
+        assert net.run(20, until=lambda: min(net.heights()) >= before + 3)
+        net.assert_agreement()
+        assert net.halts == []
+
+
+class TestState:
+    """A1: a node with another state does not vote any more."""
+
+    def test_differing_state_halts_the_node_only(self) -> None:
+        net = NodeNet(parameters=replace(DEFAULT_PARAMETERS, idle_interval_ms=400))
+        net.run(2)
+        base = net._bases[3]
+        root_before = base.upper.root
+        from noded.crypto.sparse_merkle import updated
+
+        base.upper.fold(updated(base.upper, (), {77: bytes([7]) * 32}))
+        assert base.upper.root != root_before
+        net.nodes[3].ledger._cache.clear()
+
+        net.run(10)
+
+        assert [number for number, _ in net.halts] == [3]
+        heights = [net.nodes[number].chain.height for number in range(3)]
+        assert net.run(10, until=lambda: net.nodes[0].chain.height > heights[0] + 3)
