@@ -1,0 +1,6 @@
+"""`python -m noded` is `noded`."""
+
+from noded.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Options that several commands have."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from noded.cli.output import Output
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_HOME: Final = "~/.noded"
+
+FILE: Final = click.Path(dir_okay=False, path_type=Path)
+FOLDER: Final = click.Path(file_okay=False, path_type=Path)
+
+
+def command(
+    group: click.Group | None = None, **settings: Any
+) -> Callable[[Callable[..., Any]], click.Command]:
+    """Declare a command that gets `output`, and that `--output` tells how to show its result."""
+
+    def declare(function: Callable[..., Any]) -> click.Command:
+        @wraps(function)
+        def called(output: str, **arguments: Any) -> Any:
+            shown = click.get_current_context().find_object(Output)
+            assert shown is not None
+            shown.is_json = output == "json"
+            return function(shown, **arguments)
+
+        option = click.option(
+            "--output", type=click.Choice(["table", "json"]), default="table", help="Form of the result."
+        )
+        make = click.command if group is None else group.command
+        made = make(**settings)(option(called))
+        assert isinstance(made, click.Command)
+        return made
+
+    return declare
+
+
+def home_option(function: F) -> F:
+    """`--home`: the node's folder."""
+    return click.option(
+        "--home",
+        type=FOLDER,
+        envvar="NODED_HOME",
+        default=DEFAULT_HOME,
+        show_default=True,
+        show_envvar=True,
+        callback=lambda _ctx, _option, value: Path(value).expanduser(),
+        help="The node's folder.",
+    )(function)
+
+
+def passphrase_options(function: F) -> F:
+    """`--passphrase-file` and `--passphrase-fd`: never the passphrase itself, which all users of a machine could read."""
+    function = click.option(
+        "--passphrase-file",
+        type=FILE,
+        help="File whose first line is the passphrase; readable by its owner only.",
+    )(function)
+    return click.option(
+        "--passphrase-fd", type=click.IntRange(min=0), help="Open descriptor that gives the passphrase."
+    )(function)
+
+
+def read_passphrase(file: Path | None, descriptor: int | None) -> bytes | None:
+    """
+    The passphrase from wherever the options say; None if they say nothing.
+
+    Raises:
+        UsageError: Both were given.
+        PassphraseMissing, FileExposed: It cannot be had.
+    """
+    from noded.keys.passphrase import passphrase_from_descriptor, passphrase_from_file
+
+    if file is not None and descriptor is not None:
+        raise click.UsageError("--passphrase-file and --passphrase-fd exclude each other")
+    if file is not None:
+        return passphrase_from_file(file)
+    return None if descriptor is None else passphrase_from_descriptor(descriptor)

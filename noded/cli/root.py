@@ -1,0 +1,88 @@
+"""The commands of `noded`, and what becomes of errors."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from noded.cli.exits import FAILED, exit_code
+from noded.cli.output import Output
+from noded.errors import NodedError
+
+COMMANDS: Final = {
+    "access": "Ask for records of other institutions, answer requests, see who asked.",
+    "bench": "Measure a network of real nodes on this machine.",
+    "breakglass": "Emergency access without the patient, and its review.",
+    "completion": "Print the script that completes commands in a shell.",
+    "config": "Show, check and compare a node's settings.",
+    "consent": "Grant, revoke and list a patient's consents.",
+    "demo": "Show the whole story with real nodes on this machine.",
+    "events": "Follow what happens on the ledger.",
+    "fhir": "Import FHIR documents as records.",
+    "genesis": "Make, show and check the founding document.",
+    "init": "Make a node's home: keys, settings, particulars.",
+    "keys": "Make, list, export and import a node's keys.",
+    "patient": "Register patients and see their pairwise keys.",
+    "policy": "Show who may send what.",
+    "proof": "Prove ledger entries, and verify proofs without a node.",
+    "query": "Read blocks, transactions, members and single entries.",
+    "record": "Get records, and list what is known of them.",
+    "start": "Run the node of a home.",
+    "status": "Show how the node stands, and why the chain does if it does.",
+    "testnet": "Make the homes of a whole network on this machine.",
+    "tx": "Send transactions and wait until they are final.",
+    "version": "Show the version of program, protocol and formats.",
+}
+"""Every command with what `noded --help` says of it; `noded.cli.NAME` defines it as `command`."""
+
+
+class _Lazy(click.Group):
+    """Imports a command when it is given, so that none pays for the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"noded.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+def noded() -> None:
+    """
+    A node of a permissioned ledger for medical records.
+
+    `noded demo` shows everything at once. Commands reach their node through the unix socket in its home.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; returns the exit code: 0 ok, 1 failure, 2 usage, 3 config, 4 not reachable, 5 unsafe."""
+    output = Output()
+    try:
+        result = noded.main(args=list(arguments), prog_name="noded", standalone_mode=False, obj=output)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return 130
+    except NodedError as error:
+        output.failed({"name": type(error).__name__, "message": str(error)}, str(error))
+        return exit_code(error)
+    except BrokenPipeError:
+        sys.stderr.close()  # Whoever read stdout went away, as `head` does; nobody is left to be told.
+        return FAILED
+    except OSError as error:
+        message = f"{error.filename or 'the system'}: {error.strerror or error}"
+        output.failed({"name": type(error).__name__, "message": message}, message)
+        return FAILED
+    return result if isinstance(result, int) else 0
