@@ -1,17 +1,23 @@
 """The ledger's durable state, read from the store."""
 
 from noded.crypto.sparse_merkle import Leaf, UpperTree
+from noded.ledger.base import HeldBack
 from noded.ledger.commit import CommittedBlock
 from noded.storage.store import Reader
 
 
 class StoreBase:
-    """The state in a store; `upper` is kept in memory, 2.2 MB."""
+    """The state in a store; its tree is kept in memory, 2.2 MB."""
 
     def __init__(self, reader: Reader) -> None:
         """Read the roots of all buckets, once."""
         self._reader = reader
-        self.upper = UpperTree.from_bucket_roots(reader.bucket_roots())
+        self._tree = HeldBack(UpperTree.from_bucket_roots(reader.bucket_roots()))
+
+    @property
+    def upper(self) -> UpperTree:
+        """The tree one block behind the store, whose state the last header certifies."""
+        return self._tree.upper
 
     def get(self, path: bytes) -> bytes | None:
         """The value of the key with this path."""
@@ -23,4 +29,4 @@ class StoreBase:
 
     def fold(self, committed: CommittedBlock) -> None:
         """The store holds this block now."""
-        self.upper.fold(committed.delta)
+        self._tree.fold(committed.delta)

@@ -1,6 +1,6 @@
 """Why the engine rejects transactions and blocks; modules have errors of their own."""
 
-from noded.errors import InvalidMessage, InvalidTransaction
+from noded.errors import InvalidMessage, InvalidTransaction, NodedError
 from noded.types.ids import BlockHash, Height, PublicKey
 
 
@@ -107,3 +107,7 @@ class UnknownParent(InvalidMessage):
     def __init__(self, *, parent: BlockHash) -> None:
         super().__init__(f"block {parent.hex()} was not executed")
         self.parent = parent
+
+
+class NotCertifiedYet(NodedError):
+    """No final header commits yet to the state that a proof would need; the next block will (L12)."""

@@ -33,6 +33,8 @@ class Changes(NamedTuple):
     writes: tuple[StateWrite, ...]
     leaves: Mapping[int, Mapping[bytes, bytes | None]]
     """By bucket and path; None for a removed one."""
+    before: Mapping[int, Mapping[bytes, bytes | None]]
+    """What the same paths had before."""
     bucket_roots: tuple[tuple[int, bytes], ...]
     delta: TreeDelta
 
@@ -127,14 +129,22 @@ def changes_of(
         path = path_of(key)
         leaf = None if value is None else leaf_hash(path, value)
         writes.append(StateWrite(path, key, value, leaf))
-        changed.setdefault(bucket_of(path), {})[path] = leaf
+        bucket = bucket_of(path)
+        if bucket in changed:
+            changed[bucket][path] = leaf
+        else:
+            changed[bucket] = {path: leaf}
     roots: dict[int, bytes] = {}
+    before: dict[int, dict[bytes, bytes | None]] = {}
     for bucket, changes in changed.items():
         leaves = leaves_of(bucket)
+        before[bucket] = {path: leaves.get(path) for path in changes}
         for path, leaf in changes.items():
             if leaf is None:
                 leaves.pop(path, None)
             else:
                 leaves[path] = leaf
         roots[bucket] = bucket_root(sorted(leaves.items()))
-    return Changes(tuple(writes), changed, tuple(sorted(roots.items())), updated(upper, deltas, roots))
+    return Changes(
+        tuple(writes), changed, before, tuple(sorted(roots.items())), updated(upper, deltas, roots)
+    )

@@ -7,23 +7,21 @@ from noded.crypto.sparse_merkle import path_of
 from noded.errors import ConfigError
 from noded.ledger.admission import OpenBatch, open_batch
 from noded.ledger.base import StateBase
+from noded.ledger.branches import Branches, Proven
 from noded.ledger.commit import CommittedBlock, IndexWrite, NamedBatch
 from noded.ledger.epoch import NextEpoch, close_epoch
-from noded.ledger.errors import UnknownParent
-from noded.ledger.execution import Execution, changes_of, execute_block
+from noded.ledger.errors import NotCertifiedYet
+from noded.ledger.execution import Execution, execute_block
 from noded.ledger.genesis import found
 from noded.ledger.head import CHAIN_KEY, HEAD_KEY, BlockAt, Chain, Head, block_key, table_key
 from noded.ledger.members import MEMBERS_KEY
-from noded.ledger.state import Overlay, Value
+from noded.ledger.state import Overlay
 from noded.types.batch import SealedBatch
 from noded.types.block import Block, BlockHeader, BlockKind
-from noded.types.genesis import Genesis
+from noded.types.genesis import Genesis, NetworkParameters
 from noded.types.ids import BatchHash, BlockHash, ChainId, Epoch, Height, StateRoot
 from noded.types.validator_set import ValidatorSet, ValidatorTable, table_root
 from noded.types.vote import Certificate
-
-CACHE_MAX = 16_384
-"""Decoded values of the durable state kept at hand; about 1 KiB each is 16 MiB."""
 
 OPEN_BYTES_MAX = 8 * 1024 * 1024
 """Encodings of batches whose transactions are kept decoded until a block names them; objects take about 5 times that."""
@@ -55,15 +53,7 @@ class Ledger:
     def __init__(
         self, genesis: Genesis, base: StateBase, *, memo: MutableMapping[Any, Any] | None = None
     ) -> None:
-        self._base = base
-        self._memo = memo
-        self._cache: dict[bytes, Value] = {}
-        self._executions: dict[BlockHash, Execution] = {}
-        self._opened: dict[BatchHash, OpenBatch] = {}
-        self._opened_bytes: dict[BatchHash, int] = {}
-        self._sets: dict[Epoch, ValidatorSet] = {}
-        self._closings: dict[BlockHash, NextEpoch] = {}
-        state = Overlay(self._read_base)
+        state = Overlay(lambda key: base.get(path_of(key)))
         chain = state.read(CHAIN_KEY, Chain)
         head = state.read(HEAD_KEY, Head)
         if chain is None or head is None or chain.chain_id != genesis.chain_id:
@@ -71,11 +61,14 @@ class Ledger:
                 f"the store holds another chain than genesis {genesis.name!r}; use the home folder that belongs to it"
             )
         self.chain_id: ChainId = chain.chain_id
-        founding = None if head.height else found(genesis).block
-        self._base_hash = head.block if founding is None else founding.hash
-        self._base_head = head
-        self._final = self._base_hash
+        self._final = head.block if head.height else found(genesis).block.hash
         self._final_height = head.height
+        self._branches = Branches(base, self._final, head)
+        self._memo = memo
+        self._opened: dict[BatchHash, OpenBatch] = {}
+        self._opened_bytes: dict[BatchHash, int] = {}
+        self._sets: dict[Epoch, ValidatorSet] = {}
+        self._closings: dict[BlockHash, NextEpoch] = {}
 
     # What has been executed.
 
@@ -91,37 +84,19 @@ class Ledger:
 
     def is_executed(self, block: BlockHash) -> bool:
         """Whether blocks may be executed on top of this one."""
-        return block == self._base_hash or block in self._executions
+        return block in self._branches
 
     def head(self, block: BlockHash) -> Head:
         """The head after an executed block; raises `UnknownParent` for any other."""
-        if block == self._base_hash:
-            return self._base_head
-        execution = self._executions.get(block)
-        if execution is None:
-            raise UnknownParent(parent=block)
-        return execution.head
+        return self._branches.head(block)
 
     def state_root_after(self, block: BlockHash) -> StateRoot:
         """The state root after an executed block; raises `UnknownParent` for any other."""
-        if block == self._base_hash:
-            return StateRoot(self._base.upper.root)
-        execution = self._executions.get(block)
-        if execution is None:
-            raise UnknownParent(parent=block)
-        return execution.state_root
+        return StateRoot(self._branches.root(block))
 
     def state_after(self, block: BlockHash) -> Overlay:
         """The state after an executed block, to read from; valid until the next `commit` or `folded`."""
-        layers = [execution.values for execution in self._branch(block)]
-
-        def below(key: bytes) -> Value:
-            for values in layers:
-                if key in values:
-                    return values[key]
-            return self._read_base(key)
-
-        return Overlay(below)
+        return self._branches.state(block)
 
     def latest(self) -> Overlay:
         """The state after the last committed block, to read from; valid until the next `commit` or `folded`."""
@@ -133,6 +108,20 @@ class Ledger:
             return self._final
         found_at = self.latest().read(block_key(height), BlockAt)
         return None if found_at is None else found_at.hash
+
+    def prove(self, key: bytes) -> Proven:
+        """
+        Prove what the last certified state has at a key: the one after the last committed block's parent (L12).
+
+        Raises:
+            NotCertifiedYet: It, or what its proof needs, has changed with the last committed block.
+        """
+        newest = self._branches.get(self._final)
+        if newest is None:
+            raise NotCertifiedYet(
+                "nothing was committed since the start; the next block makes proofs possible"
+            )
+        return self._branches.prove(newest.block.header.parent_hash, (newest,), key)
 
     # Epochs.
 
@@ -148,10 +137,14 @@ class Ledger:
         return BlockKind.TERMINAL if ends else BlockKind.NORMAL
 
     def table(self, epoch: Epoch) -> ValidatorTable | None:
-        """The table of a past epoch for which evidence is accepted, of the present one, or of the next once known."""
-        tip = max(self._executions.values(), key=lambda execution: execution.head.height, default=None)
-        state = self.state_after(self._final if tip is None else tip.block.hash)
-        return state.read(table_key(epoch), ValidatorTable)
+        """The table of a past epoch for which evidence is accepted, or of the present one (L143)."""
+        return self.latest().read(table_key(epoch), ValidatorTable)
+
+    def parameters_after(self, parent: BlockHash) -> NetworkParameters:
+        """The network parameters that hold for an executed block's children."""
+        chain = self.state_after(parent).read(CHAIN_KEY, Chain)
+        assert chain is not None
+        return chain.parameters
 
     def validators_after(self, parent: BlockHash) -> ValidatorSet:
         """The validators of the epoch of an executed block's children."""
@@ -191,7 +184,7 @@ class Ledger:
         Raises:
             UnknownParent: The parent was not executed, or was dropped.
         """
-        known = self._executions.get(block.hash)
+        known = self._branches.get(block.hash)
         if known is not None:
             return known
         header = block.header
@@ -203,7 +196,7 @@ class Ledger:
         for batch in batches:
             self._opened.pop(batch.hash, None)
             self._opened_bytes.pop(batch.hash, None)
-        self._executions[block.hash] = execution
+        self._branches.add(execution)
         return execution
 
     def commit(
@@ -218,12 +211,13 @@ class Ledger:
         Returns:
             What the store needs; once it is durable there, `folded` must be called.
         """
-        execution = self._executions[block.hash]
+        execution = self._branches.get(block.hash)
+        assert execution is not None, "blocks are executed, then committed"
         header = block.header
         assert header.parent_hash == self._final, "blocks are committed in order"
         self._final = block.hash
         self._final_height = header.height
-        self._drop_rivals()
+        self._branches.drop_rivals(block.hash)
         return CommittedBlock(
             block=block,
             batches=execution.batches,
@@ -243,15 +237,7 @@ class Ledger:
     def folded(self, height: Height) -> None:
         """All blocks up to this committed one are in `base` now, whose tree has taken them over."""
         assert height <= self._final_height
-        for execution in reversed(self._branch(self._final)):
-            if execution.head.height > height:
-                break
-            for key, value in execution.values.items():
-                if key in self._cache:
-                    self._cache[key] = value
-            self._base_hash = execution.block.hash
-            self._base_head = execution.head
-            del self._executions[execution.block.hash]
+        self._branches.fold(self._final, height)
 
     # Within.
 
@@ -261,7 +247,7 @@ class Ledger:
         assert header.kind is not BlockKind.SEAL, "SEALs are no part of the ledger"
         assert header.height == self.head(parent).height + 1
         assert header.epoch == self.epoch_after(parent)
-        branch = self._branch(parent)
+        branch = self._branches.down_from(parent)
         terminal = header.kind is BlockKind.TERMINAL
         state = self.state_after(parent)
         head, receipts, events, entries = execute_block(
@@ -271,13 +257,8 @@ class Ledger:
             self.validators_after(parent),
             self._closed(parent) if terminal else None,
         )
-        changes = changes_of(
-            state,
-            self._base.upper,
-            [execution.changes.delta for execution in reversed(branch)],
-            lambda bucket: self._leaves(branch, bucket),
-        )
-        self._keep_at_hand(state, branch)
+        changes = self._branches.changes(state, branch)
+        self._branches.keep_at_hand(state, branch)
         return Execution(
             block=block,
             batches=tuple(NamedBatch(batch.hash, batch.encoding) for batch in batches),
@@ -291,54 +272,6 @@ class Ledger:
             events=tuple(events),
             members_changed=any(key.startswith(MEMBERS_KEY) for key in state.encodings),
         )
-
-    def _branch(self, block: BlockHash) -> list[Execution]:
-        """The executions from a block down to the durable state, newest first."""
-        branch: list[Execution] = []
-        while block != self._base_hash:
-            execution = self._executions.get(block)
-            if execution is None:
-                raise UnknownParent(parent=block)
-            branch.append(execution)
-            block = execution.block.header.parent_hash
-        return branch
-
-    def _leaves(self, branch: Sequence[Execution], bucket: int) -> dict[bytes, bytes]:
-        leaves = dict(self._base.bucket(bucket))
-        for execution in reversed(branch):
-            for path, leaf in execution.changes.leaves.get(bucket, {}).items():
-                if leaf is None:
-                    leaves.pop(path, None)
-                else:
-                    leaves[path] = leaf
-        return leaves
-
-    def _drop_rivals(self) -> None:
-        kept: dict[BlockHash, Execution] = {}
-        for execution in self._branch(self._final):
-            kept[execution.block.hash] = execution
-        above = [
-            execution for execution in self._executions.values() if execution.head.height > self._final_height
-        ]
-        for execution in sorted(above, key=lambda execution: execution.head.height):
-            parent = execution.block.header.parent_hash
-            if parent == self._final or (parent in kept and kept[parent].head.height > self._final_height):
-                kept[execution.block.hash] = execution
-        self._executions = kept
-
-    def _read_base(self, key: bytes) -> Value:
-        if key in self._cache:
-            return self._cache[key]
-        return self._base.get(path_of(key))
-
-    def _keep_at_hand(self, state: Overlay, branch: Sequence[Execution]) -> None:
-        for key, value in state.seen().items():
-            if not any(key in execution.values for execution in branch):
-                self._cache[key] = value
-        surplus = len(self._cache) - CACHE_MAX
-        if surplus > 0:
-            for key in list(self._cache)[: surplus + CACHE_MAX // 4]:
-                del self._cache[key]
 
     def _closed(self, parent: BlockHash) -> NextEpoch:
         known = self._closings.get(parent)

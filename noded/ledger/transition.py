@@ -32,11 +32,14 @@ def process_transaction(state: Overlay, signed: SignedTransaction, block: BlockC
         state.drop()
         return _rejected(error, None)
     index = 0
+    checked = None
     try:
         for index, op in enumerate(signed.transaction.body.operations):
             context.operation_index = index
             handler, row = HANDLERS[type(op)]
-            check_row(state, row, op, context)
+            if row is not checked:
+                check_row(state, row, op, context)
+                checked = row if row.purposes is None else None  # The next may have another purpose.
             handler(state, op, context)
         state.keep()
     except InvalidTransaction as error:
