@@ -1,10 +1,12 @@
 """
 Values as JSON has them, for people and for other programs; by the same annotations as their encoding.
 
-A dataclass is an object of its fields, bytes are lower-case hexadecimal, members of enums their names in lower case,
-and a value of a registry has its class's name as ``type``. Nothing signs or hashes this form.
+A dataclass is an object of its fields, short bytes are lower-case hexadecimal and longer ones base64, members of enums
+their names in lower case, and a value of a registry has its class's name as ``type``. Nothing signs or hashes this form.
 """
 
+import re
+from base64 import b64decode, b64encode
 from dataclasses import fields
 from enum import IntEnum
 from typing import Any, TypeVar, get_type_hints
@@ -27,6 +29,9 @@ from noded.codec.shapes import (
 )
 
 T = TypeVar("T")
+
+HEX_BYTES_MAX = 64
+"""Ids, keys, hashes and signatures are of this length at most; what may be longer is content."""
 
 TYPE = "type"
 """The member that names the class of a value of a registry."""
@@ -78,9 +83,9 @@ def choice_from_json(registry: Registry[T], data: object, where: str = "") -> T:
 
 
 def type_name(cls: type) -> str:
-    """What JSON calls a registered class: an operation's own name, else the class's."""
+    """What JSON calls a registered class: an operation's own name, else the class's in lower case."""
     name = getattr(cls, "name", None)
-    return name if isinstance(name, str) else cls.__name__
+    return name if isinstance(name, str) else re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
 
 _known: dict[type, dict[str, Shape]] = {}
@@ -101,8 +106,8 @@ def _write(shape: Shape, value: Any) -> Any:
             return None
         case Optional(inner):
             return _write(inner, value)
-        case Bytes():
-            return value.hex()
+        case Bytes(limit):
+            return value.hex() if limit.max <= HEX_BYTES_MAX else b64encode(value).decode()
         case Member():
             return value.name.lower()
         case Many(item):
@@ -127,11 +132,13 @@ def _read(shape: Shape, data: Any, where: str) -> Any:
             return _typed(int, data, where)
         case Text():
             return _typed(str, data, where)
-        case Bytes():
+        case Bytes(limit):
+            is_short = limit.max <= HEX_BYTES_MAX
+            text = _typed(str, data, where)
             try:
-                return bytes.fromhex(_typed(str, data, where))
+                return bytes.fromhex(text) if is_short else b64decode(text, validate=True)
             except ValueError:
-                raise Malformed(where, "hexadecimal digits are expected") from None
+                raise Malformed(where, f"{'hexadecimal digits' if is_short else 'base64'} expected") from None
         case Member(enum):
             return _member(enum, _typed(str, data, where), where)
         case Many(item):

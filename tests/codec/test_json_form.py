@@ -9,11 +9,12 @@ from noded.codec.errors import Malformed
 from noded.codec.json_form import choice_from_json, choice_to_json, from_json, to_json
 from noded.types.genesis import DEFAULT_PARAMETERS, NetworkParameters
 from noded.types.ids import InstitutionId, TimestampMs
-from noded.types.medical import Compartment, ConsentId, KindClass, PatientId
+from noded.types.medical import Compartment, ConsentId, KindClass, PatientId, RequestId, WrapHash
 from noded.types.operations import OPERATIONS, Operation
 from noded.types.operations.consent import ConsentGrant, ConsentTerms, Mode, ToOrganization
 from noded.types.operations.membership import Admit, GovPropose
 from noded.types.roles import Purpose
+from noded.types.sidecar import WrapSidecar
 
 GRANT = ConsentGrant(
     consent=ConsentId(b"c" * 16),
@@ -39,7 +40,7 @@ class TestToJson:
 
         assert data["type"] == "consent.grant"
         assert data["patient"] == "70" * 16
-        assert data["terms"]["grantee"] == {"type": "ToOrganization", "institution": "69" * 16}
+        assert data["terms"]["grantee"] == {"type": "to_organization", "institution": "69" * 16}
         assert data["terms"]["purposes"] == ["treat", "caremgt"]
         assert data["terms"]["records"] is None
 
@@ -53,6 +54,20 @@ class TestToJson:
 
     def test_a_dataclass_comes_back(self) -> None:
         assert from_json(NetworkParameters, to_json(DEFAULT_PARAMETERS)) == DEFAULT_PARAMETERS
+
+    def test_content_is_base64(self) -> None:
+        sidecar = WrapSidecar(
+            wrap_hash=WrapHash(bytes(32)),
+            wrap=b"wrapped",
+            request=RequestId(bytes(16)),
+            recipient=InstitutionId(bytes(16)),
+            expires_ms=TimestampMs(1),
+        )
+
+        assert to_json(sidecar)["wrap"] == "d3JhcHBlZA=="
+        assert from_json(WrapSidecar, to_json(sidecar)) == sidecar
+        with pytest.raises(Malformed, match="base64"):
+            from_json(WrapSidecar, to_json(sidecar) | {"wrap": "%"})
 
 
 class TestFromJson:
@@ -94,7 +109,7 @@ class TestFromJson:
         [
             ("patient", "xy"),
             ("patient", "70" * 15),
-            ("terms.grantee.type", "ToNobody"),
+            ("terms.grantee.type", "to_nobody"),
             ("terms.purposes[1]", "fun"),
             ("terms.from_ms", 3),
         ],
