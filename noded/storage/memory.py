@@ -114,6 +114,10 @@ class MemoryStore:
             self._failed = True
             raise DiskFailed(NAME, "injected")
 
+    def checkpoint(self) -> bool:
+        """Nothing to copy."""
+        return False
+
     def crash(self, *, faults: Mapping[int, CommitFault] = MappingProxyType({})) -> "MemoryStore":
         """
         The store as a restart finds it; this one must not be used any more.

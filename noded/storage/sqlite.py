@@ -100,9 +100,9 @@ class SqliteStore(SqliteReader):
 
     def checkpoint(self) -> bool:
         """
-        Copy the journal into the main file if it has grown; readers and the data's safety are not affected.
+        Copy the journal into the main file if it has grown; to be called between commits, from their thread.
 
-        To be called between commits, so that none of them has to wait for it.
+        Readers and the data's safety are not affected. Without it the journal grows for ever.
 
         Returns:
             Whether there was enough to copy.

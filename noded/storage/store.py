@@ -208,6 +208,16 @@ class Store(Reader, Protocol):
                 the store must be opened again.
         """
 
+    def checkpoint(self) -> bool:
+        """
+        Copy the journal into the main file if it has grown; to be called between commits, from their thread.
+
+        Readers and the data's safety are not affected. Without it the journal grows for ever.
+
+        Returns:
+            Whether there was enough to copy.
+        """
+
     def reader(self) -> Reader:
         """Another reader, for another thread; its owner closes it."""
 
@@ -240,39 +250,3 @@ def check_batch(batch: CommitBatch, tip: Tip | None) -> None:
     paths = {row.path for row in batch.state_puts}
     assert len(paths) == len(batch.state_puts)
     assert paths.isdisjoint(batch.state_deletes)
-
-
-def merged(batches: Sequence[CommitBatch]) -> CommitBatch:
-    """
-    One batch with the effect of these one after the other.
-
-    For a writer that fell behind: rows of several blocks that share a page, and one fsync, cost half as much together.
-    """
-    state: dict[bytes, StateRow | None] = {}
-    index: dict[bytes, IndexRow | None] = {}
-    stored: dict[bytes, list[StoredBatch]] = {}
-    deleted: dict[bytes, None] = {}
-    for batch in batches:
-        state.update(dict.fromkeys(batch.state_deletes))
-        state.update((row.path, row) for row in batch.state_puts)
-        index.update(dict.fromkeys(batch.index_deletes))
-        index.update((row.key, row) for row in batch.index_puts)
-        for hash_ in batch.batch_deletes:
-            deleted[hash_] = None
-            stored.pop(hash_, None)
-        for row in batch.batches:
-            stored.setdefault(row.hash, []).append(row)
-    return CommitBatch(
-        blocks=[block for batch in batches for block in batch.blocks],
-        certificates=[row for batch in batches for row in batch.certificates],
-        state_puts=[row for row in state.values() if row is not None],
-        state_deletes=[path for path, row in state.items() if row is None],
-        bucket_roots=list({bucket: root for batch in batches for bucket, root in batch.bucket_roots}.items()),
-        index_puts=[row for row in index.values() if row is not None],
-        index_deletes=[key for key, row in index.items() if row is None],
-        transactions=[place for batch in batches for place in batch.transactions],
-        batches=[row for rows in stored.values() for row in rows],
-        batch_deletes=list(deleted),
-        sidecars=[row for batch in batches for row in batch.sidecars],
-        meta=[row for batch in batches for row in batch.meta],
-    )

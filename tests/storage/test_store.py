@@ -26,7 +26,6 @@ from noded.storage.store import (
     StoredBatch,
     Tip,
     TransactionPlace,
-    merged,
 )
 from tests.helpers.store_rows import hash_of, make_block, make_blocks, make_place, make_row, put
 
@@ -508,22 +507,4 @@ def test_both_stores_agree(
 
     assert sqlite.index_range(prefix, after, 4) == memory.index_range(prefix, after, 4)
     assert dump(sqlite, batches) == dump(memory, batches)
-    sqlite.close()
-
-
-@settings(max_examples=40)
-@given(batches=commit_batches())
-def test_batches_merged_have_the_effect_of_one_after_the_other(
-    tmp_path_factory: pytest.TempPathFactory, batches: list[CommitBatch]
-) -> None:
-    apart, together = MemoryStore(), MemoryStore()
-    sqlite = SqliteStore(tmp_path_factory.mktemp("merged") / "store.db")
-    for batch in batches:
-        apart.commit(batch)
-    together.commit(merged(batches))
-    sqlite.commit(merged(batches))
-
-    expected = dump(apart, batches)
-    assert dump(together, batches) == expected
-    assert dump(sqlite, batches) == expected
     sqlite.close()
