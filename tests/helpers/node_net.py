@@ -154,6 +154,7 @@ class NodeNet:
         base = MemoryBase(home.stored[0])
         for committed in home.stored[1:]:
             base.fold(committed)
+        base.settle()
         signer = WatermarkSigner(seed_of("consensus", number), self.chain_id)
         for record in home.records:
             if isinstance(record, VoteRecord):
