@@ -130,7 +130,7 @@ def compile_duo(terms: Sequence[DuoTerm]) -> Condition:
 
     Raises:
         UnusableDuo: A code is unknown or lacks its argument, or no code permits anything.
-        IllegibleCondition: An argument has more items than a condition holds.
+        ConditionOutOfLimits: An argument has more items than a condition holds.
     """
     permissions: list[Condition] = []
     modifiers: list[Condition] = []

@@ -156,7 +156,7 @@ LEAVES: Final[tuple[tuple[str, type[Condition], Callable[[Anything, AccessFacts]
     ("use", syntax.UseDeclared, _use),
     ("tag", syntax.TagDeclared, _tag),
 )
-"""Every kind of leaf: its name in paths and in JSON, its class, and when it permits. A new one is one row here."""
+"""Every kind of leaf: its name in paths, its class, and when it permits. A new one is one row here."""
 
 LEAF_NAMES: Final = {cls: name for name, cls, _ in LEAVES}
 _HOLDS: Final = {cls: holds for _, cls, holds in LEAVES}

@@ -95,7 +95,7 @@ def compile_consent(
 
     Raises:
         UnclearConsent: It is no active Consent for privacy or research, or what it permits is open.
-        ConditionTooLarge, IllegibleCondition: It names more than a condition holds.
+        ConditionTooLarge, ConditionOutOfLimits: It names more than a condition holds.
     """
     _check_kind(resource)
     policy = _policy(resource)

@@ -1,4 +1,4 @@
-"""Who may have a key: the decision on a request, the same on every validator (L43, L47–L53)."""
+"""Who may have a key: the decision on a request, the same on every validator (L43, L45, L50–L53, L71)."""
 
 from dataclasses import dataclass
 
@@ -148,7 +148,7 @@ def _failed_term(
         return "records"
     if terms.days is not None and (asked.days is None or not terms.days.covers(asked.days)):
         return "days"
-    if asked.record is None and terms.mode is not Mode.STANDING:
+    if asked.record is None and terms.mode is not Mode.STANDING:  # L45
         return "mode"
     return None
 

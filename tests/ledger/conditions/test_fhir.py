@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from noded.ledger.conditions.evaluate import AccessFacts, evaluate
 from noded.ledger.conditions.fhir import CompiledConsent, Names, Rule, UnclearConsent, compile_consent
 from noded.ledger.conditions.fhir_time import read_day_range, read_time_span
-from noded.ledger.conditions.syntax import ConditionTooLarge, IllegibleCondition
+from noded.ledger.conditions.syntax import ConditionOutOfLimits, ConditionTooLarge
 from noded.types.conditions import EVERYBODY, NOBODY
 from noded.types.ids import TimestampMs
 from noded.types.medical import Compartment, Day, DayRange
@@ -160,7 +160,7 @@ class TestProvisions:
 
     def test_too_many(self) -> None:
         children = [{"type": "deny", "purpose": [coding("HPAYMT")], "period": {"start": "2020"}}] * 40
-        with pytest.raises((ConditionTooLarge, IllegibleCondition)):
+        with pytest.raises((ConditionTooLarge, ConditionOutOfLimits)):
             compiled({"type": "permit", "provision": children})
 
 
@@ -355,6 +355,6 @@ PROVISIONS = st.recursive(
 def test_any_provision_compiles_or_is_refused(provision: Any, policy: str | None, root: Rule | None) -> None:
     try:
         result = compile_consent(consent(provision, policy), NAMES, root=root)
-    except (UnclearConsent, ConditionTooLarge, IllegibleCondition):
+    except (UnclearConsent, ConditionTooLarge, ConditionOutOfLimits):
         return
     evaluate(result.condition, TREAT)
