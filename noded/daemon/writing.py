@@ -99,7 +99,8 @@ class Writer:
                     break
             await trio.to_thread.run_sync(partial(self._write, blocks))
             await self._stored(blocks)
-            await trio.to_thread.run_sync(self._store.checkpoint)  # Between commits, so that none waits for it.
+            # Between commits, so that none waits for it.
+            await trio.to_thread.run_sync(self._store.checkpoint)
 
     def _write(self, blocks: Sequence[CommittedBlock]) -> None:
         self._store.commit(commit_batch(blocks))

@@ -1,4 +1,4 @@
-"""Failures of the machine's storage; each message names the file and the way out."""
+"""Failures of the machine's storage; each message names the file and the way out (S7)."""
 
 import errno
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The exclusive lock on a node's home: two processes with one consensus key would contradict each other."""
+"""The exclusive lock on a node's home (S5): two processes with one consensus key would contradict each other."""
 
 import fcntl
 import os

@@ -109,7 +109,7 @@ class Schema:
 
     def check(self, connection: sqlite3.Connection, path: Path) -> None:
         """
-        Pass if the file has exactly this version.
+        Pass if the file has exactly this version (S6).
 
         Raises:
             SchemaTooNew: A newer program wrote it.

@@ -82,7 +82,7 @@ class SqliteStore(SqliteReader):
         self._tip = self.tip()
 
     def commit(self, batch: CommitBatch) -> None:
-        """Write all of the batch durably, or nothing of it."""
+        """Write all of the batch durably, or nothing of it (S1)."""
         with self._lock:
             check_batch(batch, self._tip)
             with self._transaction():

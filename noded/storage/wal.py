@@ -104,7 +104,7 @@ class Wal:
         self._replayed = True
 
     def append(self, records: Sequence[WalRecord]) -> None:
-        """Make the records durable: all of them once this returns, all or none after a crash before."""
+        """Make the records durable: all of them once this returns, all or none after a crash before (S2)."""
         assert self._replayed
         if self._failed:
             raise WalFailed(self.folder)
@@ -133,7 +133,7 @@ class Wal:
         Remove the oldest segments, as far as every record in them has `until` below `floor`.
 
         `live` are the records that are needed all the same (votes above the last final view): they are made durable
-        in a new segment first.
+        in a new segment first (S4).
         """
         assert self._replayed
         if self._failed:
@@ -210,7 +210,7 @@ class Wal:
         segment.bytes = offset
 
     def _cut(self, segment: _Segment, codec: FrameCodec, data: bytes, offset: int) -> None:
-        """Remove an interrupted write at the very end of the log; refuse any other damage."""
+        """Remove an interrupted write at the very end of the log; refuse any other damage (S3)."""
         if segment is not self._segments[-1]:
             raise WalCorrupt(segment.path, offset, "later segments are there")
         if codec.is_followed(data, offset):

@@ -1,3 +1,5 @@
+"""S5: one process at a time uses a home."""
+
 import os
 import signal
 import stat

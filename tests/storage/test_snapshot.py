@@ -193,6 +193,8 @@ TWICE = Schema(
 
 
 class TestMigrate:
+    """S6: a newer schema is refused, an older one migrated whole or not at all, after a snapshot."""
+
     def test_an_older_store_is_led_to_the_new_schema(self, path: Path, folder: Path) -> None:
         store = make_store(path)
         store.commit(CommitBatch(meta=[("chain", b"id")]))

@@ -219,7 +219,7 @@ def test_pruned_space_goes_back_to_the_file_system(path: Path) -> None:
 
 
 class TestFailures:
-    """Each names the file and the way out, and none leaves half a commit."""
+    """S1, S7: each names the file and the way out, and none leaves half a commit."""
 
     def test_a_full_disk(self, path: Path) -> None:
         store = SqliteStore(path)

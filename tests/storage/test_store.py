@@ -111,6 +111,8 @@ class TestEmpty:
 
 
 class TestCommit:
+    """S1: a commit is written whole or not at all, and is durable when it returns."""
+
     def test_all_parts_are_read_back(self, store: Store) -> None:
         store.commit(everything())
 

@@ -73,6 +73,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 class TestReplay:
+    """S2: all records of one append are durable when it returns."""
+
     def test_a_new_log_is_empty_and_says_that_it_is_new(self, folder: Path) -> None:
         wal, records = open_wal(folder)
         assert (records, wal.is_new) == ([], True)
@@ -163,6 +165,8 @@ class TestSegments:
 
 
 class TestCheckpoint:
+    """S4: a record still needed is never removed."""
+
     def test_covered_segments_go_and_live_records_stay(self, folder: Path) -> None:
         wal, _ = open_wal(folder, segment_bytes=300)
         for height in range(40):
@@ -240,6 +244,8 @@ class TestCheckpoint:
 
 
 class TestTornTail:
+    """S3: what an interrupted append left at the very end is removed."""
+
     def test_every_prefix_of_the_file_gives_whole_steps(self, folder: Path) -> None:
         appended = steps(8)
         write(folder, appended)
@@ -300,6 +306,8 @@ class TestTornTail:
 
 
 class TestDamage:
+    """S3: any other damage stops the node with the file, the byte and the way out."""
+
     def test_every_flipped_bit_is_named(self, folder: Path) -> None:
         write(folder, steps(4))
         path = segments(folder)[0]
@@ -371,6 +379,8 @@ class TestDamage:
 
 
 class TestFullDisk:
+    """S2: a failed append counts for nothing, and nothing is accepted after it."""
+
     def test_a_failed_append_counts_for_nothing(self, folder: Path) -> None:
         wal, _ = open_wal(folder)
         wal.append([record("before")])
