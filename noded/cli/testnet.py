@@ -9,9 +9,9 @@ from noded.cli.options import command as declare
 from noded.cli.output import Json, Output, table
 
 
-@click.group("testnet", help="Make the homes of a whole network on this machine.")
+@click.group("testnet")
 def command() -> None:
-    pass
+    """Make the homes of a whole network on this machine."""
 
 
 @declare(command, name="create")

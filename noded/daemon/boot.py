@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ from noded.daemon.serving import STORED_BYTES_MAX, read_block
 from noded.daemon.writing import commit_batch
 from noded.errors import ConfigError
 from noded.keys.keystore import Keystore, open_keystore
+from noded.keys.names import CONSENSUS
 from noded.keys.passphrase import passphrase_from_credential, passphrase_from_descriptor, passphrase_from_file
-from noded.keys.signer import START, WatermarkSigner
+from noded.keys.signer import START, Watermark, WatermarkSigner
 from noded.ledger.genesis import found
 from noded.ledger.ledger import Ledger
 from noded.node.effects import Effect
@@ -29,12 +30,6 @@ from noded.types.block import Block, BlockKind, FinalityProof
 from noded.types.genesis import GENESIS_BYTES_MAX, Genesis
 from noded.types.ids import BatchHash, ChainId, InstitutionId, TimestampMs
 from noded.types.records import RECORDS, ProposalRecord, Record, VoteRecord
-
-CONSENSUS_KEY = "consensus"
-NETWORK_KEY = "network"
-ACCOUNT_KEY = "account"
-ENCRYPTION_KEY = "encryption"
-"""Names of a node's keys in its keystore."""
 
 RECORD_BYTES_MAX = 2 * 1024 * 1024
 """One record of the log; a batch is the largest."""
@@ -117,9 +112,9 @@ def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int]
     genesis = read_genesis(config.path(config.node.genesis))
     chain_id = genesis.chain_id
     keystore = open_keys(config)
-    key = keystore.info(CONSENSUS_KEY)
+    key = keystore.info(CONSENSUS)
     signer = WatermarkSigner(
-        keystore.secret(CONSENSUS_KEY), chain_id, watermark=key.watermarks.get(chain_id, START)
+        keystore.secret(CONSENSUS), chain_id, watermark=key.watermarks.get(chain_id, START)
     )
     store = SqliteStore(config.home / STORE_NAME)
     stack.callback(store.close)
@@ -153,6 +148,26 @@ def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int]
     return Opened(me, genesis, chain_id, keystore, signer, store, wal, base, ledger, node, effects)
 
 
+def signed_until(config: NodeConfig, keystore: Keystore, name: str) -> Mapping[ChainId, Watermark]:
+    """
+    Up to where a key of this home may have signed, as far as its log tells: what an export of the key must carry.
+
+    Raises:
+        StorageError: The log cannot be read.
+    """
+    folder = config.home / WAL_NAME
+    if name != CONSENSUS or not folder.exists():
+        return {}
+    chain_id = read_genesis(config.path(config.node.genesis)).chain_id
+    signer = WatermarkSigner(keystore.secret(CONSENSUS), chain_id)
+    wal = Wal(folder, chain_id)
+    try:
+        _read_log(wal, signer)
+    finally:
+        wal.close()
+    return {} if signer.highest == START else {chain_id: signer.highest}
+
+
 def _read_log(wal: Wal, signer: WatermarkSigner) -> list[Record]:
     """All records of the log; the signer remembers what it signed."""
     records: list[Record] = []
@@ -172,7 +187,7 @@ def _read_log(wal: Wal, signer: WatermarkSigner) -> list[Record]:
 def _identify(config: NodeConfig, genesis: Genesis, keystore: Keystore) -> InstitutionId:
     if config.node.institution:
         return InstitutionId(bytes.fromhex(config.node.institution))
-    own = keystore.info(CONSENSUS_KEY).public_key
+    own = keystore.info(CONSENSUS).public_key
     for institution in genesis.institutions:
         if institution.consensus_key == own:
             return institution.id

@@ -10,12 +10,13 @@ import trio
 from noded.api.serving import serve_api
 from noded.config.model import NodeConfig
 from noded.daemon.backend import NodeBackend
-from noded.daemon.boot import NETWORK_KEY, Opened, clock_ms, open_home
+from noded.daemon.boot import Opened, clock_ms, open_home
 from noded.daemon.handler import PeerHandler
 from noded.daemon.membership import known_peers
 from noded.daemon.notify import notify
 from noded.daemon.shell import Shell
 from noded.daemon.writing import Writer
+from noded.keys.names import NETWORK
 from noded.network.addresses import format_address, parse_address
 from noded.network.swarm import Libp2pNetwork
 
@@ -40,7 +41,7 @@ async def _run(config: NodeConfig, opened: Opened) -> None:
     handler = PeerHandler()
     network = Libp2pNetwork(
         me=opened.me,
-        seed=opened.keystore.secret(NETWORK_KEY),
+        seed=opened.keystore.secret(NETWORK),
         chain_id=opened.chain_id,
         listen=parse_address(config.network.listen),
         handler=handler,

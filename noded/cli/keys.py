@@ -1,0 +1,184 @@
+"""`noded keys`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from noded.cli.exits import Refused
+from noded.cli.options import FILE, home_option, passphrase_options, read_passphrase
+from noded.cli.options import command as declare
+from noded.cli.output import Json, Output, table
+
+if TYPE_CHECKING:
+    from noded.config import NodeConfig
+    from noded.keys.key_file import KeyInfo
+    from noded.keys.keystore import Keystore
+
+
+@click.group("keys")
+def command() -> None:
+    """Make, list, export and import a node's keys."""
+
+
+@declare(command, name="list")
+@home_option
+def list_all(output: Output, home: Path) -> None:
+    """List the public keys; needs no passphrase."""
+    from noded.keys.errors import KeystoreMissing
+    from noded.keys.keystore import list_keys
+
+    folder = _folder(home)
+    if not folder.is_dir():
+        raise KeystoreMissing(folder)
+    keys = [_describe(info) for info in list_keys(folder)]
+    output.show({"keys": keys}, _show)
+
+
+@declare(command, name="show")
+@home_option
+@click.argument("name")
+def show(output: Output, home: Path, name: str) -> None:
+    """Print one public key."""
+    from noded.keys.errors import KeyMissing
+    from noded.keys.keystore import list_keys
+
+    for info in list_keys(_folder(home)):
+        if info.name == name:
+            output.show(_describe(info), lambda data: str(data["public_key"]))
+            return
+    raise KeyMissing(_folder(home), name)
+
+
+@declare(command, name="generate")
+@home_option
+@click.argument("name")
+@click.option(
+    "--algorithm",
+    type=click.Choice(["ed25519", "x25519", "x25519-mlkem768"]),
+    default="ed25519",
+    show_default=True,
+    help="What the key is for: signing, or opening wrapped keys (the last one for decades).",
+)
+@passphrase_options
+def generate(
+    output: Output,
+    home: Path,
+    name: str,
+    algorithm: str,
+    passphrase_file: Path | None,
+    passphrase_fd: int | None,
+) -> None:
+    """Make a key of this name."""
+    from noded.keys.key_file import KeyAlgorithm
+
+    keystore = _open(home, passphrase_file, passphrase_fd)
+    output.show(_describe(keystore.generate(name, KeyAlgorithm(algorithm))))
+
+
+@declare(command, name="export")
+@home_option
+@click.argument("name")
+@click.option("--out", required=True, type=FILE, help="File to write; sealed under the export's passphrase.")
+@click.option("--export-passphrase-file", type=FILE, help="File with the passphrase of the export.")
+@click.option("--export-passphrase-fd", type=click.IntRange(min=0), help="Descriptor that gives it.")
+@passphrase_options
+def export(
+    output: Output,
+    home: Path,
+    name: str,
+    out: Path,
+    export_passphrase_file: Path | None,
+    export_passphrase_fd: int | None,
+    passphrase_file: Path | None,
+    passphrase_fd: int | None,
+) -> None:
+    """
+    Export a key under a passphrase of its own, with the places up to which it may have signed.
+
+    Stop the node first: what it signs after the export, the copy does not know.
+    """
+    from noded.daemon.boot import signed_until
+    from noded.keys.files import write_private
+    from noded.storage.lock import HomeLock
+
+    chosen = read_passphrase(export_passphrase_file, export_passphrase_fd)
+    if chosen is None:
+        raise Refused("an export needs a passphrase: give --export-passphrase-file or --export-passphrase-fd")
+    if out.exists():
+        raise Refused(f"{out}: there is a file already; choose another name")
+    config = _config(home)
+    with HomeLock(home):
+        keystore = _open(home, passphrase_file, passphrase_fd)
+        exported = keystore.export(name, chosen, signed_until(config, keystore, name))
+    write_private(out, exported)
+    output.show({**_describe(keystore.info(name)), "file": str(out)})
+
+
+@declare(command, name="import")
+@home_option
+@click.argument("file", type=FILE)
+@click.option("--name", default=None, help="Keep it under another name.")
+@click.option("--export-passphrase-file", type=FILE, help="File with the passphrase of the export.")
+@click.option("--export-passphrase-fd", type=click.IntRange(min=0), help="Descriptor that gives it.")
+@passphrase_options
+def import_key(
+    output: Output,
+    home: Path,
+    file: Path,
+    name: str | None,
+    export_passphrase_file: Path | None,
+    export_passphrase_fd: int | None,
+    passphrase_file: Path | None,
+    passphrase_fd: int | None,
+) -> None:
+    """Take over a key that another keystore exported."""
+    from noded.keys.files import SECRET_FILE_BYTES_MAX
+
+    chosen = read_passphrase(export_passphrase_file, export_passphrase_fd)
+    if chosen is None:
+        raise click.UsageError(
+            "give the export's passphrase: --export-passphrase-file or --export-passphrase-fd"
+        )
+    with file.open("rb") as opened:
+        exported = opened.read(SECRET_FILE_BYTES_MAX)
+    keystore = _open(home, passphrase_file, passphrase_fd)
+    output.show(_describe(keystore.import_key(exported, chosen, name=name)))
+
+
+def _config(home: Path) -> "NodeConfig":
+    import os
+
+    from noded.config import load
+
+    return load(home, os.environ)
+
+
+def _folder(home: Path) -> Path:
+    config = _config(home)
+    return config.path(config.node.keys)
+
+
+def _open(home: Path, file: Path | None, descriptor: int | None) -> "Keystore":
+    """The keystore, with the passphrase from the options or, failing these, from where the settings say."""
+    from noded.daemon.boot import open_keys
+    from noded.keys.keystore import open_keystore
+
+    passphrase = read_passphrase(file, descriptor)
+    return open_keys(_config(home)) if passphrase is None else open_keystore(_folder(home), passphrase)
+
+
+def _describe(info: "KeyInfo") -> Json:
+    return {
+        "name": info.name,
+        "algorithm": info.algorithm.value,
+        "public_key": info.public_key.hex(),
+        "watermarks": {
+            chain.hex(): {"epoch": mark.epoch, "view": mark.view} for chain, mark in info.watermarks.items()
+        },
+    }
+
+
+def _show(data: Json) -> str:
+    rows = [(key["name"], key["algorithm"], key["public_key"]) for key in data["keys"]]
+    return table(("name", "algorithm", "public key"), rows)
