@@ -14,9 +14,11 @@ from noded.daemon.boot import Opened, clock_ms, open_home
 from noded.daemon.handler import PeerHandler
 from noded.daemon.membership import known_peers
 from noded.daemon.notify import notify
+from noded.daemon.observing import Observer
 from noded.daemon.shell import Shell
 from noded.daemon.writing import Writer
 from noded.keys.names import NETWORK
+from noded.metrics import Metrics
 from noded.network.addresses import format_address, parse_address
 from noded.network.swarm import Libp2pNetwork
 
@@ -47,17 +49,19 @@ async def _run(config: NodeConfig, opened: Opened) -> None:
         handler=handler,
         members=known_peers(opened.ledger.latest(), config),
     )
+    metrics = Metrics()
     shell = Shell(
         node=opened.node,
         base=opened.base,
         reader=opened.store,
         wal=opened.wal,
         network=network,
-        writer_of=partial(Writer, opened.store),
+        writer_of=partial(Writer, opened.store, metrics.commit),
         clock_ms=clock_ms,
+        observer=Observer(metrics, opened.node, network),
         members_changed=lambda: network.set_members(known_peers(opened.ledger.latest(), config)),
     )
-    backend = NodeBackend(config=config, opened=opened, shell=shell, network=network)
+    backend = NodeBackend(config=config, opened=opened, shell=shell, network=network, metrics=metrics)
     handler.shell = shell
     handler.requests = backend
     async with trio.open_nursery() as nursery:

@@ -8,14 +8,17 @@ is sent. Signatures are judged at once while they are few, and in worker threads
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
+from time import perf_counter
 from typing import assert_never
 
 import structlog
 import trio
+from prometheus_client import Counter
 
 from noded.consensus.effects import signatures_of
 from noded.crypto.signing import verify_many
 from noded.daemon.base import StoreBase
+from noded.daemon.observing import Observer
 from noded.daemon.serving import read_range
 from noded.daemon.waiting import Waiters
 from noded.daemon.writing import Writer, stored_height
@@ -58,7 +61,7 @@ from noded.types.messages import (
     Message,
     is_bulk,
 )
-from noded.types.records import RECORDS, Record
+from noded.types.records import RECORDS, BatchRecord, Record, VoteRecord
 
 INPUTS_WAITING_MAX = 4096
 """Inputs waiting for the core; votes of about 200 bytes make 0.8 MiB. A full channel stops the readers."""
@@ -71,6 +74,8 @@ THREAD_CHECKS_MIN = 100
 
 THREAD_CHUNK = 128
 """Signatures of one worker; two workers run at once on two cores."""
+
+LAG_INTERVAL_S = 1.0
 
 LOG_BYTES_MAX = 32 * 1024 * 1024
 """What may pile up in the log before it is rewritten; read back in about a second at start."""
@@ -117,6 +122,7 @@ class Shell:
         writer_of: Callable[[Callable[[Sequence[CommittedBlock]], Awaitable[None]]], Writer],
         clock_ms: Callable[[], int],
         members_changed: Callable[[], None],
+        observer: Observer,
     ) -> None:
         self.node = node
         self.waiters = Waiters()
@@ -128,6 +134,7 @@ class Shell:
         self._writer = writer_of(self._stored)
         self._clock_ms = clock_ms
         self._members_changed = members_changed
+        self._observer = observer
         self._inputs, self._received = trio.open_memory_channel[Input](INPUTS_WAITING_MAX)
         self._local: deque[Input] = deque()
         self._unfolded: deque[CommittedBlock] = deque()
@@ -135,6 +142,7 @@ class Shell:
         self._answers: dict[int, _Call] = {}
         self._calls = 0
         self._nursery: trio.Nursery | None = None
+        self._counters: dict[tuple[str, type], tuple[Counter, Counter]] = {}
         self._threads = trio.CapacityLimiter(2)
 
     # For the rest of the daemon
@@ -174,6 +182,7 @@ class Shell:
             Malformed: It is no message.
         """
         message = MESSAGES.decode(payload, max_bytes=BULK_MESSAGE_BYTES_MAX)
+        self._count("in", message, len(payload), 1)
         await self._inputs.send(MessageReceived(peer, message))
 
     async def run(self, start: Sequence[Effect]) -> None:
@@ -186,6 +195,7 @@ class Shell:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             nursery.start_soon(self._writer.run)
+            nursery.start_soon(self._measure_lag)
             effects = list(start)
             self._judge(effects)
             while True:
@@ -198,6 +208,7 @@ class Shell:
     async def _step_what_waits(self) -> list[Effect]:
         """Step one input, and those that wait with it."""
         effects: list[Effect] = []
+        metrics = self._observer.metrics
         for count in range(STEPS_TOGETHER_MAX):
             if self._local:
                 event = self._local.popleft()
@@ -210,7 +221,9 @@ class Shell:
                     break
             if isinstance(event, Committed):
                 self._fold(event.height)
+            began_s = perf_counter()
             new = self.node.step(event, TimestampMs(self._clock_ms()))
+            metrics.step.observe(perf_counter() - began_s)
             self._judge(new)
             effects += new
         return effects
@@ -225,8 +238,11 @@ class Shell:
         for effect in effects:
             if isinstance(effect, Verify):
                 signatures = [signatures_of(check) for check in effect.checks]
-                if sum(map(len, signatures)) < THREAD_CHECKS_MIN:
-                    verdicts = tuple(all(verify_many(each)) for each in signatures)
+                count = sum(map(len, signatures))
+                self._observer.metrics.signatures.inc(count)
+                if count < THREAD_CHECKS_MIN:
+                    with self._observer.metrics.verify.time():
+                        verdicts = tuple(all(verify_many(each)) for each in signatures)
                     self._local.append(Verified(effect.token, verdicts))
                 else:
                     self._tasks.start_soon(self._judge_in_threads, effect.token, signatures)
@@ -239,22 +255,25 @@ class Shell:
             chunk = flat[start : start + THREAD_CHUNK]
             good[start] = await trio.to_thread.run_sync(verify_many, chunk, limiter=self._threads)
 
-        async with trio.open_nursery() as nursery:
-            for start in range(0, len(flat), THREAD_CHUNK):
-                nursery.start_soon(judge, start)
+        with self._observer.metrics.verify.time():
+            async with trio.open_nursery() as nursery:
+                for start in range(0, len(flat), THREAD_CHUNK):
+                    nursery.start_soon(judge, start)
         verdicts = iter([verdict for start in sorted(good) for verdict in good[start]])
         results = tuple(all(tuple(islice(verdicts, len(each)))) for each in signatures)
         await self._inputs.send(Verified(token, results))
 
     async def _perform(self, effects: Sequence[Effect]) -> None:
         """Do what the steps want, in order; records are durable before the first message after them."""
+        self._count_records(effects)
         self._unwritten += [
             _log_entry(effect.record, self.node) for effect in effects if isinstance(effect, Persist)
         ]
         for effect in effects:
             if self._unwritten and isinstance(effect, (Send, Answer, CommitBlocks)):
                 records, self._unwritten = self._unwritten, []
-                await trio.to_thread.run_sync(self._wal.append, records)
+                with self._observer.metrics.log_sync.time():
+                    await trio.to_thread.run_sync(self._wal.append, records)
             match effect:
                 case Send(peers, message):
                     self._send(peers, message)
@@ -264,6 +283,8 @@ class Shell:
                     for committed in blocks:
                         await self._writer.put(committed)
                 case Answer(token, submissions):
+                    for submission in submissions:
+                        self._observer.metrics.submissions.labels(submission.refused or "").inc()
                     call = self._answers.get(token)
                     if call is not None:
                         call.submissions = submissions
@@ -272,15 +293,27 @@ class Shell:
                     self._send((peer,), read_range(self._reader, first, last))
                 case PenalizePeer(peer, reason):
                     log.warning("peer at fault", peer=peer.hex(), reason=reason)
+                    self._observer.metrics.penalties.labels(reason).inc()
                     self._network.penalize(peer, reason, PENALTY_POINTS.get(reason, PENALTY_POINTS_DEFAULT))
                 case MembersChanged():
                     self._members_changed()
                 case Halt(reason):
+                    self._observer.metrics.halted.set(1)
                     log.critical("the node halted and does not vote any more", reason=reason)
                 case Persist() | Verify():
                     pass
                 case _:
                     assert_never(effect)
+
+    def _count_records(self, effects: Sequence[Effect]) -> None:
+        metrics = self._observer.metrics
+        for effect in effects:
+            if isinstance(effect, Persist):
+                record = effect.record
+                if isinstance(record, VoteRecord):
+                    metrics.votes.labels(record.vote.kind.name.lower()).inc()
+                elif isinstance(record, BatchRecord):
+                    metrics.batches.inc()
 
     async def _shorten_log(self) -> None:
         """Rewrite the log to what a restart needs, when that frees enough and all final blocks are in the store."""
@@ -296,8 +329,28 @@ class Shell:
 
     def _send(self, peers: Sequence[PeerId], message: Message) -> None:
         payload = MESSAGES.encode(message)
+        self._count("out", message, len(payload), len(peers))
         bulk = is_bulk(message) or len(payload) > CONSENSUS_MESSAGE_BYTES_MAX
         self._network.broadcast(Lane.BULK if bulk else Lane.CONSENSUS, payload, peers)
+
+    def _count(self, direction: str, message: Message, size: int, copies: int) -> None:
+        key = (direction, type(message))
+        counters = self._counters.get(key)
+        if counters is None:
+            kind = type(message).__name__
+            metrics = self._observer.metrics
+            counters = self._counters[key] = (
+                metrics.messages.labels(direction, kind),
+                metrics.message_bytes.labels(direction, kind),
+            )
+        counters[0].inc(copies)
+        counters[1].inc(size * copies)
+
+    async def _measure_lag(self) -> None:
+        while True:
+            due_s = trio.current_time() + LAG_INTERVAL_S
+            await trio.sleep_until(due_s)
+            self._observer.metrics.loop_lag.observe(max(0.0, trio.current_time() - due_s))
 
     async def _fire(self, event: TimerFired, after_ms: int) -> None:
         await trio.sleep(after_ms / 1000)
@@ -312,6 +365,7 @@ class Shell:
         except trio.WouldBlock:
             self._local.append(event)  # The core is busy, perhaps with waiting for this very writer.
         self.stored_height = stored_height(blocks)
+        self._observer.stored(blocks, TimestampMs(self._clock_ms()))
         self.waiters.stored(blocks)
 
     @property

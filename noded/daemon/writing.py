@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import trio
+from prometheus_client import Histogram
 
 from noded.codec.schema import encode_value
 from noded.ledger.commit import CommittedBlock, Events, Receipts
@@ -74,8 +75,14 @@ def _proof(committed: CommittedBlock) -> bytes | None:
 class Writer:
     """Writes committed blocks in order; `stored` is called with each when it is durable."""
 
-    def __init__(self, store: Store, stored: Callable[[Sequence[CommittedBlock]], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        duration: Histogram,
+        stored: Callable[[Sequence[CommittedBlock]], Awaitable[None]],
+    ) -> None:
         self._store = store
+        self._duration = duration
         self._stored = stored
         self._sender, self._receiver = trio.open_memory_channel[CommittedBlock](BLOCKS_WAITING_MAX)
 
@@ -97,7 +104,8 @@ class Writer:
                     blocks.append(self._receiver.receive_nowait())
                 except trio.WouldBlock:
                     break
-            await trio.to_thread.run_sync(partial(self._write, blocks))
+            with self._duration.time():
+                await trio.to_thread.run_sync(partial(self._write, blocks))
             await self._stored(blocks)
             # Between commits, so that none waits for it.
             await trio.to_thread.run_sync(self._store.checkpoint)

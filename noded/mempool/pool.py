@@ -58,6 +58,11 @@ class BatchPool:
         """Whether anything waits to be named."""
         return bool(self._unordered)
 
+    @property
+    def unordered_count(self) -> int:
+        """Batches that wait to be named."""
+        return len(self._unordered)
+
     def live(self) -> list[bytes]:
         """Encodings of all that is held and not ordered: what a restart needs."""
         return [self._held[name].sealed.encoding for name in self._unordered]

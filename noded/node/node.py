@@ -93,6 +93,11 @@ class Node:
         self._followed: tuple[Epoch, View] | None = None
 
     @property
+    def is_syncing(self) -> bool:
+        """Whether blocks are being fetched that others have."""
+        return self._sync.is_syncing
+
+    @property
     def halted(self) -> str | None:
         """Why this node does not vote any more; None while it does."""
         return self._halted
