@@ -1,28 +1,19 @@
-"""Who waits for a transaction to become final, or for the next block."""
+"""Who waits for transactions to become final, or for the next block."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import trio
 
-from noded.ledger.commit import CommittedBlock, Receipt
-from noded.types.ids import Height, TransactionHash
+from noded.api.backend import Busy, Outcome
+from noded.ledger.commit import CommittedBlock
+from noded.types.ids import TransactionHash
 
 WAITERS_MAX = 16_384
 """Transactions waited for at a time."""
 
 
-class TooManyWaiters(Exception):
+class TooManyWaiters(Busy):
     """Too many clients wait for transactions; ask for the transaction later instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A final transaction."""
-
-    height: Height
-    position: int
-    receipt: Receipt
 
 
 class _Waiter:
@@ -41,27 +32,39 @@ class Waiters:
         self._by_transaction: dict[TransactionHash, _Waiter] = {}
         self._next_block = trio.Event()
 
-    async def transaction(self, name: TransactionHash) -> Outcome:
+    async def transactions(
+        self,
+        names: Sequence[TransactionHash],
+        look: Callable[[TransactionHash], Outcome | None],
+        outcomes: dict[TransactionHash, Outcome],
+    ) -> None:
         """
-        Wait until a transaction is final, from now on; look into the store first or afterwards as well.
+        Wait until transactions are final, and note what became of each as soon as it is known.
+
+        Args:
+            names: Of the transactions.
+            look: What the store says of one; asked when nothing can be missed any more.
+            outcomes: Where it is noted, also when the wait is cancelled.
 
         Raises:
             TooManyWaiters: Too many others wait.
         """
-        waiter = self._by_transaction.get(name)
-        if waiter is None:
-            if len(self._by_transaction) >= WAITERS_MAX:
-                raise TooManyWaiters(f"{WAITERS_MAX} transactions are being waited for")
-            waiter = self._by_transaction[name] = _Waiter()
-        waiter.count += 1
+        if len(self._by_transaction) + len(names) > WAITERS_MAX:
+            raise TooManyWaiters(f"{WAITERS_MAX} transactions are being waited for")
+        waiters = {name: self._enter(name) for name in names}
         try:
-            await waiter.done.wait()
+            for name in waiters:
+                found = look(name)
+                if found is not None:
+                    outcomes[name] = found
+            for name, waiter in waiters.items():
+                if name not in outcomes:
+                    await waiter.done.wait()
         finally:
-            waiter.count -= 1
-            if waiter.count == 0 and self._by_transaction.get(name) is waiter:
-                del self._by_transaction[name]
-        assert waiter.outcome is not None
-        return waiter.outcome
+            for name, waiter in waiters.items():
+                if waiter.outcome is not None:
+                    outcomes[name] = waiter.outcome
+                self._leave(name, waiter)
 
     async def block(self) -> None:
         """Wait until the next block is durable."""
@@ -81,3 +84,15 @@ class Waiters:
                         waiter.done.set()
         self._next_block.set()
         self._next_block = trio.Event()
+
+    def _enter(self, name: TransactionHash) -> _Waiter:
+        waiter = self._by_transaction.get(name)
+        if waiter is None:
+            waiter = self._by_transaction[name] = _Waiter()
+        waiter.count += 1
+        return waiter
+
+    def _leave(self, name: TransactionHash, waiter: _Waiter) -> None:
+        waiter.count -= 1
+        if waiter.count == 0 and self._by_transaction.get(name) is waiter:
+            del self._by_transaction[name]
