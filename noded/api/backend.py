@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 from noded.blobs.custody import KeptVersion
 from noded.blobs.manifest import Manifest
+from noded.codec.schema import Limit
 from noded.crypto.sparse_merkle import path_of
 from noded.errors import NodedError
 from noded.ledger.commit import Receipt
@@ -28,6 +29,9 @@ from noded.types.medical import (
 )
 
 T = TypeVar("T")
+
+CONTENT_BYTES_MAX = 32 * 1024 * 1024
+"""A record's content, and all of one call together: encrypting takes about twice as much, of a node's 200 MB."""
 
 
 class Busy(NodedError):
@@ -119,7 +123,7 @@ class VersionToKeep:
 
     record: RecordId
     version: Version
-    content: bytes
+    content: Annotated[bytes, Limit(0, CONTENT_BYTES_MAX)]
     patient: PatientId | None
     """None for a record of the institution's own."""
     compartment: Compartment
@@ -190,6 +194,9 @@ class Backend(Protocol):
     def render_metrics(self) -> bytes:
         """All figures in the text format of Prometheus; called in a thread."""
 
+    def observe_request(self, route: str, status: int, seconds: float) -> None:
+        """Count an answer of the API; routes are paths of its description, or "none"."""
+
     # Transactions
 
     async def submit(self, transactions: tuple[bytes, ...]) -> Sequence[Submission]:
@@ -200,9 +207,14 @@ class Backend(Protocol):
             Busy: Too many calls wait.
         """
 
-    async def wait_transaction(self, transaction: TransactionHash) -> Outcome:
+    async def wait_transactions(
+        self, transactions: Sequence[TransactionHash], outcomes: dict[TransactionHash, Outcome]
+    ) -> None:
         """
-        Wait until a transaction is final, from now on; the caller looks into the store as well.
+        Wait until transactions are final, and note what became of each as soon as it is known.
+
+        Those that are final already are found as well. A caller that has waited long enough cancels the call and
+        takes what is noted.
 
         Raises:
             Busy: Too many others wait.
@@ -219,13 +231,14 @@ class Backend(Protocol):
     async def read(self, query: Callable[[StateAt], T]) -> T:
         """Run a longer query in a thread: a page of a list, a block with its transactions."""
 
-    async def prove(self, keys: Sequence[bytes], *, certified: bool) -> "Proven":
+    async def prove(self, key: bytes) -> bytes:
         """
-        The state's values at some keys, or their absence, with proofs.
+        That the state has a value at a key, or none: `noded.lightclient.encode_proof` of it.
 
-        Args:
-            keys: At least one.
-            certified: Wait for the block whose header states this state's root, which comes with the next block.
+        The state's root stands in the next block's header, so this waits for one where the latest block made the state.
+
+        Raises:
+            NotHere: The node lacks a header or table that the proof takes.
         """
 
     # Records of this institution, and those it may read
@@ -301,13 +314,3 @@ class Backend(Protocol):
         Raises:
             ConfigError: The new ones cannot be used; the old ones stay in force.
         """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proven:
-    """Values of the state at one height, with their proofs."""
-
-    height: Height
-    """Of the block after which the state was so."""
-    bundle: bytes
-    """Encoding of everything that verifying takes, for `noded proof verify`."""

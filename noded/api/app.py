@@ -1,0 +1,71 @@
+"""The apps: one for clients over TCP, one for the node's own socket, one for figures and probes."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from starlette.responses import Response
+
+from noded.api.backend import Backend
+from noded.api.connection import App
+from noded.api.gate import Gate
+from noded.api.rates import Rates
+from noded.api.rendering import dump
+from noded.api.routes.node import add_health, add_node
+from noded.api.routes.transactions import add_transactions
+from noded.api.routing import JSON, Answer, Public, Routes
+from noded.api.tokens import Scope, Tokens
+
+
+class _App(FastAPI):
+    """FastAPI without its own answers to errors: those are the gate's."""
+
+    def build_middleware_stack(self) -> Any:
+        """Only what FastAPI's routes themselves rely on."""
+        return AsyncExitStackMiddleware(self.router)
+
+
+def make_app(backend: Backend, *, tokens: Tokens, rates: Rates | None, is_local: bool) -> App:
+    """
+    The whole API.
+
+    Args:
+        backend: The node.
+        tokens: For clients over TCP to be known by, and for local ones to manage.
+        rates: Of each client over TCP.
+        is_local: Whether it is for the node's own socket.
+    """
+    routes = Routes()
+    add_transactions(routes, backend)
+    add_node(routes, backend)
+    add_health(routes, backend, metrics=Scope.METRICS)
+    _add_description(routes)
+    return _gated(routes, backend, tokens=None if is_local else tokens, rates=None if is_local else rates)
+
+
+def make_metrics_app(backend: Backend, *, rates: Rates) -> App:
+    """Figures and probes, for everyone who can connect."""
+    routes = Routes()
+    add_health(routes, backend, metrics=Public)
+    return _gated(routes, backend, tokens=None, rates=rates)
+
+
+def _gated(routes: Routes, backend: Backend, *, tokens: Tokens | None, rates: Rates | None) -> App:
+    app = _App(openapi_url=None, docs_url=None, redoc_url=None)
+    app.include_router(routes.router)
+    return Gate(app, hot=routes.hot, tokens=tokens, rates=rates, observe=backend.observe_request)
+
+
+def _add_description(routes: Routes) -> None:
+    async def description() -> Response:
+        """Give this description of the API."""
+        return Response(dump(routes.describe()), media_type=JSON)
+
+    routes.add(
+        "GET",
+        "/openapi.json",
+        description,
+        access=Public,
+        tag="health",
+        answer=Answer(description="The OpenAPI document.", schema={"type": "object"}),
+    )

@@ -1,0 +1,277 @@
+"""How routes are declared: path, scope, what they answer; and the description of the API made of that."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Query
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from noded import __version__
+from noded.api.gate import Handler, caller
+from noded.api.problems import MEDIA_TYPE
+from noded.api.rendering import Definitions, Schema, dump, schema_of, to_json
+from noded.api.tokens import Scope
+from noded.storage.store import HEIGHT_MAX
+
+JSON: Final = "application/json"
+CBOR: Final = "application/cbor"
+BYTES: Final = "application/octet-stream"
+EVENTS: Final = "text/event-stream"
+TEXT: Final = "text/plain"
+
+PAGE_MAX: Final = 200
+"""Items of one page; 200 of about 1 KiB are read and written in some 20 ms."""
+
+CURSOR_CHARACTERS_MAX: Final = 256
+"""A listing's key of up to 70 bytes in hexadecimal, with room."""
+
+Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="16 bytes in hexadecimal.")]
+Hash = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="32 bytes in hexadecimal.")]
+HeightPath = Annotated[int, Path(ge=0, le=HEIGHT_MAX, description="A block's number; genesis is 0.")]
+VersionPath = Annotated[int, Path(ge=1, lt=1 << 32, description="Counts from 1.")]
+Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="Items of the page at most.")]
+Cursor = Annotated[
+    str,
+    Query(
+        pattern="^([0-9a-f]{2})*$",
+        max_length=CURSOR_CHARACTERS_MAX,
+        description="`next` of the page before; empty for the first page.",
+    ),
+]
+
+Public: Final = "public"
+"""Open to everyone who can connect."""
+Local: Final = "local"
+"""For the socket in the node's home only."""
+
+Access = Scope | str
+"""A scope, Public or Local."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a route answers when all is well."""
+
+    description: str
+    content: Any = None
+    """Annotation of what the JSON is of; None for other media types."""
+    media_type: str = JSON
+    status: int = 200
+    also: Sequence["Answer"] = ()
+    """Other answers of the same route, by status or media type."""
+    schema: Schema | None = None
+    """Of JSON that is no value of a class."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What a route takes."""
+
+    media_types: dict[str, Schema]
+
+
+@dataclass(slots=True)
+class _Declared:
+    method: str
+    path: str
+    answer: Answer
+    access: Access
+    body: Body | None
+    parameters: list[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class Routes:
+    """The routes of one app."""
+
+    router: APIRouter = field(default_factory=lambda: APIRouter(redirect_slashes=False))
+    hot: dict[tuple[str, str], Handler] = field(default_factory=dict)
+    _declared: list[_Declared] = field(default_factory=list)
+    _description: dict[str, Any] | None = None
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        endpoint: Callable[..., Awaitable[Response]],
+        *,
+        access: Access,
+        answer: Answer,
+        tag: str,
+        body: Body | None = None,
+    ) -> None:
+        """Serve a path; the endpoint's docstring is its description, its parameters are checked by FastAPI."""
+        name = f"{tag}_{path.removeprefix('/v1/').translate(_PLAIN)}_{method.lower()}"
+        self.router.add_api_route(
+            path,
+            endpoint,
+            methods=[method],
+            tags=[tag],
+            name=name,
+            operation_id=name,
+            summary=(endpoint.__doc__ or "").strip().split("\n", 1)[0],
+            response_model=None,
+            route_class_override=_route_class(access),
+        )
+        self._declared.append(_Declared(method, path, answer, access, body, []))
+
+    def add_hot(
+        self,
+        method: str,
+        path: str,
+        handler: Handler,
+        *,
+        access: Scope,
+        answer: Answer,
+        tag: str,
+        body: Body,
+        parameters: list[dict[str, Any]],
+    ) -> None:
+        """Serve a path for which every tenth of a millisecond counts: FastAPI only describes it."""
+
+        async def guarded(request: Request) -> Response:
+            caller(request).check(access)
+            return await handler(request)
+
+        guarded.__doc__ = handler.__doc__
+        self.add(method, path, guarded, access=access, answer=answer, tag=tag, body=body)
+        self._declared[-1].parameters = parameters
+        self.hot[method, path] = guarded
+
+    def describe(self) -> dict[str, Any]:
+        """The OpenAPI document; made when first asked for."""
+        if self._description is None:
+            self._description = self._make_description()
+        return self._description
+
+    def _make_description(self) -> dict[str, Any]:
+        document = get_openapi(
+            title="noded",
+            version=__version__,
+            summary="A permissioned ledger of medical data: one institution's node.",
+            description=_DESCRIPTION,
+            routes=self.router.routes,
+        )
+        definitions = Definitions()
+        for declared in self._declared:
+            operation = document["paths"][declared.path][declared.method.lower()]
+            operation["responses"] = _responses(declared.answer, definitions)
+            operation["security"] = _security(declared.access)
+            if declared.parameters:
+                operation["parameters"] = [*operation.get("parameters", []), *declared.parameters]
+            if declared.body is not None:
+                content = {media: {"schema": schema} for media, schema in declared.body.media_types.items()}
+                operation["requestBody"] = {"required": True, "content": content}
+        document["components"] = {
+            "schemas": {**definitions.schemas, "Problem": _PROBLEM},
+            "responses": {
+                "Problem": {
+                    "description": "Why not (RFC 9457).",
+                    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+                }
+            },
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        }
+        return document
+
+
+def json_answer(value: Any, annotation: Any = None, *, status: int = 200) -> Response:
+    """A value of the ledger as JSON."""
+    return Response(dump(to_json(value, annotation)), status_code=status, media_type=JSON)
+
+
+def page_answer(description: str, item: Any) -> Answer:
+    """What a route answers that gives pages of such items."""
+    return Answer(description=description, content=item, schema={"page": True})
+
+
+def entry_answer(description: str, value: Any) -> Answer:
+    """What a route answers that gives one thing from the state."""
+    return Answer(description=description, content=value, schema={"entry": True})
+
+
+_PLAIN: Final = str.maketrans({"/": "_", "{": None, "}": None, "-": "_"})
+
+_PROBLEM: Final[Schema] = {
+    "type": "object",
+    "description": "Why a request was not served (RFC 9457); `type` ends with the reason.",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"where": {"type": "string"}, "why": {"type": "string"}},
+                "required": ["where", "why"],
+            },
+        },
+    },
+    "required": ["type", "title", "status", "detail"],
+}
+
+_DESCRIPTION: Final = (
+    "Ids, keys and hashes are in hexadecimal, longer bytes in base64. Lists come in pages: pass `next` as `after`. "
+    "`height` says after which block an answer holds. Errors are problem details (RFC 9457)."
+)
+
+_HEX: Final[Schema] = {"type": "string", "pattern": "^([0-9a-f]{2})+$"}
+_HEIGHT: Final[Schema] = {"type": "integer", "minimum": 0}
+
+
+def _responses(answer: Answer, definitions: Definitions) -> dict[str, Any]:
+    responses: dict[str, Any] = {"default": {"$ref": "#/components/responses/Problem"}}
+    for each in (answer, *answer.also):
+        response = responses.setdefault(str(each.status), {"description": each.description})
+        response.setdefault("content", {})[each.media_type] = {"schema": _schema(each, definitions)}
+    return responses
+
+
+def _schema(answer: Answer, definitions: Definitions) -> Schema:
+    if answer.content is None:
+        return answer.schema or ({} if answer.media_type == JSON else {"type": "string", "format": "binary"})
+    content = schema_of(answer.content, definitions)
+    if answer.schema is None:
+        return content
+    if "page" in answer.schema:
+        item = _object({"id": _HEX, "value": content})
+        after = {"anyOf": [_HEX, {"type": "null"}]}
+        return _object({"height": _HEIGHT, "items": {"type": "array", "items": item}, "next": after})
+    return _object({"height": _HEIGHT, "id": _HEX, "value": content})
+
+
+def _object(properties: dict[str, Any]) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _security(access: Access) -> list[dict[str, list[str]]]:
+    if access == Public:
+        return []
+    return [{"token": [] if access == Local else [str(access)]}]
+
+
+def _route_class(access: Access) -> type[APIRoute]:
+    """The class of routes that take a scope."""
+
+    class Guarded(APIRoute):
+        """Checks the caller before anything of the request is read."""
+
+        def get_route_handler(self) -> Callable[[Request], Any]:
+            """What serves a request of this route."""
+            serve = super().get_route_handler()
+            needed = access if isinstance(access, Scope) else None
+
+            async def handler(request: Request) -> Any:
+                if access != Public:
+                    caller(request).check(needed)
+                return await serve(request)
+
+            return handler
+
+    return Guarded
