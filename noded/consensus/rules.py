@@ -125,8 +125,7 @@ def _leaves_fault(block: Block, facts: EpochFacts) -> str | None:
     leaf = body.parent
     if leaf is not None and not (
         leaf.kind is not VoteKind.NULLIFY
-        and leaf.view == header.parent_view
-        and leaf.block_hash == header.parent_hash
+        and is_leaf_of_parent(header, leaf)
         and _states_quorum(leaf.bitmap, validators)
     ):
         return "a parent without its certificate"
@@ -142,6 +141,11 @@ def _leaves_fault(block: Block, facts: EpochFacts) -> str | None:
         ):
             return "a skipped view without its certificate"
     return None
+
+
+def is_leaf_of_parent(header: BlockHeader, leaf: JustifyLeaf) -> bool:
+    """Whether a certificate is of the parent in the view that the block states for it (R2)."""
+    return leaf.view == header.parent_view and leaf.block_hash == header.parent_hash
 
 
 def _states_quorum(bitmap: Bitmap, validators: ValidatorSet) -> bool:

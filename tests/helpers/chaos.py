@@ -4,6 +4,7 @@ Twins-style fuzzing: copies of a key, liars, partitions, losses, crashes, and we
 Everything is drawn from the seed. Faults last for a while, then all heals and the correct hosts must go on.
 """
 
+from collections.abc import Callable
 from random import Random
 
 from noded.types.genesis import Routing
@@ -49,13 +50,20 @@ def draw_behaviour(random: Random) -> Behaviour | None:
 
 
 class Chaos:
-    """One run: a network whose faults are drawn from a seed."""
+    """One run: a network whose faults are drawn from a seed; a plain one has four equals who take turns."""
 
-    def __init__(self, seed: int, *, slices: int = 25, byzantine_max: int | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        slices: int = 25,
+        is_plain: bool = False,
+        draw: Callable[[Random], Behaviour | None] = draw_behaviour,
+    ) -> None:
         random = self.random = Random(seed)
         self.slices = slices
-        n = random.choice([4, 4, 5, 7])
-        weights = [[random.choice([1, 1, 2, 3]) for _ in range(n)] for _ in range(8)]
+        n = 4 if is_plain else random.choice([4, 4, 5, 7])
+        weights = [[1 if is_plain else random.choice([1, 1, 2, 3]) for _ in range(n)] for _ in range(8)]
         tables: dict[int, ValidatorSet] = {}
 
         def table(epoch: int) -> ValidatorSet:
@@ -63,13 +71,13 @@ class Chaos:
                 tables[epoch] = make_set(
                     tuple(weights[epoch % 8]),
                     epoch=epoch,
-                    round_robin=random.random() < 0.5,
+                    round_robin=is_plain or random.random() < 0.5,
                     seed=epoch.to_bytes(32, "big"),
                 )
             return tables[epoch]
 
         faulty = self._draw_faulty([table(epoch) for epoch in range(1, 9)])
-        behaviours = {number: draw_behaviour(random) for number in faulty}
+        behaviours = {number: draw(random) for number in faulty}
         self.net = Net(
             n,
             seed=seed,
@@ -88,6 +96,13 @@ class Chaos:
                 self.net.misbehave(number, behaviour)
         self.loss = random.choice([0.0, 0.0, 0.1, 0.3])
         self.groups = {host.number: 0 for host in self.net.hosts}
+        self.mute: int | None = None
+        """A host that hears and is not heard."""
+        liars = [number for number, behaviour in behaviours.items() if isinstance(behaviour, Liar)]
+        self.victim = (liars[0] - 1) % n if liars else None
+        """The host to which a liar sends its F votes: best if nobody hears of what it finalizes."""
+        self.is_calm = self.victim is not None and random.random() < 0.5
+        """Whether the liar's victim is mute all the time, and nothing else goes wrong."""
         self.net.link = self._link
 
     def _draw_faulty(self, tables: list[ValidatorSet]) -> list[int]:
@@ -99,14 +114,13 @@ class Chaos:
         for number in numbers:
             candidate = [*faulty, number]
             if all(
-                sum(table.powers[index] for index in candidate) <= (table.total - 1) // 3
-                for table in tables
+                sum(table.powers[index] for index in candidate) <= (table.total - 1) // 3 for table in tables
             ):
                 faulty = candidate
         return faulty
 
     def _link(self, sender: Host, receiver: Host, message: Message) -> int | None:
-        if self.groups[sender.number] != self.groups[receiver.number]:
+        if self.groups[sender.number] != self.groups[receiver.number] or sender.number == self.mute:
             return None
         if self.loss and self.random.random() < self.loss:
             return None
@@ -117,9 +131,12 @@ class Chaos:
         net, random = self.net, self.random
         net.start()
         for _ in range(self.slices):
-            kinds = random.choice([1, 1, 2, 2, 3])
+            kinds = 1 if self.is_calm else random.choice([1, 1, 2, 2, 3])
             self.groups = {host.number: random.randrange(kinds) for host in net.hosts}
-            if random.random() < 0.15:
+            self.mute = self.victim
+            if not self.is_calm:
+                self.mute = random.choice([None, self.victim, random.randrange(len(net.hosts))])
+            if random.random() < 0.15 and not self.is_calm:
                 correct = random.choice(net.correct())
                 if correct.is_up:
                     correct.effects_left = random.randrange(20)
@@ -134,6 +151,7 @@ class Chaos:
     def heal(self) -> None:
         """No more faults but the byzantine hosts themselves."""
         self.loss = 0.0
+        self.mute = None
         self.groups = {host.number: 0 for host in self.net.hosts}
         for host in self.net.hosts:
             host.effects_left = None

@@ -325,8 +325,11 @@ class Net:
         last = max(proven)
         for height in range(host.height + 1, last + 1):
             self._commit(host, self.committed[height])
-        tail, finalization = self._proofs[last]
-        self.feed(host, ChainAdvanced(self.committed[last], tail, finalization))
+        self._advance(host)
+
+    def _advance(self, host: Host) -> None:
+        tail, finalization = self._proofs[host.height]
+        self.feed(host, ChainAdvanced(host.chain[host.height], tail, finalization))
 
     # Faults
 
@@ -342,6 +345,8 @@ class Net:
         host.core = self._core(host.name)
         self.perform(host, host.core.restore(host.log, TimestampMs(self.now_ms)))
         self.perform(host, host.core.start(TimestampMs(self.now_ms)))
+        if host.height > host.core.height:  # Block sync had brought it further than its own log.
+            self._advance(host)
         if self.payload:
             self.feed(host, WorkChanged(True))
         for other in self.hosts:

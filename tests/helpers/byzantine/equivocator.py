@@ -50,9 +50,5 @@ class Equivocator:
         for vote in message.votes:
             rival = self._rivals.get(vote.block_hash or b"")
             if rival is not None and vote.kind is not VoteKind.NULLIFY:
-                also.append(
-                    make_vote(
-                        host.number, vote.kind, view=vote.view, block=rival, epoch=vote.epoch
-                    )
-                )
+                also.append(make_vote(host.number, vote.kind, view=vote.view, block=rival, epoch=vote.epoch))
         return Votes(votes=tuple(also), certificates=())

@@ -1,5 +1,6 @@
 """Sends messages that are well formed and make no sense."""
 
+from noded.types.evidence import ConflictingProposals, ConflictingVotes, InvalidProposal
 from noded.types.ids import Bitmap, BlockHash, Epoch, Signature, ValidatorId, View
 from noded.types.messages import (
     BlockFound,
@@ -12,7 +13,6 @@ from noded.types.messages import (
     Proposal,
     Votes,
 )
-from noded.types.evidence import ConflictingProposals, ConflictingVotes, InvalidProposal
 from noded.types.vote import Certificate, Vote, VoteKind
 from tests.helpers.consensus_net import Host, Net
 from tests.helpers.consensus_values import make_block, make_proposal
