@@ -158,7 +158,9 @@ class World:
                 handler(self.state, op, context)
             self.state.keep()
         except InvalidTransaction:
+            written = dict(self.state._pending)
             self.state.drop()
+            assert len(ops) > 1 or not written, "all checks come before the first write"
             raise
 
     def advance(self, ms: int) -> None:

@@ -150,6 +150,7 @@ def process_consent_grant(state: Overlay, op: ConsentGrant, context: Context) ->
     state.write(consent_key(op.consent), consent)
     schedule(state, op.terms.until_ms, CONSENT_ENDS, op.consent)
     state.index_put(listing_key(CONSENTS, op.patient, context.height, op.consent), b"")
+    _list_for_grantee(state, op.consent, op.terms, context.height)
     state.emit(Event("consent.granted", op.consent, (op.patient, patient.custodian)))
 
 
@@ -179,6 +180,8 @@ def process_consent_amend(state: Overlay, op: ConsentAmend, context: Context) ->
     state.write(consent_key(op.consent), amended)
     if op.terms.until_ms != consent.terms.until_ms:
         schedule(state, op.terms.until_ms, CONSENT_ENDS, op.consent)
+    if op.terms.grantee != consent.terms.grantee:
+        _list_for_grantee(state, op.consent, op.terms, context.height)
     state.emit(Event("consent.amended", op.consent, (consent.patient,)))
 
 
@@ -257,6 +260,12 @@ def _check_terms(state: Overlay, terms: ConsentTerms, time_ms: TimestampMs) -> N
                 raise UnknownGrantee(id=id)
     if terms.condition is not None:
         check_condition(terms.condition)
+
+
+def _list_for_grantee(state: Overlay, id: ConsentId, terms: ConsentTerms, height: Height) -> None:
+    """Roles and groups are too many to tell; a single member finds what it was given."""
+    if isinstance(terms.grantee, ToOrganization):
+        state.index_put(listing_key(CONSENTS, terms.grantee.institution, height, id), b"")
 
 
 def _end(state: Overlay, id: ConsentId, consent: Consent, status: ConsentStatus, height: Height) -> None:

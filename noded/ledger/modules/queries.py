@@ -101,10 +101,15 @@ def records_of(
 
 
 def consents_of(
-    state: Overlay, listings: Listings, patient: PatientId, *, after: bytes = b"", limit: int = 100
+    state: Overlay,
+    listings: Listings,
+    concerned: PatientId | InstitutionId,
+    *,
+    after: bytes = b"",
+    limit: int = 100,
 ) -> Page[Consent]:
-    """All consents of a patient, ended ones included."""
-    return _page(state, listings, CONSENTS, patient, consent_key, Consent, after, limit)
+    """All consents of a patient, or that ever went to a member by name; ended ones too."""
+    return _page(state, listings, CONSENTS, concerned, consent_key, Consent, after, limit)
 
 
 def access_log(
@@ -125,6 +130,24 @@ def disclosures(
     """The accounting of disclosures (45 CFR 164.528): whoever was handed a key, when, for what, by what right."""
     page = access_log(state, listings, patient, after=after, limit=limit)
     return Page(tuple(item for item in page.items if item[1].status in DISCLOSED), page.next)
+
+
+def pending_releases(
+    state: Overlay,
+    listings: Listings,
+    custodian: InstitutionId,
+    *,
+    after: bytes = b"",
+    limit: int = 100,
+) -> Page[Access]:
+    """Permits that wait for a custodian's release; a page may have few items and still be followed by others."""
+    page = access_log(state, listings, custodian, after=after, limit=limit)
+    waiting = [
+        (id, access)
+        for id, access in page.items
+        if access.status is AccessStatus.PERMITTED and access.custodian == custodian
+    ]
+    return Page(tuple(waiting), page.next)
 
 
 def openings_of(

@@ -5,7 +5,7 @@ import pytest
 from noded.ledger.modules import queries
 from noded.ledger.modules.access import AccessStatus
 from noded.types.ids import InstitutionId, TimestampMs
-from noded.types.medical import CiphertextHash, Compartment, KeyEpoch, RecordId, RequestId, Version
+from noded.types.medical import CiphertextHash, Compartment, ConsentId, KeyEpoch, RecordId, RequestId, Version
 from noded.types.operations.audit import ErasureRequest
 from noded.types.operations.consent import (
     AccessReceipt,
@@ -17,10 +17,12 @@ from noded.types.operations.consent import (
     Mode,
     OwnRecord,
     ReceiptResult,
+    ToOrganization,
+    ToRole,
     WholeCompartment,
 )
 from noded.types.operations.records import AmendReason, RecordAmend
-from noded.types.roles import Purpose
+from noded.types.roles import Purpose, Role
 from tests.helpers.medical import (
     CLINIC,
     CONSENT,
@@ -103,6 +105,32 @@ class TestLists:
 
         page = queries.disclosures(world.state, world, PATIENT.patient)
         assert [(id, access.institution) for id, access in page.items] == [(REQUEST, CLINIC.id)]
+
+    def test_pending_releases(self) -> None:
+        world = make_world()
+        world.apply(INSURER, make_request(purpose=Purpose.HPAYMT))
+        world.apply(CLINIC, make_request(REQUEST))
+
+        page = queries.pending_releases(world.state, world, HOSPITAL.institution)
+        assert [id for id, _ in page.items] == [REQUEST]
+        assert queries.pending_releases(world.state, world, CLINIC.institution).items == ()
+        world.apply(HOSPITAL, RELEASE)
+        assert queries.pending_releases(world.state, world, HOSPITAL.institution).items == ()
+
+    def test_a_member_finds_what_it_was_given(self) -> None:
+        world = make_world()
+        to_insurer = make_terms(grantee=ToOrganization(institution=INSURER.institution))
+        world.apply(PATIENT, make_grant(b"2" * 16), make_grant(b"3" * 16, grantee=ToRole(role=Role.HOSPITAL)))
+        world.apply(
+            PATIENT, ConsentAmend(consent=ConsentId(b"2" * 16), replaces=Version(1), terms=to_insurer)
+        )
+
+        def of(member: Party) -> list[bytes]:
+            return [id for id, _ in queries.consents_of(world.state, world, member.institution).items]
+
+        assert of(CLINIC) == [b"2" * 16, CONSENT]
+        assert of(INSURER) == [b"2" * 16]
+        assert of(HOSPITAL) == []
 
     def test_openings_and_erasures(self) -> None:
         world = make_world()
