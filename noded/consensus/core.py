@@ -39,6 +39,7 @@ from noded.consensus.proposing import on_payload_built, on_propose_timer
 from noded.consensus.relaying import on_peer_up, on_relay_timer
 from noded.consensus.restoring import live_records, load
 from noded.consensus.rules import EpochFacts
+from noded.consensus.rules import EpochFacts
 from noded.consensus.signer import Signer
 from noded.consensus.state import EpochState
 from noded.consensus.views import on_retry_timer, on_view_timer, rush
@@ -243,6 +244,11 @@ class ConsensusCore:
     def epoch(self) -> Epoch:
         """The epoch that this node is in."""
         return self._state.epoch
+
+    @property
+    def facts(self) -> EpochFacts:
+        """What never changes in this epoch: by it, evidence of the epoch is judged."""
+        return self._state.facts
 
     @property
     def view(self) -> View:
