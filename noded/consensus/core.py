@@ -246,11 +246,6 @@ class ConsensusCore:
         return self._state.epoch
 
     @property
-    def facts(self) -> EpochFacts:
-        """What never changes in this epoch: by it, evidence of the epoch is judged."""
-        return self._state.facts
-
-    @property
     def view(self) -> View:
         """The view that this node is in."""
         return self._state.view
