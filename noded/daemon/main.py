@@ -16,6 +16,7 @@ from noded.daemon.membership import known_peers
 from noded.daemon.notify import notify
 from noded.daemon.observing import Observer
 from noded.daemon.shell import Shell
+from noded.daemon.watchdog import feed_watchdog
 from noded.daemon.writing import Writer
 from noded.keys.names import NETWORK
 from noded.metrics import Metrics
@@ -69,6 +70,7 @@ async def _run(config: NodeConfig, opened: Opened) -> None:
         host, port = await nursery.start(network.run)
         await nursery.start(partial(serve_api, backend, config))
         nursery.start_soon(shell.run, opened.first_effects)
+        nursery.start_soon(feed_watchdog, shell, opened.store)
         header = opened.node.chain.tip.header
         log.info("ready", listen=format_address(host, port), height=header.height, epoch=header.epoch)
         notify(READY="1", STATUS=f"height {header.height}")
