@@ -83,7 +83,9 @@ class Cluster:
         self._history.append(self._founding)
         bad = byzantine_nodes(scenario)
         speeds = self._speeds()
-        self.hosts = [self._make_host(index, speeds[index], index not in bad) for index in range(count)]
+        self.hosts = [
+            self._make_host(index, speeds[index], is_correct=index not in bad) for index in range(count)
+        ]
         self.receivers: list[Callable[[Parcel], None]] = [host.receive for host in self.hosts]
         """Who takes in what arrives at a node; a behaviour may put itself here."""
         self.connections = Connections(
@@ -103,13 +105,21 @@ class Cluster:
             self.engine.at(0, host.start)
         self.engine.at(0, self.connections.start)
 
+    def signer(self, index: int) -> SimSigner:
+        """The consensus key of a node."""
+        return SimSigner(self.consortium.keys[index].consensus, self.judge, self.world.sign_meter)
+
+    def make_twin(self, index: int) -> Host:
+        """A second machine with the key of a byzantine node, not started yet."""
+        return self._make_host(index, 1.0, is_correct=False)
+
     def boot(self, host: Host, now_ms: TimestampMs) -> tuple[Steps, Node, list[Effect]]:
         """Make a host's node from what the host has durably, and start it."""
         archive = host.archive
         tip = archive.block(archive.height).block
         node, effects = start_node(
             me=host.name,
-            signer=SimSigner(self.consortium.keys[host.index].consensus, self.judge, self.world.sign_meter),
+            signer=self.signer(host.index),
             ledger=Ledger(self.genesis, archive, memo=self._executions),
             parameters=self.genesis.parameters,
             durable=Durable(
@@ -126,7 +136,7 @@ class Cluster:
             return node, node, effects
         return self._behave(host, node), node, effects
 
-    def _make_host(self, index: int, speed: float, is_correct: bool) -> Host:
+    def _make_host(self, index: int, speed: float, *, is_correct: bool) -> Host:
         scenario = self.scenario
         stream = Stream(scenario.seed, "machine", index)
         skew = scenario.clock.offset

@@ -26,7 +26,15 @@ class Faults:
         self._faults = faults
         self._undo: dict[int, Callable[[], None]] = {}
         """What ends each fault that is under way."""
+        self._restarting = 0
+        """Machines that are down and will be started again."""
         self._is_healed = False
+        self._changed = 0
+        """When a fault last began or ended."""
+
+    def quiet_since(self) -> int | None:
+        """Since when no fault is under way, crashes included that will be followed by a restart; None while one is."""
+        return None if self._undo or self._restarting else self._changed
 
     def schedule(self) -> None:
         """Let each fault happen at its time."""
@@ -36,6 +44,7 @@ class Faults:
     def heal(self) -> None:
         """End every fault, start every machine, and let nothing more happen."""
         self._is_healed = True
+        self._restarting = 0
         for number in list(self._undo):
             self._end(number)
         for host in self._hosts:
@@ -54,6 +63,7 @@ class Faults:
     def _begin(self, number: int, fault: spec.Fault) -> None:
         if self._is_healed:
             return
+        self._changed = self._world.engine.now
         if isinstance(fault, spec.Crash):
             self._crash(fault)
             return
@@ -68,6 +78,7 @@ class Faults:
     def _end(self, number: int) -> None:
         undo = self._undo.pop(number, None)
         if undo is not None:
+            self._changed = self._world.engine.now
             undo()
 
     def _crash(self, fault: spec.Crash) -> None:
@@ -77,10 +88,13 @@ class Faults:
                 continue
             self.crash(host, fault.disk)
             if fault.restart_after is not None:
+                self._restarting += 1
                 engine.before(engine.now + fault.restart_after, partial(self._come_back, host, host.life))
 
     def _come_back(self, host: Host, life: int) -> None:
         if not host.is_up and host.life == life:
+            self._restarting -= 1
+            self._changed = self._world.engine.now
             self._restart(host)
 
     def _switch_on(self, fault: spec.Fault) -> Callable[[], None]:

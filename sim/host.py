@@ -97,6 +97,8 @@ class Host:
         self.is_up = False
         self.is_log_lost = False
         """Whether the log of what this key signed is gone."""
+        self.is_wiped = False
+        """Whether the last crash took the disk."""
         self.life = 0
         """Counts starts; what belongs to an earlier life comes to nothing."""
         self.busy_ns = 0
@@ -129,6 +131,7 @@ class Host:
         now_ms = self.now_ms()
         self.archive.fold(self.archive.height)
         self.steps, self.node, effects = self._boot(self, now_ms)
+        self.world.observers.started(self)
         self.world.meter = 0
         plan = Plan()
         cost = self._add(plan, effects, 0)
@@ -148,7 +151,8 @@ class Host:
         self._unwritten.clear()
         self._frozen = None
         self.disk.crash(fate)
-        if fate == "lost":
+        self.is_wiped = fate == "lost"
+        if self.is_wiped:
             self.is_log_lost = True
             self.archive.wipe()
         self.world.observers.crashed(self)
@@ -357,6 +361,18 @@ class Host:
             world.network.send_one(int(targets[0]), parcel)
         elif len(targets):
             world.network.send(targets, parcel)
+
+    def do_later(self, effects: Sequence[Effect], after_ns: int) -> None:
+        """Do what a behaviour puts off."""
+        self.world.meter = 0
+        plan = Plan()
+        self._add(plan, effects, 0)
+        engine = self.world.engine
+        engine.at(engine.now + after_ns, partial(self._perform_late, self.life, plan))
+
+    def _perform_late(self, life: int, plan: "Plan") -> None:
+        if life == self.life and self.is_up:
+            self._perform(plan, writes=False)
 
     def _store(self, committed: CommittedBlock) -> None:
         """Write a block into the store, one after another and beside the core."""

@@ -51,8 +51,8 @@ class Observer:
     def crashed(self, host: "Host") -> None:
         """A host went down."""
 
-    def restarted(self, host: "Host") -> None:
-        """A host came up again, and its node is about to act."""
+    def started(self, host: "Host") -> None:
+        """A host came up, for the first time or again, and its node is about to act."""
 
 
 class Observers(Observer):
@@ -109,6 +109,6 @@ class Observers(Observer):
         for each in self._watching["crashed"]:
             each.crashed(host)
 
-    def restarted(self, host: "Host") -> None:
-        for each in self._watching["restarted"]:
-            each.restarted(host)
+    def started(self, host: "Host") -> None:
+        for each in self._watching["started"]:
+            each.started(host)

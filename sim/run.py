@@ -1,0 +1,272 @@
+"""One run of one scenario, from start to verdict."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+from typing import Literal
+
+from noded.node.starting import consensus_params
+from sim.byzantine import Coalition
+from sim.checkers import CHECKERS, Checker, Context, Violation
+from sim.checkers.accountability import Accountability
+from sim.checkers.base import Tables
+from sim.cluster import Cluster
+from sim.memo import shared_work
+from sim.observer import Observer
+from sim.recorder import Recorder
+from sim.scenario.explicit import make_explicit
+from sim.scenario.model import Scenario
+from sim.statistics import quantile
+from sim.workload.driver import Driver
+
+SECOND = 1_000_000_000
+
+Verdict = Literal["pass", "stalled", "violated", "model-violated", "crashed"]
+"""
+"violated": a safety claim does not hold; "stalled": a liveness claim; "model-violated": one or the other, but more was
+faulty than the protocol promises to bear; "crashed": a node raised what it must never raise.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to run; nothing of this changes what happens."""
+
+    memo: bool = True
+    """Share pure work among nodes."""
+    wire: bool = False
+    """Encode and decode every message on every hop."""
+    checkers: Sequence[type[Checker]] = CHECKERS
+    keep_going: bool = False
+    """Go on after a violation."""
+    observers: Sequence[Callable[[Cluster], Observer]] = ()
+    """Further ones, made for the run's cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is."""
+
+    simulated_ns: int
+    total_ns: int
+    events: int
+    wall_s: float
+    height: int
+    recent_ms: tuple[float, ...]
+    """Finality of the last blocks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantiles:
+    """Milliseconds; None where nothing was measured."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a run showed."""
+
+    scenario: Scenario
+    """The explicit one."""
+    verdict: Verdict
+    event_hash: str
+    blocks_per_s: float
+    tx_per_s: float
+    finality_ms: Quantiles
+    tx_finality_ms: Quantiles
+    messages: int
+    messages_per_block: float | None
+    bytes_per_block: float | None
+    simulated_s: float
+    wall_s: float
+    events: int
+    violations: tuple[Violation, ...]
+    culprits: tuple[int, ...]
+    """Nodes that the votes in circulation convict."""
+    cluster: Cluster
+    recorder: Recorder
+    driver: Driver
+
+
+class Run:
+    """A run under way."""
+
+    def __init__(self, scenario: Scenario, options: Options) -> None:
+        self.scenario = make_explicit(scenario)
+        self._options = options
+        self._coalition = Coalition(self.scenario)
+        self.cluster = Cluster(
+            self.scenario, memo=options.memo, wire=options.wire, behave=self._coalition.behave
+        )
+        self._coalition.join(self.cluster)
+        self._driver = Driver(self.cluster, end_ns=self.scenario.time.duration)
+        self.recorder = Recorder(self.cluster, self._driver)
+        self._violations: list[Violation] = []
+        self._tables = Tables()
+        self._checkers = self._make_checkers()
+        for observer in (self._tables, self._driver, self.recorder, *self._checkers):
+            self.cluster.world.observers.add(observer)
+        for make in options.observers:
+            self.cluster.world.observers.add(make(self.cluster))
+
+    def go(self, report: Callable[[Progress], None]) -> Result:
+        """Run to the end, or to the first violation."""
+        began = perf_counter()
+        time, engine = self.scenario.time, self.cluster.engine
+        self.cluster.start()
+        self._driver.start()
+        engine.at(time.warmup, self.recorder.warmed_up)
+        total = time.duration + time.heal
+        stopped = self._run_to(0, time.duration, partial(self._progress, total, began, report))
+        self.recorder.ended()
+        if time.heal and not stopped:
+            self._heal()
+            self._run_to(time.duration, total, partial(self._progress, total, began, report))
+        for checker in self._checkers:
+            checker.finish()
+        return self._result(perf_counter() - began)
+
+    def _run_to(self, start: int, end: int, report: Callable[[], None]) -> bool:
+        """Run in steps of a second; returns whether a violation ended it."""
+        engine = self.cluster.engine
+        now = start
+        while now < end:
+            now = min(end, now + SECOND)
+            engine.run(until=now)
+            self.recorder.tick(now // SECOND)
+            for checker in self._checkers:
+                checker.tick()
+            report()
+            if self._violations and not self._options.keep_going:
+                return True
+        return False
+
+    def _heal(self) -> None:
+        self._coalition.fall_silent()
+        self.cluster.faults.heal()
+        for checker in self._checkers:
+            checker.healed()
+
+    def _make_checkers(self) -> list[Checker]:
+        params = consensus_params(self.cluster.genesis.parameters)
+        context = Context(
+            scenario=self.scenario,
+            genesis=self.cluster.genesis,
+            world=self.cluster.world,
+            hosts=self.cluster.hosts,
+            tables=self._tables,
+            is_submitted=self._driver.is_submitted,
+            quiet_since=self.cluster.faults.quiet_since,
+            base_timeout_ns=params.base_timeout_ms * 1_000_000,
+        )
+        return [checker(context, self._report) for checker in self._options.checkers]
+
+    def _report(self, violation: Violation) -> None:
+        self._violations.append(violation)
+        if not self._options.keep_going:
+            self.cluster.engine.stop()
+        for checker in self._checkers:
+            if isinstance(checker, Accountability) and violation.checker == "agreement":
+                checker.disagreement = True
+
+    def _progress(self, total: int, began: float, report: Callable[[Progress], None]) -> None:
+        engine, blocks = self.cluster.engine, self.recorder.blocks
+        last = max(blocks, default=0)
+        recent = [blocks[height] for height in range(max(1, last - 19), last + 1) if height in blocks]
+        report(
+            Progress(
+                simulated_ns=engine.now,
+                total_ns=total,
+                events=engine.stats().events,
+                wall_s=perf_counter() - began,
+                height=last,
+                recent_ms=tuple(self.recorder.finality_ns(row) / 1e6 for row in recent),
+            )
+        )
+
+    def _verdict(self) -> Verdict:
+        kinds = [violation.kind for violation in self._violations]
+        if not kinds:
+            return "pass"
+        if "crash" in kinds:
+            return "crashed"
+        if self._is_beyond_model():
+            return "model-violated"
+        return "violated" if "safety" in kinds else "stalled"
+
+    def _is_beyond_model(self) -> bool:
+        """Whether in some epoch more power was byzantine, or had lost its log, than the protocol bears."""
+        bad = [host.name for host in self.cluster.hosts if not host.is_correct or host.is_log_lost]
+        return any(
+            3 * sum(map(validators.power, bad)) >= validators.total
+            for validators in self._tables.by_epoch.values()
+        )
+
+    def _result(self, wall_s: float) -> Result:
+        scenario, recorder = self.scenario, self.recorder
+        engine, traffic = self.cluster.engine, self.cluster.network.traffic
+        end = min(engine.now, scenario.time.duration)
+        window_s = max(end - scenario.time.warmup, 0) / SECOND
+        rows = [
+            row
+            for row in recorder.blocks.values()
+            if scenario.time.warmup <= row.final_ns[len(row.final_ns) // 2] <= end
+        ]
+        outcomes = self._driver.outcomes
+        waits = [
+            (final - intended) / 1e6
+            for intended, final in zip(outcomes.intended_ns, outcomes.final_ns, strict=True)
+            if intended >= scenario.time.warmup
+        ]
+        messages, sent_bytes = (
+            after - before for before, after in zip(recorder.at_warmup, recorder.at_end, strict=True)
+        )
+        culprits = [checker.culprits() for checker in self._checkers if isinstance(checker, Accountability)]
+        return Result(
+            scenario=scenario,
+            verdict=self._verdict(),
+            event_hash=engine.hexdigest(),
+            blocks_per_s=len(rows) / window_s if window_s else 0.0,
+            tx_per_s=sum(row.transactions for row in rows) / window_s if window_s else 0.0,
+            finality_ms=_quantiles([recorder.finality_ns(row) / 1e6 for row in rows]),
+            tx_finality_ms=_quantiles(waits),
+            messages=traffic.messages,
+            messages_per_block=messages / len(rows) if rows else None,
+            bytes_per_block=sent_bytes / len(rows) if rows else None,
+            simulated_s=engine.now / SECOND,
+            wall_s=wall_s,
+            events=engine.stats().events,
+            violations=tuple(self._violations),
+            culprits=tuple(culprits[0]) if culprits else (),
+            cluster=self.cluster,
+            recorder=recorder,
+            driver=self._driver,
+        )
+
+
+def simulate(
+    scenario: Scenario,
+    options: Options = Options(),
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Result:
+    """
+    Run a scenario.
+
+    Args:
+        scenario: What to simulate.
+        options: How; the event hash does not depend on it.
+        report: Called about once a second of virtual time.
+
+    Raises:
+        ConfigError: The scenario contradicts itself.
+    """
+    with shared_work(memo=options.memo):
+        return Run(scenario, options).go(report)
+
+
+def _quantiles(values: list[float]) -> Quantiles:
+    return Quantiles(p50=quantile(values, 0.5), p95=quantile(values, 0.95), p99=quantile(values, 0.99))

@@ -1,0 +1,1 @@
+"""Clients: when they submit, what they submit, and what becomes of it."""
