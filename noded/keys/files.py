@@ -43,9 +43,19 @@ def read_private(path: Path) -> bytes:
     Raises:
         FileExposed: Other users have access to it.
     """
+    return read_private_whole(path, SECRET_FILE_BYTES_MAX)
+
+
+def read_private_whole(path: Path, bytes_max: int) -> bytes:
+    """
+    A larger file that only its owner may read, up to `bytes_max`.
+
+    Raises:
+        FileExposed: Other users have access to it.
+    """
     check_private(path)
     with _storage_errors(path), path.open("rb") as file:
-        return file.read(SECRET_FILE_BYTES_MAX)
+        return file.read(bytes_max)
 
 
 def write_private(path: Path, data: bytes) -> None:

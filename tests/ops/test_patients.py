@@ -1,0 +1,89 @@
+"""Patients' wallets are kept sealed, and come back for the home's key alone."""
+
+from pathlib import Path
+
+import pytest
+
+from noded.client.wallet import Wallet
+from noded.ops.patients import PATIENTS_NAME, Patients, PatientsDamaged, PatientUnknown
+from noded.types.ids import InstitutionId
+from noded.types.medical import PatientId
+
+KEY = bytes(range(32))
+HOSPITAL = InstitutionId(b"h" * 16)
+NAME = "https://north.example/fhir/Patient/li-1"
+
+
+def patients(home: Path, key: bytes = KEY) -> Patients:
+    return Patients(home, key, HOSPITAL)
+
+
+class TestPatients:
+    def test_come_back_with_their_keys(self, tmp_path: Path) -> None:
+        (kept,) = patients(tmp_path).add([NAME])
+
+        again = patients(tmp_path).find(NAME)
+
+        assert again is not None
+        assert again == kept
+        assert again.wallet.key(HOSPITAL).public == kept.wallet.key(HOSPITAL).public
+        assert again.patient == kept.wallet.patient_id(HOSPITAL)
+
+    def test_those_known_before_stay(self, tmp_path: Path) -> None:
+        patients(tmp_path).add([NAME, "Patient/2"])
+        patients(tmp_path).add(["Patient/3", "", ""])
+
+        found = patients(tmp_path)
+        assert len(found) == 5
+        assert len({each.patient for each in found}) == 5
+        assert [each.name for each in found] == [NAME, "Patient/2", "Patient/3", "", ""]
+
+    def test_one_is_found_by_id(self, tmp_path: Path) -> None:
+        (kept,) = patients(tmp_path).add([NAME])
+
+        assert patients(tmp_path).get(kept.patient) == kept
+        with pytest.raises(PatientUnknown):
+            patients(tmp_path).get(PatientId(bytes(16)))
+
+    def test_nothing_stands_in_the_clear(self, tmp_path: Path) -> None:
+        (kept,) = patients(tmp_path).add([NAME])
+
+        data = (tmp_path / PATIENTS_NAME).read_bytes()
+        assert NAME.encode() not in data
+        assert kept.wallet.seed not in data
+        assert kept.patient not in data
+
+    def test_nothing_shows_in_a_representation(self, tmp_path: Path) -> None:
+        (kept,) = patients(tmp_path).add([NAME])
+
+        assert NAME not in repr(kept)
+        assert repr(kept.wallet.seed) not in repr(kept)
+
+    @pytest.mark.parametrize("position", [0, 12, 40, -1])
+    def test_a_flipped_byte_is_refused(self, tmp_path: Path, position: int) -> None:
+        patients(tmp_path).add([NAME])
+        path = tmp_path / PATIENTS_NAME
+        data = bytearray(path.read_bytes())
+        data[position] ^= 1
+        path.write_bytes(data)
+
+        with pytest.raises(PatientsDamaged):
+            patients(tmp_path)
+
+    def test_another_homes_key_opens_nothing(self, tmp_path: Path) -> None:
+        patients(tmp_path).add([NAME])
+
+        with pytest.raises(PatientsDamaged):
+            patients(tmp_path, bytes(32))
+
+    def test_an_empty_file_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / PATIENTS_NAME).touch(mode=0o600)
+
+        with pytest.raises(PatientsDamaged):
+            patients(tmp_path)
+
+    def test_wallets_are_random(self, tmp_path: Path) -> None:
+        one, two = patients(tmp_path).add(["a", "b"])
+
+        assert one.wallet.seed != two.wallet.seed
+        assert isinstance(one.wallet, Wallet)
