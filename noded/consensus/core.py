@@ -39,7 +39,6 @@ from noded.consensus.proposing import on_payload_built, on_propose_timer
 from noded.consensus.relaying import on_peer_up, on_relay_timer
 from noded.consensus.restoring import live_records, load
 from noded.consensus.rules import EpochFacts
-from noded.consensus.rules import EpochFacts
 from noded.consensus.signer import Signer
 from noded.consensus.state import EpochState
 from noded.consensus.views import on_retry_timer, on_view_timer, rush

@@ -5,7 +5,6 @@ from noded.consensus.errors import BlockNotAsked
 from noded.consensus.inputs import TimerKind
 from noded.consensus.repair import ASKED_AT_ONCE, ATTEMPTS_MAX, WANTS_MAX, Want
 from noded.consensus.state import EpochState
-from noded.types.block import Block
 from noded.types.ids import BlockHash, PeerId, View, bitmap_indices
 from noded.types.messages import GAP_CERTIFICATES_MAX, BlockFound, GetBlock, GetCertificates
 from noded.types.vote import Certificate, VoteKind
@@ -44,21 +43,23 @@ def _ask(state: EpochState, block_hash: BlockHash, want: Want) -> None:
     state.send(tuple(peers), GetBlock(hash=block_hash))
 
 
-def on_block_found(state: EpochState, peer: PeerId, message: BlockFound) -> Block | None:
+def on_block_found(state: EpochState, peer: PeerId, message: BlockFound) -> None:
     """
-    Take a block that was asked for; None if another peer was faster.
+    Take a block that was asked for, unless another peer was faster.
 
     Raises:
         BlockNotAsked: Nobody named this block.
     """
     block = message.block
-    if not block.is_consistent() or block.header.epoch != state.epoch:
+    if block.header.epoch != state.epoch:
+        return  # It was asked for in the epoch before.
+    if not block.is_consistent():
         raise BlockNotAsked(f"{block.hash.hex()} with another body")
     is_wanted = block.hash in state.repair.wants
     if not state.repair.came(block.hash):
         raise BlockNotAsked(f"{block.hash.hex()} of {peer.hex()}")
     if not is_wanted or block.hash in state.tree.entries:
-        return None
+        return
     state.tree.insert(block)
     state.is_dirty = True
     header = block.header
@@ -67,7 +68,6 @@ def on_block_found(state: EpochState, peer: PeerId, message: BlockFound) -> Bloc
         and header.parent_hash not in state.tree.entries
     ):
         state.out.append(SyncNeeded(peer, state.epoch))
-    return block
 
 
 def want_certificates(state: EpochState, above: View, below: View, first: PeerId | None) -> None:

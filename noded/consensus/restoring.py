@@ -46,7 +46,18 @@ def load(state: EpochState, records: list[Record]) -> None:
             state.certificates.add(certificate)
         elif isinstance(record, EpochRecord):
             state.entry = record.entry
+    _find_root(state)
     state.is_dirty = True
+
+
+def _find_root(state: EpochState) -> None:
+    """A log that was rewritten begins in the middle of the epoch: all below its oldest block is committed."""
+    finalization = state.certificates.finalized
+    entry = None if finalization is None else state.tree.get(finalization.block_hash)
+    while entry is not None and entry.parent is not None:
+        entry = entry.parent
+    if entry is not None and entry.view > 0:
+        state.tree.reset(entry.block, entry.view)
 
 
 def _load_vote(state: EpochState, record: VoteRecord) -> None:

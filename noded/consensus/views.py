@@ -86,18 +86,15 @@ def on_view_timer(state: EpochState, view: View, token: int) -> None:
 
 
 def nullify(state: EpochState) -> None:
-    """R3, R8: give up the current view, unless it was given up before; go on asking until it is over (R10)."""
+    """R3, R8: give up the current view, once; go on asking until it is over (R10)."""
     view = state.view
-    if not state.is_voter:
+    if not state.is_voter or not state.ballots.may_nullify(view):
         return
-    if state.ballots.may_nullify(view):
-        vote = sign_vote(state, VoteKind.NULLIFY, view, None)
-        if vote is None:
-            return
-        state.pace.stall += 1
-        count_own(state, vote)
-    elif view not in state.ballots.nullified:
+    vote = sign_vote(state, VoteKind.NULLIFY, view, None)
+    if vote is None:
         return
+    state.pace.stall += 1
+    count_own(state, vote)
     send_nullify(state, 0)
 
 

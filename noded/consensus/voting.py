@@ -6,7 +6,7 @@ from noded.consensus.inputs import TimerKind
 from noded.consensus.signing import sign_vote
 from noded.consensus.state import EpochState, Offer
 from noded.consensus.tree import LATE_VIEWS, Entry, Status
-from noded.consensus.views import enter, nullify, standing_votes
+from noded.consensus.views import enter, nullify, send_nullify, standing_votes
 from noded.types.ids import View
 from noded.types.messages import VOTES_MAX, Votes
 from noded.types.vote import Certificate, Vote, VoteKind
@@ -200,7 +200,7 @@ def resume(state: EpochState) -> None:
     if proposal is not None:
         state.send(state.routes.others, proposal)
     if view in state.ballots.nullified:
-        nullify(state)
+        send_nullify(state, 0)
     else:
         standing = standing_votes(state)
         if standing:
