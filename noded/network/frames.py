@@ -36,10 +36,12 @@ class Kind(enum.IntEnum):
     REQUEST = 4
     RESPONSE = 5
     REFUSAL = 6
+    BEAT = 7
+    """A sign of life that asks for no answer."""
 
 
 KINDS = (
-    frozenset({Kind.MESSAGE, Kind.PING, Kind.PONG}),
+    frozenset({Kind.MESSAGE, Kind.PING, Kind.PONG, Kind.BEAT}),
     frozenset({Kind.MESSAGE, Kind.REQUEST, Kind.RESPONSE, Kind.REFUSAL}),
 )
 """What may follow the hello, by Lane."""

@@ -123,7 +123,8 @@ class Handler(Protocol):
 
     Calls for one peer come as `on_peer_up`, messages and requests, `on_peer_down`. An `InvalidMessage`
     raised from a message or a request ends the connection and is scored; any other exception, save
-    `RequestRefused` from a request, is a bug of ours and ends `Network.run`.
+    `RequestRefused` from a request, is a bug of ours and ends `Network.run`. A call is cancelled when its
+    connection ends. It must not wait for the answer to a request of ours: the answer may be behind it.
     """
 
     async def on_peer_up(self, peer: InstitutionId) -> None:

@@ -24,7 +24,9 @@ from noded.network.interface import BULK_PAYLOAD_BYTES_MAX, Handler, Institution
 from noded.network.lanes import LaneState
 from noded.network.libp2p import EXPECTED_ERRORS
 from noded.network.limits import (
+    BEATS_PER_PING,
     FLOOD_S_MIN,
+    HEARTBEAT_INTERVAL_S,
     HELLO_COURTESY_S,
     HELLO_TIMEOUT_S,
     PING_BYTES,
@@ -68,10 +70,11 @@ class Terms:
 
 @dataclass(slots=True)
 class _Pulse:
-    """Heartbeats: one ping at a time."""
+    """Heartbeats: one ping at a time, numbered by its beat."""
 
-    nonce: int = 0
-    sent_s: float = 0.0
+    beats: int = 0
+    ping: int = 0
+    pinged_s: float = 0.0
     rtt_s: float | None = None
     held_s: float = 0.0
     """Time for which the peer's messages were held back and that is not yet noted."""
@@ -103,6 +106,8 @@ class Link:
         """Why it has ended; None while it goes on."""
         self.announced = False
         """Whether the handler was told that the peer is up."""
+        self.settled = trio.Event()
+        """Set when the link is up, or has ended without."""
         self.gone = trio.Event()
         """Set by the owner when all is over, after the handler was told that the peer is down."""
         self.pulse = _Pulse()
@@ -124,6 +129,13 @@ class Link:
         if self.reason is None:
             self.reason = reason
             self._ended.set()
+            self.settled.set()
+
+    def discard(self) -> None:
+        """Close the connection of a link that is not run."""
+        self._wire.abort()
+        self.settled.set()
+        self.gone.set()
 
     def send(self, lane: Lane, frame: bytes) -> bool:
         """Queue a MESSAGE frame; False if it does not fit, which ends a link on the consensus lane (N5)."""
@@ -167,17 +179,22 @@ class Link:
 
     def beat(self, now_s: float, *, judge: bool) -> None:
         """
-        Send a ping, and end the link if the peer gives no sign of life (N6).
+        Give a sign of life if need be, and end the link if the peer gives no sign of life (N6).
 
         Args:
             now_s: The time.
             judge: False when this node itself was busy or suspended, so that silence proves nothing.
         """
-        self.pulse.nonce += 1
-        self.pulse.sent_s = now_s
-        ping = encode_frame(Kind.PING, self.pulse.nonce.to_bytes(PING_BYTES, "big"))
-        if not self._lanes[Lane.CONSENSUS].queue.put(ping):
-            self.end(ConsensusQueueFull("no room for a ping"))
+        pulse = self.pulse
+        pulse.beats += 1
+        sign = None
+        if pulse.beats % BEATS_PER_PING == 1:
+            pulse.ping, pulse.pinged_s = pulse.beats, now_s
+            sign = encode_frame(Kind.PING, pulse.beats.to_bytes(PING_BYTES, "big"))
+        elif now_s - self._wire.wrote_s > HEARTBEAT_INTERVAL_S / 2:
+            sign = encode_frame(Kind.BEAT, b"")
+        if sign is not None and not self._lanes[Lane.CONSENSUS].queue.put(sign):
+            self.end(ConsensusQueueFull("no room for a heartbeat"))
         if not judge:
             return
         # A peer whose consensus lane we do not read may be unable to send a ping.
@@ -239,6 +256,7 @@ class Link:
             raise HandshakeTimedOut("no hello on every lane")
         await on_up(self)
         self._up.set()
+        self.settled.set()
 
     async def _accept_streams(self, nursery: trio.Nursery) -> None:
         accepted = 0
@@ -319,13 +337,13 @@ class Link:
         self._lanes[lane].heard.set()
 
     def _on_pulse(self, kind: int, body: bytes) -> None:
-        if len(body) != PING_BYTES:
+        if len(body) != (0 if kind == Kind.BEAT else PING_BYTES):
             raise UnexpectedFrame(f"a heartbeat of {len(body)} bytes")
         if kind == Kind.PING:
             if not self._lanes[Lane.CONSENSUS].queue.put(encode_frame(Kind.PONG, body)):
                 raise ConsensusQueueFull("no room for an answer to a ping")
-        elif int.from_bytes(body, "big") == self.pulse.nonce:
-            rtt_s = trio.current_time() - self.pulse.sent_s
+        elif kind == Kind.PONG and int.from_bytes(body, "big") == self.pulse.ping:
+            rtt_s = trio.current_time() - self.pulse.pinged_s
             self.pulse.rtt_s = rtt_s if self.pulse.rtt_s is None else 0.8 * self.pulse.rtt_s + 0.2 * rtt_s
 
     def _note_flood(self, held_s: float) -> None:

@@ -22,6 +22,15 @@ class Links:
         """Links that work; messages go only over these."""
         self.refusals: Counter[str] = Counter()
 
+    @property
+    def opening(self) -> int:
+        """How many links are coming up."""
+        return len(self._opening)
+
+    def get(self, peer: InstitutionId) -> Link | None:
+        """The link with a peer that is up or, failing that, coming up."""
+        return self.up.get(peer) or self._opening.get(peer)
+
     def end(self, peer: InstitutionId, reason: NodedError) -> None:
         """End all links with a peer."""
         for links in (self.up, self._opening):
@@ -60,6 +69,7 @@ class Links:
         if opening is not None:
             if self._is_right(opening) and not self._is_right(link):
                 self.note(link.peer, DuplicateConnection("a better one is opening"))
+                link.discard()
                 return
             opening.end(DuplicateConnection("a better or newer one is opening"))
         self._opening[link.peer] = link

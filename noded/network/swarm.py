@@ -34,6 +34,7 @@ from noded.network.limits import (
     HANDSHAKE_TIMEOUT_S,
     HEARTBEAT_INTERVAL_S,
     MEMORY_BYTES_MAX,
+    SECOND_DIAL_DELAYS,
     SECOND_DIAL_S,
     SETTLED_S,
     STAGGER_S_PER_MEMBER,
@@ -185,7 +186,8 @@ class Libp2pNetwork:
             if muxer is None:
                 raise TooManyHandshakes(host)
             self._door.leave(visitor)
-            await self._serve(wire, muxer, host, format_address(host, port), dialled=False)
+            address = format_address(host, port)
+            await self._links.serve(self._make_link(wire, muxer, host, address, dialled=False))
         except LinkEnded as reason:
             self._links.note(None, reason)
         finally:
@@ -193,18 +195,25 @@ class Libp2pNetwork:
 
     async def _dial(self, member: Member) -> None:
         """One attempt to reach a member, and the link that comes of it to its end."""
-        wire = None
+        assert self._nursery is not None
         try:
             async with self._dials:
-                stream, host, address = await connect(member.info.addresses)
-                wire = Wire(stream, is_initiator=True)
-                muxer = await self._secured(self._upgrader.outbound(wire, member.info.network_key))
-            await self._serve(wire, muxer, host, address, dialled=True)
+                link = await self._open(member)
+                self._nursery.start_soon(self._links.serve, link)
+                await link.settled.wait()
+            await link.gone.wait()
         except LinkEnded as reason:
             self._links.note(member.info.peer, reason)
-        finally:
-            if wire is not None:
-                wire.abort()
+
+    async def _open(self, member: Member) -> Link:
+        stream, host, address = await connect(member.info.addresses)
+        wire = Wire(stream, is_initiator=True)
+        try:
+            muxer = await self._secured(self._upgrader.outbound(wire, member.info.network_key))
+            return self._make_link(wire, muxer, host, address, dialled=True)
+        except BaseException:
+            wire.abort()
+            raise
 
     async def _secured(self, handshake: Coroutine[None, None, Muxer]) -> Muxer:
         """Await a handshake; whatever goes wrong in it is the other side's doing (N7)."""
@@ -218,14 +227,15 @@ class Libp2pNetwork:
         except Exception as error:
             raise HandshakeFailed(repr(error)) from error
 
-    async def _serve(self, wire: Wire, muxer: Muxer, host: str, address: str, *, dialled: bool) -> None:
+    def _make_link(self, wire: Wire, muxer: Muxer, host: str, address: str, *, dialled: bool) -> Link:
+        """A link with the member whose key was proved; raises when it has ceased to be one meanwhile."""
         peer = self._members.admit(muxer.proved)
         member = self._members.get(peer)
         assert member is not None
         if member.seen_ip != host:
             member.seen_ip = host
             self._door.set_members(self._members.ip_addresses())
-        link = Link(
+        return Link(
             peer=peer,
             address=address,
             dialled=dialled,
@@ -234,19 +244,23 @@ class Libp2pNetwork:
             terms=self._terms,
             counters=member.counters,
         )
-        await self._links.serve(link)
 
     async def _keep_dialling(self, member: Member) -> None:
         """Connect to a member again and again, for as long as it is one (N3, N10)."""
         peer = member.info.peer
         stagger_s = STAGGER_S_PER_MEMBER * len(self._members)
-        patience_s = 0.0 if self._terms.me < peer else SECOND_DIAL_S + 2 * stagger_s
+        patience_s = 0.0 if self._terms.me < peer else SECOND_DIAL_S + 4 * stagger_s
         backoff = Backoff()
         await self._pause(member, random.uniform(0, stagger_s) + patience_s)
+        for _ in range(SECOND_DIAL_DELAYS if patience_s else 0):
+            if len(self._door) == 0 and self._links.opening == 0:
+                break
+            await self._pause(member, patience_s)
         while not member.removed:
-            if (link := self._links.up.get(peer)) is not None:
+            if (link := self._links.get(peer)) is not None:
                 await link.gone.wait()
-                backoff.reset()
+                if link.announced:
+                    backoff.reset()
             elif not member.info.addresses:
                 await member.poke.wait()
             elif (banned_s := member.score.banned_s(trio.current_time())) > 0:

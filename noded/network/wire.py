@@ -37,6 +37,8 @@ class Wire:
         self._allowance: int | None = HANDSHAKE_BYTES_MAX
         self.heard_s = trio.current_time()
         """When the last bytes came."""
+        self.wrote_s = self.heard_s
+        """When the last write ended."""
         self.writing_since_s: float | None = None
         """Since when a write is under way; None when none is."""
         if sys.platform == "linux":
@@ -87,6 +89,7 @@ class Wire:
             self.abort()
             raise
         self.writing_since_s = None
+        self.wrote_s = trio.current_time()
 
     def abort(self) -> None:
         """Close the socket at once; every task that waits for it wakes up."""

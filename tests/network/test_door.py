@@ -55,7 +55,7 @@ class TestEviction:
 
     async def test_the_pending_are_bounded(self) -> None:
         door = make_door()
-        visitors = [door.enter("192.0.2.1", 0.0) for _ in range(HANDSHAKES_PENDING_MAX + 5)]
+        visitors = [door.enter("192.0.2.1", float(n)) for n in range(HANDSHAKES_PENDING_MAX + 5)]
 
         assert len(door) == HANDSHAKES_PENDING_MAX
         assert [v is not None and v.scope.cancel_called for v in visitors] == (
@@ -64,7 +64,7 @@ class TestEviction:
 
     async def test_strangers_make_room_before_members(self) -> None:
         door = make_door()
-        members = [door.enter("10.0.0.1", 0.0) for _ in range(HANDSHAKES_PENDING_MAX - 1)]
+        members = [door.enter("10.0.0.1", float(n)) for n in range(HANDSHAKES_PENDING_MAX - 1)]
         stranger = door.enter("192.0.2.1", 0.0)
         assert stranger is not None
         late = door.enter("10.0.0.2", 0.0)
@@ -76,7 +76,7 @@ class TestEviction:
     async def test_the_address_with_the_most_makes_room(self) -> None:
         door = make_door()
         lone = door.enter("192.0.2.9", 0.0)
-        crowd = [door.enter("192.0.2.1", 0.0) for _ in range(HANDSHAKES_PENDING_MAX)]
+        crowd = [door.enter("192.0.2.1", float(n)) for n in range(HANDSHAKES_PENDING_MAX)]
 
         assert lone is not None
         assert not lone.scope.cancel_called

@@ -84,7 +84,8 @@ class TestStrangers:
         ],
         ids=lambda garbage: f"{len(garbage)}-bytes",
     )
-    async def test_garbage_is_refused(self, garbage: bytes) -> None:
+    async def test_garbage_is_refused(self, garbage: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("noded.network.swarm.HANDSHAKE_TIMEOUT_S", 3.0)
         async with lone_node() as node:
             stream = await open_socket(node)
             with suppress(trio.BrokenResourceError):
@@ -123,7 +124,9 @@ class TestStrangers:
             await until(lambda: node.network.refusals() == {"NotAMember": 1})
             await still_works(node)
 
-    async def test_half_open_connections_are_bounded_and_end(self) -> None:
+    async def test_half_open_connections_are_bounded_and_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("noded.network.door.STRANGER_BURST", 1e9)
+        monkeypatch.setattr("noded.network.swarm.HANDSHAKE_TIMEOUT_S", 3.0)
         async with lone_node() as node:
             streams = [await open_socket(node) for _ in range(HANDSHAKES_PENDING_MAX + 20)]
             await still_works(node)
@@ -320,7 +323,8 @@ class TestLanes:
             assert node.handler.up == []
             assert node.peer(2).score == 0
 
-    async def test_who_says_no_hello_is_given_up(self) -> None:
+    async def test_who_says_no_hello_is_given_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("noded.network.link.HELLO_TIMEOUT_S", 1.0)
         async with lone_node() as node, raw_member(node, 2) as member:
             await member.open_lane(Lane.BULK)
             await until(lambda: node.peer(2).last_fault == "HandshakeTimedOut")

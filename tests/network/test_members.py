@@ -54,3 +54,12 @@ async def test_what_has_changed_is_told() -> None:
     assert kept.poke.is_set()
     with pytest.raises(NotAMember):
         members.admit(peer_id_of(b"2" * 32))
+
+
+async def test_where_members_come_from_is_known_by_address_or_by_experience() -> None:
+    members = Members(ME)
+    [[_, named], _] = members.replace([info(b"a", b"1", "10.0.0.1:1"), info(b"b", b"2", "node.example:1")])
+    assert members.ip_addresses() == {"10.0.0.1"}
+    named.seen_ip = "10.0.0.2"
+
+    assert members.ip_addresses() == {"10.0.0.1", "10.0.0.2"}

@@ -350,17 +350,35 @@ class TestConnecting:
             nursery.cancel_scope.cancel()
 
     async def test_eight_nodes_in_one_process_find_together(self) -> None:
-        """Starting at once, with every address known from the start: no reconnect storm."""
+        await self._start_at_once(8)
+
+    @pytest.mark.slow
+    async def test_twenty_nodes_in_one_process_find_together(self) -> None:
+        await self._start_at_once(20)
+
+    @staticmethod
+    async def _start_at_once(count: int) -> None:
+        """No reconnect storm: a connection between each two, and hardly one more."""
         async with trio.open_nursery() as nursery:
-            nodes = [await start_node(nursery, number) for number in range(1, 9)]
+            nodes = [await start_node(nursery, number) for number in range(1, count + 1)]
             for node in nodes:
                 node.network.set_members([other.info for other in nodes])
             for node in nodes:
-                await node.handler.until_up(7)
+                await until(lambda node=node: len(node.handler.up) >= count - 1)
             await trio.sleep(1)
 
             assert all(peer.connected for node in nodes for peer in node.network.peers())
-            assert sum(len(node.handler.down) for node in nodes) <= 8
+            assert sum(len(node.handler.down) for node in nodes) <= count
+            nursery.cancel_scope.cancel()
+
+    async def test_names_are_resolved(self) -> None:
+        async with trio.open_nursery() as nursery:
+            two = await start_node(nursery, 2, members=(peer_info(1),))
+            port = two.info.addresses[0].rpartition(":")[2]
+            one = await start_node(nursery, 1, members=(peer_info(2, f"localhost:{port}"),))
+            await one.handler.until_up()
+
+            assert one.peer(two).address == f"localhost:{port}"
             nursery.cancel_scope.cancel()
 
     async def test_another_chain_is_refused_and_named_on_both_sides(self) -> None:
