@@ -8,7 +8,7 @@ from noded.ledger.commit import CommittedBlock
 from noded.metrics import Metrics
 from noded.network.interface import Network
 from noded.node.node import Node
-from noded.types.ids import TimestampMs
+from noded.types.ids import InstitutionId, TimestampMs
 
 
 class Observer:
@@ -57,6 +57,12 @@ class Observer:
             ("noded_validators", "Validators of this epoch.", len(node.validators)),
             ("noded_validators_missing", "Validators without a vote in this view yet.", len(core.missing())),
             ("noded_power_quorum", "Power that a certificate needs.", node.validators.quorum),
+            (
+                "noded_power_connected",
+                "Power of the connected validators and of this node.",
+                sum(node.validators.power(InstitutionId(each.peer)) for each in members if each.connected)
+                + node.validators.power(node.me),
+            ),
             ("noded_power_total", "Power of all validators.", node.validators.total),
             ("noded_unordered_batches", "Batches that wait to be named.", node.batches.pool.unordered_count),
             (
