@@ -216,7 +216,7 @@ class TestFaults:
     async def test_a_fault_ends_the_connection_and_the_second_bans(self) -> None:
         async with consortium(2, handler_type=Faulty) as (one, two):
             one.network.send(two.info.peer, Lane.BULK, b"1")
-            await two.handler.until_up(2)
+            await one.handler.until_up(2)
             one.network.send(two.info.peer, Lane.BULK, b"2")
             await two.handler.until_down(2)
             await until(lambda: two.network.refusals().get("PeerBanned", 0) > 0)
