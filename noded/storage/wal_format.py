@@ -3,11 +3,11 @@ The write-ahead log's bytes.
 
     segment   header, then frames to the end of the file
     header    magic · sequence · key · chain id · digest
-    frame     marker · length of the body · digest of the body · digest of the three · body
+    frame     marker · length of the body · digest of the body · digest of the place and the three · body
     body      records: kind · until · length · payload
 
 A frame is what one call appended and one fsync made durable, so all frames but the last were durable once. Digests are
-keyed with random bytes of the segment and cover the place: neither stale bytes of another file, nor a frame that a peer
+keyed with random bytes of the segment, and one covers the place: neither stale bytes of another file, nor a frame that a peer
 put into a payload, pass for a frame here.
 """
 
@@ -26,7 +26,7 @@ _HEADER: Final = struct.Struct(f">{len(MAGIC)}sQ{KEY_BYTES}s{HASH_BYTES}s")
 HEADER_BYTES: Final = _HEADER.size + _DIGEST_BYTES
 
 _MARKER_BYTES: Final = 8
-_CHECK_BYTES: Final = 4
+_CHECK_BYTES: Final = 8
 _FRAME: Final = struct.Struct(f">{_MARKER_BYTES}sI{_DIGEST_BYTES}s")
 FRAME_HEADER_BYTES: Final = _FRAME.size + _CHECK_BYTES
 
@@ -92,7 +92,7 @@ class FrameCodec:
     def __init__(self, key: bytes) -> None:
         """For the segment with this key."""
         self._key = key
-        self._marker = blake2b(b"marker", key=key, digest_size=_MARKER_BYTES).digest()
+        self._marker = blake2b(key=key, digest_size=_MARKER_BYTES, person=b"marker").digest()
 
     def encode(self, offset: int, records: Sequence[WalRecord]) -> bytes:
         """The frame for these records at this place in the file."""
@@ -101,7 +101,7 @@ class FrameCodec:
             parts += (_RECORD.pack(kind, until, len(payload)), payload)
         body = b"".join(parts)
         assert len(body) <= BODY_BYTES_MAX
-        head = _FRAME.pack(self._marker, len(body), self._body_digest(offset, body))
+        head = _FRAME.pack(self._marker, len(body), self._body_digest(body))
         return b"".join((head, self._check(offset, head), body))
 
     def frame_end(self, data: bytes, offset: int) -> int | None:
@@ -112,7 +112,7 @@ class FrameCodec:
         start = offset + FRAME_HEADER_BYTES
         body = data[start : start + length]
         _, _, digest = _FRAME.unpack_from(data, offset)
-        if len(body) != length or self._body_digest(offset, body) != digest:
+        if len(body) != length or self._body_digest(body) != digest:
             return None
         return start + length
 
@@ -166,9 +166,8 @@ class FrameCodec:
         return int(length) if marker == self._marker else None
 
     def _check(self, offset: int, head: bytes) -> bytes:
-        return blake2b(b"head%d:" % offset + head, key=self._key, digest_size=_CHECK_BYTES).digest()
+        place = offset.to_bytes(8, "big")
+        return blake2b(place + head, key=self._key, digest_size=_CHECK_BYTES, person=b"head").digest()
 
-    def _body_digest(self, offset: int, body: bytes) -> bytes:
-        digest = blake2b(b"body%d:" % offset, key=self._key, digest_size=_DIGEST_BYTES)
-        digest.update(body)
-        return digest.digest()
+    def _body_digest(self, body: bytes) -> bytes:
+        return blake2b(body, key=self._key, digest_size=_DIGEST_BYTES, person=b"body").digest()

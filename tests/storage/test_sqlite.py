@@ -203,6 +203,19 @@ class TestCheckpoint:
         store.close()
 
 
+def test_bucket_roots_take_bounded_space(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_module, "DELTA_ENTRIES_MAX", 10)
+    store = SqliteStore(path)
+    for height in range(50):
+        roots = [(height, hash_of("a")), (height + 1, hash_of("b"))]
+        store.commit(CommitBatch(blocks=make_blocks(height, height), bucket_roots=roots))
+        (deltas,) = store._connection.execute("SELECT count(*) FROM tree_delta").fetchone()
+        assert deltas <= 5
+
+    assert store._connection.execute("SELECT count(*) FROM tree_base").fetchone() == (1,)
+    store.close()
+
+
 def test_pruned_space_goes_back_to_the_file_system(path: Path) -> None:
     store = SqliteStore(path)
     for height in range(20):

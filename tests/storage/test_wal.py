@@ -197,6 +197,14 @@ class TestCheckpoint:
         wal.close()
         assert len(replayed(folder)) == 41
 
+    def test_covered_means_below_the_floor(self, folder: Path) -> None:
+        wal, _ = open_wal(folder)
+        wal.append([record("block", until=5)])
+
+        assert wal.covered_bytes(5) == 0
+        assert wal.covered_bytes(6) > 0
+        wal.close()
+
     def test_all_covered_leaves_only_the_live_records(self, folder: Path) -> None:
         wal, _ = open_wal(folder)
         wal.append([record("block", until=5)])
@@ -342,6 +350,30 @@ class TestDamage:
             return
 
         assert records == flat(steps(6))[: len(records)]
+
+    def test_a_lost_sector_before_an_intact_entry_is_no_torn_write(self, folder: Path) -> None:
+        write(folder, [*steps(2), [record("y" * 2000)], [record("after")]])
+        path = segments(folder)[0]
+        data = bytearray(path.read_bytes())
+        data[1024:1536] = bytes(512)
+        path.write_bytes(data)
+
+        with pytest.raises(WalCorrupt, match="later entries are intact"):
+            open_wal(folder)
+        assert path.read_bytes() == data
+
+    def test_an_intact_entry_after_several_damaged_ones_is_seen(self, folder: Path) -> None:
+        write(folder, [[record("a" * 600)], [record("b" * 600)], [record("c" * 600)]])
+        path = segments(folder)[0]
+        data = bytearray(path.read_bytes())
+        size = (len(data) - HEADER_BYTES) // 3
+        for start in (HEADER_BYTES + 50, HEADER_BYTES + size + 50):
+            data[start : start + 512] = bytes(512)
+        path.write_bytes(data)
+
+        with pytest.raises(WalCorrupt, match="later entries are intact") as refused:
+            open_wal(folder)
+        assert refused.value.offset == HEADER_BYTES
 
     def test_a_frame_inside_a_payload_is_not_taken_for_one(self, folder: Path) -> None:
         write(folder, steps(1))
