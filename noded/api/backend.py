@@ -27,6 +27,7 @@ from noded.types.medical import (
     Version,
     WrapHash,
 )
+from noded.types.sidecar import WrapSidecar
 
 T = TypeVar("T")
 
@@ -76,6 +77,13 @@ class ValidatorStatus:
 
     id: ValidatorId
     power: int
+    """In quorums."""
+    share: int
+    """Of proposals, among all shares."""
+    reputation: int
+    """Out of a million."""
+    debt: int
+    """Out of a million."""
     connected: bool
     """This node itself always is."""
     voted: bool
@@ -266,7 +274,7 @@ class Backend(Protocol):
 
     async def release(self, request: RequestId) -> WrapHash:
         """
-        Wrap the key that a permitted request asks this institution for, and send the wrap on its way.
+        Wrap the key that a permitted request asks this institution for, and keep the wrap for its reader.
 
         The transaction that names the hash comes after; the wrap opens nothing without the permit it is bound to.
 
@@ -275,12 +283,24 @@ class Backend(Protocol):
             BlobError: The keys are not here, or damaged.
         """
 
-    async def wrap(self, wrap_hash: WrapHash) -> bytes:
+    async def wrap(self, request: RequestId) -> WrapSidecar:
         """
-        A wrapped key that is here for this institution.
+        The wrapped key that answers a released request of this institution, or of a patient of it.
 
         Raises:
-            NotHere: It has not come, or has expired.
+            NotPermitted: The request is another's, or was not released.
+            NotHere: The wrap has expired.
+            PeerFailed: The custodian did not give it.
+        """
+
+    async def sealed_keys(self, request: RequestId, record: RecordId, version: Version) -> bytes:
+        """
+        A record's keys sealed under its compartment's, for a reader that was given the compartment's.
+
+        Raises:
+            NotPermitted: No such request of this institution, or no release of it.
+            NotHere: The custodian has no such keys.
+            PeerFailed: The custodian could not be reached.
         """
 
     async def fetch(self, request: RequestId, record: RecordId, version: Version) -> CiphertextHash:

@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 import struct
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -185,7 +186,6 @@ async def serve_api(
     backend: Backend,
     settings: ApiSettings,
     *,
-    clock_ms: Callable[[], int],
     task_status: "TaskStatus[Api]" = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """
@@ -194,7 +194,7 @@ async def serve_api(
     Raises:
         ConfigError: It cannot listen where it should, or tokens or certificate cannot be used.
     """
-    api = Api(backend, settings, clock_ms=clock_ms)
+    api = Api(backend, settings, clock_ms=lambda: time.time_ns() // 1_000_000)
     async with trio.open_nursery() as nursery:
         addresses = await nursery.start(api.run)
         log.info("the API listens", addresses=addresses)

@@ -6,8 +6,10 @@ from functools import partial
 import trio
 from prometheus_client import Histogram
 
-from noded.codec.schema import encode_value
+from noded.codec.schema import decode_value, encode_value
 from noded.ledger.commit import CommittedBlock, Events, Receipts
+from noded.ledger.head import table_key
+from noded.ledger.state import VALUE_BYTES_MAX
 from noded.storage.store import (
     CommitBatch,
     IndexRow,
@@ -17,8 +19,10 @@ from noded.storage.store import (
     StoredBlock,
     TransactionPlace,
 )
-from noded.types.block import FinalityProof
-from noded.types.ids import Height
+from noded.types.block import BlockKind, FinalityProof
+from noded.types.ids import Epoch, Height
+from noded.types.messages import EpochEntry
+from noded.types.validator_set import ValidatorTable
 
 BLOCKS_WAITING_MAX = 256
 """Blocks between core and store; beyond them the core waits for the disk."""
@@ -63,13 +67,35 @@ def commit_batch(blocks: Sequence[CommittedBlock]) -> CommitBatch:
             for committed in blocks
             for batch in committed.batches
         ],
+        meta=[entry for committed in blocks for entry in _epoch_end(committed)],
     )
+
+
+def epoch_meta_key(epoch: Epoch) -> str:
+    """Under which name the store has the proof that an epoch ended."""
+    return f"epoch/{epoch}"
 
 
 def _proof(committed: CommittedBlock) -> bytes | None:
     if committed.finalization is None:
         return None
     return encode_value(FinalityProof(tail=committed.tail, finalization=committed.finalization))
+
+
+def _epoch_end(committed: CommittedBlock) -> list[tuple[str, bytes]]:
+    """The proof that an epoch ended, if this block ended one: what proofs of the state begin with."""
+    header = committed.block.header
+    if header.kind is not BlockKind.TERMINAL or committed.finalization is None:
+        return []
+    place = table_key(Epoch(header.epoch + 1))
+    (table,) = (write.value for write in committed.writes if write.key == place and write.value is not None)
+    entry = EpochEntry(
+        terminal=header,
+        seals=committed.tail,
+        finalization=committed.finalization,
+        table=decode_value(ValidatorTable, table, max_bytes=VALUE_BYTES_MAX),
+    )
+    return [(epoch_meta_key(header.epoch), encode_value(entry))]
 
 
 class Writer:
