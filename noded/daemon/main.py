@@ -1,7 +1,7 @@
 """The daemon: opens a home, then runs network, shell and API in one nursery until told to stop."""
 
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 
 import structlog
@@ -65,10 +65,19 @@ async def _run(config: NodeConfig, opened: Opened) -> None:
     backend = NodeBackend(config=config, opened=opened, shell=shell, network=network, metrics=metrics)
     handler.shell = shell
     handler.requests = backend
+    with closing(backend):
+        await _serve(config, opened, shell, network, backend)
+
+
+async def _serve(
+    config: NodeConfig, opened: Opened, shell: Shell, network: Libp2pNetwork, backend: NodeBackend
+) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
         host, port = await nursery.start(network.run)
-        await nursery.start(partial(serve_api, backend, config))
+        api = await nursery.start(serve_api, backend, config.api_settings())
+        backend.appliers.append(lambda changed: api.apply(changed.api_settings()))
+        nursery.start_soon(backend.run)
         nursery.start_soon(shell.run, opened.first_effects)
         nursery.start_soon(feed_watchdog, shell, opened.store)
         header = opened.node.chain.tip.header
