@@ -47,6 +47,14 @@ class Chain:
         """Whether a final block lacks a batch."""
         return bool(self._waiting)
 
+    def lacks_parent(self) -> bool:
+        """
+        Whether the first final block does not follow the tip, so that block sync must bring what is between.
+
+        After a restart: what was synced is in no log, and may not have reached the store either.
+        """
+        return bool(self._waiting) and self._waiting[0].block.header.height > self.height + 1
+
     def missing(self) -> list[tuple[Block, list[BatchHash]]]:
         """The final blocks that lack batches, and which."""
         lacking = []
@@ -76,12 +84,13 @@ class Chain:
         committed = []
         while self._waiting:
             final = self._waiting[0]
-            batches = self.batches_of(final.block)
+            if final.block.header.height <= self.height:
+                self._waiting.popleft()
+                continue
+            batches = None if self.lacks_parent() else self.batches_of(final.block)
             if batches is None:
                 break
             self._waiting.popleft()
-            if final.block.header.height <= self.height:
-                continue
             committed.append(self._commit(final, batches))
         return committed
 

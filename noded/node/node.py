@@ -221,6 +221,9 @@ class Node:
             case TimerKind.SYNC:
                 self._out.wake(TimerKind.SYNC, STATUS_INTERVAL_MS)
                 self.batches.expire(now_ms)
+                if self.chain.lacks_parent():
+                    for peer in self._peers:
+                        self._sync.want(peer, self.chain.height)
                 self._ask_for_blocks(now_ms)
                 self._tell_status([peer for peer in self._peers if peer not in self.validators])
             case _:
@@ -488,4 +491,5 @@ class Node:
             if committed:
                 self._committed(committed)
                 self._told.append(told.ChainAdvanced(self.chain.tip, checked.tail, checked.finalization))
+                self._advance(now_ms)
         self._ask_for_blocks(now_ms)
