@@ -260,6 +260,11 @@ class ConsensusCore:
         return self._state.is_voter
 
     @property
+    def final_view(self) -> View:
+        """View of the last final block; 0 where that is the block on which the epoch begins."""
+        return self._state.final_view
+
+    @property
     def height(self) -> Height:
         """Of the last final block."""
         return self._state.tree.final.height

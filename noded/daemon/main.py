@@ -54,6 +54,7 @@ async def _run(config: NodeConfig, opened: Opened) -> None:
     shell = Shell(
         node=opened.node,
         base=opened.base,
+        signer=opened.signer,
         reader=opened.store,
         wal=opened.wal,
         network=network,

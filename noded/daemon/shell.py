@@ -22,6 +22,7 @@ from noded.daemon.observing import Observer
 from noded.daemon.serving import read_range
 from noded.daemon.waiting import Waiters
 from noded.daemon.writing import Writer, stored_height
+from noded.keys.signer import Watermark, WatermarkSigner
 from noded.ledger.commit import CommittedBlock
 from noded.network.interface import Lane, Network
 from noded.node.effects import (
@@ -53,7 +54,7 @@ from noded.storage.store import Reader
 from noded.storage.wal import Wal
 from noded.storage.wal_format import WalRecord
 from noded.types.checks import SignatureCheck
-from noded.types.ids import Height, PeerId, TimestampMs
+from noded.types.ids import Height, PeerId, TimestampMs, View
 from noded.types.messages import (
     BULK_MESSAGE_BYTES_MAX,
     CONSENSUS_MESSAGE_BYTES_MAX,
@@ -74,6 +75,9 @@ THREAD_CHECKS_MIN = 100
 
 THREAD_CHUNK = 128
 """Signatures of one worker; two workers run at once on two cores."""
+
+SIGNED_VIEWS_KEPT = 128
+"""Views below the last final one in which the key may still repeat what it signed."""
 
 LAG_INTERVAL_S = 1.0
 
@@ -116,6 +120,7 @@ class Shell:
         *,
         node: Node,
         base: StoreBase,
+        signer: WatermarkSigner,
         reader: Reader,
         wal: Wal,
         network: Network,
@@ -128,6 +133,7 @@ class Shell:
         self.waiters = Waiters()
         self.stored_height = node.chain.height
         self._base = base
+        self._signer = signer
         self._reader = reader
         self._wal = wal
         self._network = network
@@ -232,6 +238,8 @@ class Shell:
         """The base's tree and the ledger take over durable blocks at the same moment."""
         while self._unfolded and self._unfolded[0].block.header.height <= height:
             self._base.fold(self._unfolded.popleft())
+        core = self.node.core
+        self._signer.raise_watermark(Watermark(core.epoch, View(max(0, core.final_view - SIGNED_VIEWS_KEPT))))
 
     def _judge(self, effects: list[Effect]) -> None:
         """Judge signatures: few at once, so that their step comes next; many in threads."""
