@@ -17,8 +17,9 @@ from noded.api.app import make_app, make_metrics_app
 from noded.api.backend import Backend
 from noded.api.connection import App, Connection, protocol_config
 from noded.api.rates import Rates
-from noded.api.settings import SOCKET_NAME, TOKENS_NAME, ApiSettings
+from noded.api.settings import TOKENS_NAME, ApiSettings
 from noded.api.tokens import Tokens
+from noded.client.sockets import SOCKET_NAME, short_path
 from noded.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ BACKLOG: Final = 128
 
 HANDSHAKE_S: Final = 5.0
 """For TLS."""
-
-SOCKET_PATH_BYTES_MAX: Final = 100
-"""The kernel takes 107; a longer path is bound and connected to by way of its folder's descriptor."""
 
 log = structlog.get_logger("noded.api")
 
@@ -221,14 +219,6 @@ def listen_unix(path: Path) -> trio.SocketListener:
     finally:
         os.close(folder)
     return trio.SocketListener(trio.socket.from_stdlib_socket(made))
-
-
-def short_path(path: Path, folder: int) -> str:
-    """A name for a socket in an open folder that the kernel takes however long the path is."""
-    whole = str(path)
-    return (
-        whole if len(os.fsencode(whole)) <= SOCKET_PATH_BYTES_MAX else f"/proc/self/fd/{folder}/{path.name}"
-    )
 
 
 async def _listen(address: tuple[str, int]) -> trio.SocketListener:

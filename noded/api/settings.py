@@ -4,9 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-SOCKET_NAME: Final = "api.sock"
-"""The unix socket in a node's home; where it is follows from the home, so that the command line need not ask."""
-
 TOKENS_NAME: Final = "tokens.json"
 """The file of bearer tokens, hashed, in a node's home."""
 
