@@ -77,7 +77,7 @@ class BatchExchange:
             raise InvalidBatch(batch=name, why=self._invalid[name])
         wanted = name in self._wanted
         if peer != batch.author and not wanted:
-            raise InvalidBatch(batch=name, why="pushed by another than its author")
+            return None  # An answer that came after this node had given up asking; no fault of the peer's.
         validators = validators_by_epoch.get(batch.epoch)
         if validators is None or batch.author not in validators:
             if validators is None:
