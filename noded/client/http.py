@@ -1,14 +1,12 @@
 """
 A node's HTTP API for commands: one call after another, over the socket in its home or over TCP.
 
-Only the standard library, and little of it: a command that asks for the status has 0.2 s in all.
+What is loaded decides how long a command takes: one that asks for the status has 0.2 s in all.
 """
 
-import http.client
 import json
 import os
 import socket
-import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,8 +24,11 @@ from noded.client.answers import (
     refusal,
 )
 from noded.client.sockets import SOCKET_NAME, short_path
+from noded.client.wire import AnswerReader, NotHttp, request_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from noded.types.ids import TransactionHash  # What it needs to be checked costs 60 ms to load.
 
 TIMEOUT_S: Final = 30.0
@@ -35,6 +36,8 @@ TIMEOUT_S: Final = 30.0
 
 LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 """One line of an event stream; a block's events are the longest."""
+
+READ_BYTES: Final = 256 * 1024
 
 JSON: Final = "application/json"
 CBOR: Final = "application/cbor"
@@ -50,40 +53,29 @@ class StreamEvent:
     data: Any
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: Path, timeout_s: float) -> None:
-        super().__init__("node", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect to the socket."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            self.sock.connect(short_path(self._path, folder))
-        finally:
-            os.close(folder)
-
-
 class NodeClient:
     """Talks to one node; a context manager, used by one thread at a time."""
 
     def __init__(
-        self, connection: http.client.HTTPConnection, name: str, headers: Mapping[str, str] = {}
+        self,
+        connect: "Callable[[], socket.socket]",
+        name: str,
+        *,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Use `in_home` or `at`."""
-        self._connection = connection
+        self._connect = connect
         self._name = name
-        self._headers = dict(headers)
+        self._timeout_s = timeout_s
+        self._headers = dict(headers or {})
+        self._socket: socket.socket | None = None
 
     @classmethod
     def in_home(cls, home: Path, *, timeout_s: float = TIMEOUT_S) -> Self:
         """The node that runs in a home on this machine."""
         path = home / SOCKET_NAME
-        return cls(_UnixConnection(path, timeout_s), str(path))
+        return cls(lambda: _connect_unix(path), str(path), timeout_s=timeout_s)
 
     @classmethod
     def at(
@@ -104,31 +96,25 @@ class NodeClient:
             timeout_s: For an answer, besides what the node is asked to wait.
 
         Raises:
-            NodeUnreachable: The URL or the certificate is none.
+            NodeUnreachable: The URL is none.
         """
         parts = urlsplit(url)
-        connection: http.client.HTTPConnection
-        if parts.scheme == "https" and parts.hostname:
-            try:
-                context = ssl.create_default_context(cafile=None)
-                if certificate is not None:
-                    context.load_verify_locations(certificate)
-            except (OSError, ssl.SSLError) as error:
-                raise NodeUnreachable(f"{certificate}: {error}") from error
-            connection = http.client.HTTPSConnection(
-                parts.hostname, parts.port or 443, timeout=timeout_s, context=context
-            )
-        elif parts.scheme == "http" and parts.hostname:
-            connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=timeout_s)
-        else:
+        host, port = parts.hostname, parts.port
+        if parts.scheme not in ("http", "https") or host is None or port is None:
             raise NodeUnreachable(f"{url} is no URL of a node; expected https://host:port")
-        return cls(connection, url, {"Authorization": f"Bearer {token}"} if token else {})
+
+        def connect() -> socket.socket:
+            plain = socket.create_connection((host, port), timeout_s)
+            return _secure(plain, host, certificate) if parts.scheme == "https" else plain
+
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return cls(connect, url, timeout_s=timeout_s, headers=headers)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        self._close()
 
     def get(self, path: str, /, **query: Any) -> Any:
         """
@@ -206,13 +192,13 @@ class NodeClient:
             NodeUnreachable: No node answers, or it went away.
             Refused: The node says no.
         """
-        headers = {"Accept": "text/event-stream"}
+        headers = {"accept": "text/event-stream"}
         if after is not None:
-            headers["Last-Event-ID"] = after
-        with self._answer("GET", _with_query("/v1/events", query), None, headers) as answer:
-            if self._connection.sock is not None:
-                self._connection.sock.settimeout(None)
-            yield from _events(answer)
+            headers["last-event-id"] = after
+        with self._answer("GET", _with_query("/v1/events", query), None, headers) as parts:
+            assert self._socket is not None
+            self._socket.settimeout(None)
+            yield from _events(parts)
 
     def _ask(
         self,
@@ -223,33 +209,102 @@ class NodeClient:
         *,
         patience_s: float = 0,
     ) -> bytes:
-        headers = {} if body is None else {"Content-Type": content_type}
-        timeout = self._connection.timeout
-        assert isinstance(timeout, float | int)
-        if self._connection.sock is not None:
-            self._connection.sock.settimeout(timeout + patience_s)
-        self._connection.timeout = timeout + patience_s
-        try:
-            with self._answer(method, path, body, headers) as answer:
-                return _read_whole(answer)
-        finally:
-            self._connection.timeout = timeout
+        headers = {} if body is None else {"content-type": content_type}
+        with self._answer(method, path, body, headers, patience_s=patience_s) as parts:
+            return b"".join(parts)
 
     @contextmanager
     def _answer(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> Iterator[http.client.HTTPResponse]:
-        """The answer to a request; the connection is closed if anything goes wrong with it."""
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        patience_s: float = 0,
+    ) -> Iterator[Iterator[bytes]]:
+        """The parts of an answer's body; the connection is kept for the next call if it was read to its end."""
+        reader = AnswerReader()
         try:
-            self._connection.request(method, path, body, {**self._headers, **headers})
-            answer = self._connection.getresponse()
-            if answer.status >= 400:
-                raise refusal(answer.status, _read_whole(answer))
-            yield answer
-        except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
+            data = self._begin(request_bytes(method, path, {**self._headers, **headers}, body), patience_s)
+            first = reader.feed(data)
+            while reader.status is None:
+                first = reader.feed(self._receive())
+            parts = self._parts(reader, first)
+            if reader.status >= 400:
+                raise refusal(reader.status, b"".join(parts))
+            yield parts
+        except (OSError, NotHttp) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise NodeUnreachable(f"no node answers at {self._name}: {reason}") from error
+        finally:
+            if not reader.is_complete or reader.is_last:
+                self._close()
+
+    def _begin(self, request: bytes, patience_s: float) -> bytes:
+        """Send a request and return the first bytes of its answer."""
+        if self._socket is not None and not _is_alive(self._socket):
+            self._close()
+        if self._socket is None:
+            self._socket = self._connect()
+        self._socket.settimeout(self._timeout_s + patience_s)
+        self._socket.sendall(request)
+        return self._receive()
+
+    def _receive(self) -> bytes:
+        assert self._socket is not None
+        return self._socket.recv(READ_BYTES)
+
+    def _parts(self, reader: AnswerReader, first: bytes) -> Iterator[bytes]:
+        size = len(first)
+        yield first
+        while not reader.is_complete:
+            part = reader.feed(self._receive())
+            size += len(part)
+            if size > ANSWER_BYTES_MAX and "content-length" in reader.headers:
+                raise Refused(status=200, reason="AnswerTooLarge", detail=f"over {ANSWER_BYTES_MAX} bytes")
+            yield part
+
+    def _close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def _is_alive(kept: socket.socket) -> bool:
+    """Whether a connection that was kept is still one: the node closes those that nobody uses for a minute."""
+    kept.settimeout(0)
+    try:
+        kept.recv(1)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        return (
+            "read" in str(error).lower() and "want" in str(error).lower()
+        )  # TLS has nothing to read, as it should.
+    return False
+
+
+def _connect_unix(path: Path) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        made.connect(short_path(path, folder))
+    except OSError:
+        made.close()
+        raise
+    finally:
+        os.close(folder)
+    return made
+
+
+def _secure(plain: socket.socket, host: str, certificate: Path | None) -> socket.socket:
+    import ssl  # Takes 20 ms, which calls over the node's own socket need not wait for.
+
+    context = ssl.create_default_context()
+    if certificate is not None:
+        context.load_verify_locations(certificate)
+    return context.wrap_socket(plain, server_hostname=host)
 
 
 def _with_query(path: str, query: Mapping[str, Any]) -> str:
@@ -257,21 +312,13 @@ def _with_query(path: str, query: Mapping[str, Any]) -> str:
     return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
 
-def _read_whole(answer: http.client.HTTPResponse) -> bytes:
-    data = answer.read(ANSWER_BYTES_MAX + 1)
-    if len(data) > ANSWER_BYTES_MAX:
-        raise Refused(status=answer.status, reason="AnswerTooLarge", detail=f"over {ANSWER_BYTES_MAX} bytes")
-    return data
-
-
-def _events(answer: http.client.HTTPResponse) -> Iterator[StreamEvent]:
+def _events(parts: Iterator[bytes]) -> Iterator[StreamEvent]:
     """The events of a stream (WHATWG HTML §9.2), as far as our node writes them."""
     id, name, data = "", "message", ""
-    while line := answer.readline(LINE_BYTES_MAX):
-        text = line.decode("utf-8", "replace").rstrip("\r\n")
-        field, _, value = text.partition(":")
+    for line in _lines(parts):
+        field, _, value = line.partition(":")
         value = value.removeprefix(" ")
-        if not text:
+        if not line:
             if data:
                 yield StreamEvent(id, name, json.loads(data))
             name, data = "message", ""
@@ -282,3 +329,13 @@ def _events(answer: http.client.HTTPResponse) -> Iterator[StreamEvent]:
         elif field == "data":
             data += value
     raise ConnectionResetError("the stream ended")
+
+
+def _lines(parts: Iterator[bytes]) -> Iterator[str]:
+    rest = b""
+    for part in parts:
+        *lines, rest = (rest + part).split(b"\n")
+        if len(rest) > LINE_BYTES_MAX:
+            raise NotHttp("a line of the stream does not end")
+        for line in lines:
+            yield line.decode("utf-8", "replace").removesuffix("\r")
