@@ -6,14 +6,10 @@ from dataclasses import dataclass, replace
 from noded.codec.schema import encode_value
 from noded.crypto.hashing import tagged_hash
 from noded.ledger.conduct import (
-    HISTORY_EPOCHS,
-    Attested,
     Conduct,
     conduct_key,
     earn_credits,
-    get_conduct,
 )
-from noded.ledger.conduct import S as ONE
 from noded.ledger.context import BlockContext
 from noded.ledger.events import Event
 from noded.ledger.head import (
@@ -27,37 +23,25 @@ from noded.ledger.head import (
     block_key,
     table_key,
 )
-from noded.ledger.members import Member, MemberStatus, get_member, get_members
-from noded.ledger.modules.membership import Ready, ready_key
-from noded.ledger.participation import empty_counters, read_counters
+from noded.ledger.participation import empty_counters
 from noded.ledger.reputation import (
-    DEBT_GRAVE_FAULT,
-    DEBT_INVALID_PROPOSAL,
     FOUNDING_REPUTATION,
-    NEWCOMERS_FRACTION,
     POWER_FLOOR,
-    VOTERS_MIN,
     Facts,
     cap_powers,
-    compute_debt,
-    compute_reputation,
     compute_rho,
     compute_score,
     compute_share,
     compute_target,
-    effective_reputation,
     limit_moves,
-    newcomer_reputation,
 )
 from noded.ledger.state import Overlay
+from noded.ledger.table import Row, alarms_of, choose, conduct_after, judge, share_out
 from noded.types.genesis import Genesis, NetworkParameters
 from noded.types.ids import Epoch, Height, InstitutionId, VotingPower
 from noded.types.validator_set import Validator, ValidatorTable
 
 SEED_DOMAIN = "noded/seed/1"
-
-JAIL_EPOCHS = 8
-"""Epochs before a vote may end the jail, for each equivocation."""
 
 PROPOSAL_CREDITS = 1
 """Service credits for a final proposal."""
@@ -108,28 +92,6 @@ class NextEpoch:
     reports: tuple[tuple[InstitutionId, EpochReport], ...]
     alarms: tuple[str, ...]
     """What the members should look into."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Row:
-    """A member on its way into the next table."""
-
-    member: Member
-    conduct: Conduct
-    old: Validator | None
-    facts: Facts | None
-    reputation: int
-    debt: int
-    jailed: bool
-    shareless: bool = False
-
-    @property
-    def id(self) -> InstitutionId:
-        return self.member.institution.id
-
-    @property
-    def effective(self) -> int:
-        return effective_reputation(self.reputation, self.debt)
 
 
 def founding_table(genesis: Genesis) -> ValidatorTable:
@@ -184,8 +146,8 @@ def close_epoch(state: Overlay, table: ValidatorTable) -> NextEpoch:
     assert head is not None
     voted = state.read(NEXT_PARAMETERS_KEY, NextParameters)
     params = chain.parameters if voted is None else voted.parameters
-    rows = _judged(state, table, head)
-    chosen = _chosen(state, rows, table, head.epoch)
+    rows = judge(state, table, head)
+    chosen = choose(state, rows, table, head.epoch)
     chosen_ids = {row.id: None for row in chosen}
     staying = [row for row in chosen if row.old is not None and not row.jailed]
     rho_milli = compute_rho(len(chosen), params.k_min) if len(chosen) > params.k_min else POWER_FLOOR
@@ -196,7 +158,7 @@ def close_epoch(state: Overlay, table: ValidatorTable) -> NextEpoch:
     raw = {row.id: raw.get(row.id, POWER_FLOOR) for row in chosen}
     capped = cap_powers(raw, {row.id: row.member.institution.owner for row in chosen})
     powers = capped.powers
-    shares = _shares(chosen, powers, params)
+    shares = share_out(chosen, powers, params)
     epoch = Epoch(table.epoch + 1)
     next_table = ValidatorTable(
         epoch=epoch,
@@ -215,7 +177,7 @@ def close_epoch(state: Overlay, table: ValidatorTable) -> NextEpoch:
             for row in chosen
         ),
     )
-    conducts = [(row.id, _after(row, head.epoch, row.id in chosen_ids)) for row in rows]
+    conducts = [(row.id, conduct_after(row, head.epoch, row.id in chosen_ids)) for row in rows]
     return NextEpoch(
         table=next_table,
         parameters=params,
@@ -235,7 +197,7 @@ def close_epoch(state: Overlay, table: ValidatorTable) -> NextEpoch:
             for row in rows
             if row.facts is not None
         ),
-        alarms=_alarms(rows, table, owners_ignored=capped.owners_ignored),
+        alarms=alarms_of(rows, table, owners_ignored=capped.owners_ignored),
     )
 
 
@@ -260,121 +222,8 @@ def enter_epoch(state: Overlay, closed: NextEpoch, context: BlockContext) -> Non
     state.emit(Event("epoch.closed", context.epoch.to_bytes(8)))
 
 
-def _judged(state: Overlay, table: ValidatorTable, head: Head) -> list[_Row]:
-    """All members that are or were, in order of id, with what the epoch made of their reputation (L123–L125)."""
-    present = {validator.id: (index, validator) for index, validator in enumerate(table.validators)}
-    points, proposed, failed = map(read_counters, (head.points, head.proposed, head.failed))
-    newcomer = newcomer_reputation([validator.reputation for validator in table.validators])
-    rows = []
-    for id in get_members(state):
-        member = get_member(state, id)
-        assert member is not None
-        conduct = get_conduct(state, id)
-        entry = present.get(id)
-        if entry is None:
-            reputation = newcomer if conduct.reputation is None else conduct.reputation
-            row = _Row(
-                member=member,
-                conduct=conduct,
-                old=None,
-                facts=None,
-                reputation=reputation,
-                debt=conduct.debt,
-                jailed=conduct.jailed_until is not None,
-            )
-        else:
-            index, old = entry
-            facts = Facts(
-                points=points[index],
-                opportunities=head.opportunities,
-                proposed=proposed[index],
-                failed=failed[index],
-                accepted=len(conduct.accepted_by) + sum(each.accepted for each in conduct.history),
-                lost=conduct.lost + sum(each.lost for each in conduct.history),
-                debt=DEBT_INVALID_PROPOSAL * conduct.invalid_proposals + DEBT_GRAVE_FAULT * conduct.grave,
-            )
-            row = _Row(
-                member=member,
-                conduct=conduct,
-                old=old,
-                facts=facts,
-                reputation=compute_reputation(old.reputation, compute_score(facts).total),
-                debt=compute_debt(old.debt, facts.debt),
-                jailed=conduct.jailed_until is not None,
-            )
-        if conduct.equivocations:
-            row.reputation, row.debt, row.jailed = 0, ONE, True
-        rows.append(row)
-    return rows
-
-
-def _chosen(state: Overlay, rows: list[_Row], table: ValidatorTable, epoch: Epoch) -> list[_Row]:
-    """The rows of the next table, in order of id (L131, L134, L135)."""
-    standing = [row for row in rows if row.member.status in (MemberStatus.MEMBER, MemberStatus.SUSPENDED)]
-    staying = [row for row in standing if row.old is not None and not row.jailed]
-    waiting = [row for row in standing if row.old is None and not row.jailed and _is_ready(state, row, epoch)]
-    waiting.sort(key=lambda row: (row.member.since, row.id))
-    total = sum(validator.power for validator in table.validators)
-    newcomers = waiting[: max(1, total // NEWCOMERS_FRACTION // POWER_FLOOR)]
-    jailed = [row for row in standing if row.old is not None and row.jailed]
-    jailed.sort(key=lambda row: (row.conduct.jailed_until or 0, row.id))
-    kept = jailed[: max(0, VOTERS_MIN - len(staying) - len(newcomers))]
-    for row in kept:
-        row.shareless = True
-    chosen = staying + newcomers + kept
-    if not chosen:
-        chosen = [row for row in rows if row.old is not None]
-    return sorted(chosen, key=lambda row: row.id)
-
-
-def _is_ready(state: Overlay, row: _Row, epoch: Epoch) -> bool:
-    ready = state.read(ready_key(row.id), Ready)
-    return ready is not None and ready.epoch == epoch and ready.key == row.member.institution.consensus_key
-
-
-def _shares(
-    chosen: list[_Row], powers: Mapping[InstitutionId, int], params: NetworkParameters
-) -> dict[InstitutionId, int]:
-    shares = {
-        row.id: 0
-        if row.shareless
-        else compute_share(powers[row.id], row.effective)
-        if params.reputation
-        else powers[row.id]
-        for row in chosen
-    }
-    return shares if any(shares.values()) else dict(powers)
-
-
-def _after(row: _Row, epoch: Epoch, chosen: bool) -> Conduct:
-    """A member's conduct as the next epoch starts with it."""
-    conduct = row.conduct
-    history = tuple(each for each in conduct.history if each.epoch > epoch - HISTORY_EPOCHS + 1)
-    if conduct.accepted_by or conduct.lost:
-        attested = Attested(epoch=epoch, accepted=len(conduct.accepted_by), lost=conduct.lost)
-        history = (*history, attested)
-    until = conduct.jailed_until
-    if conduct.equivocations:
-        until = Epoch(max(until or 0, epoch + 1) + JAIL_EPOCHS * conduct.equivocations)
-    leaves = row.old is not None and not chosen
-    return replace(
-        conduct,
-        reputation=row.reputation
-        if leaves or (row.old is None and conduct.equivocations)
-        else conduct.reputation,
-        debt=row.debt if leaves or (row.old is None and conduct.equivocations) else conduct.debt,
-        jailed_until=until,
-        equivocations=0,
-        invalid_proposals=0,
-        grave=0,
-        lost=0,
-        accepted_by=(),
-        history=history,
-    )
-
-
 def _report(
-    row: _Row,
+    row: Row,
     facts: Facts,
     epoch: Epoch,
     rho_milli: int,
@@ -406,22 +255,6 @@ def _report(
         power=powers.get(row.id, 0),
         share=shares.get(row.id, 0),
     )
-
-
-def _alarms(rows: list[_Row], table: ValidatorTable, *, owners_ignored: bool) -> tuple[str, ...]:
-    """An incident of the network, or too few owners (L133)."""
-    alarms = []
-    total = sum(validator.power for validator in table.validators)
-    silent = sum(
-        row.old.power
-        for row in rows
-        if row.old is not None and row.facts is not None and 2 * compute_score(row.facts).participation < ONE
-    )
-    if 4 * silent > total:
-        alarms.append("silent-power")
-    if owners_ignored:
-        alarms.append("few-owners")
-    return tuple(alarms)
 
 
 def _epoch_genesis(state: Overlay, head: Head) -> bytes:

@@ -6,6 +6,7 @@ from typing import Annotated
 from noded.codec.schema import Limit
 
 PARTIES_MAX = 16
+DETAIL_MAX = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,5 +19,5 @@ class Event:
     """Id of the thing."""
     parties: Annotated[tuple[Annotated[bytes, Limit(1, 64)], ...], Limit(0, PARTIES_MAX)] = ()
     """Institutions' ids and public keys concerned."""
-    detail: Annotated[bytes, Limit(0, 256)] = b""
+    detail: Annotated[bytes, Limit(0, DETAIL_MAX)] = b""
     """Further id or code, by the event's name."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 from noded.codec.errors import Unencodable
 from noded.codec.schema import decode_value, encode_value
 from noded.ledger.errors import ValueTooLarge
-from noded.ledger.events import Event
+from noded.ledger.events import DETAIL_MAX, PARTIES_MAX, Event
 
 T = TypeVar("T")
 
@@ -101,7 +101,14 @@ class Overlay:
         self.index.append((key, value))
 
     def emit(self, event: Event) -> None:
-        """Tell those who wait that something happened."""
+        """
+        Tell those who wait that something happened.
+
+        Raises:
+            ValueTooLarge: The event breaks the limits of its type (L7).
+        """
+        if len(event.parties) > PARTIES_MAX or len(event.detail) > DETAIL_MAX:
+            raise ValueTooLarge(why=f"event {event.name} is too large")
         self.events.append(event)
 
     def keep(self) -> None:

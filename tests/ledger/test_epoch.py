@@ -17,9 +17,10 @@ from noded.ledger.conduct import (
     record_attestation,
     record_fault,
 )
-from noded.ledger.epoch import JAIL_EPOCHS, REPORTS, EpochReport, close_epoch
+from noded.ledger.epoch import REPORTS, EpochReport, close_epoch
 from noded.ledger.head import HEAD_KEY, table_key
 from noded.ledger.reputation import FOUNDING_REPUTATION, POWER_FLOOR
+from noded.ledger.table import JAIL_EPOCHS
 from noded.types.block import BlockKind
 from noded.types.genesis import FoundingValidator, Genesis
 from noded.types.ids import Epoch, VotingPower

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from noded.codec.schema import Limit, encode_value
 from noded.ledger.errors import ValueTooLarge
-from noded.ledger.events import Event
+from noded.ledger.events import DETAIL_MAX, PARTIES_MAX, Event
 from noded.ledger.state import Overlay, Value
 
 
@@ -102,3 +102,12 @@ class TestLimits:
 
         assert overlay.encodings == {}
         assert not overlay.has(b"a/1")
+
+    def test_event_beyond_its_limits_is_refused(self) -> None:
+        overlay = make_overlay({})
+
+        with pytest.raises(ValueTooLarge):
+            overlay.emit(Event("thing.made", b"1", detail=bytes(DETAIL_MAX + 1)))
+        with pytest.raises(ValueTooLarge):
+            overlay.emit(Event("thing.made", b"1", (b"party",) * (PARTIES_MAX + 1)))
+        assert overlay.events == []

@@ -94,8 +94,6 @@ def may_act_for(state: Overlay, context: Context, patient: PatientId) -> bool:
         return False
     if key.kind is KeyKind.PATIENT:
         return True
-    if key.kind is not KeyKind.DELEGATE:
-        return False
     delegate = state.read(delegate_key(context.signer), Delegate)
     return delegate is not None and context.time_ms < delegate.until_ms
 

@@ -36,6 +36,7 @@ from noded.types.medical import (
     Version,
 )
 from noded.types.operations.audit import ErasureAttest, ErasureRequest
+from noded.types.operations.breakglass import BreakglassClose
 from noded.types.operations.consent import (
     AccessReceipt,
     AccessRelease,
@@ -422,16 +423,10 @@ class TestRelease:
     def test_not_when_the_opening_is_closed(self) -> None:
         world = make_world()
         world.apply(CLINIC, make_opening())
-        request = make_request(REQUEST, basis=InEmergency(opening=OPENING), purpose=Purpose.ETREAT)
-        world.apply(CLINIC, request)
-        world.time_ms = TimestampMs(START_MS + DAY_MS - 1)
-        world.apply(HOSPITAL, RELEASE)
-        world.time_ms = START_MS
-        world.apply(CLINIC, replace(request, request=RequestId(b"2" * 16)))
-        world.time_ms = TimestampMs(START_MS + DAY_MS)
+        world.apply(CLINIC, make_request(REQUEST, basis=InEmergency(opening=OPENING), purpose=Purpose.ETREAT))
+        world.apply(CLINIC, BreakglassClose(opening=OPENING))
 
-        late = AccessRelease(request=RequestId(b"2" * 16), wrap_hash=WRAP_HASH)
-        assert refused(world, NotReleasable, HOSPITAL, late).why == "too late"
+        assert refused(world, NotReleasable, HOSPITAL, RELEASE).why == "the opening is closed"
 
     def test_withdrawn_records_can_still_be_read(self) -> None:
         """L36: somebody may have relied on it."""
