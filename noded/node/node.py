@@ -153,8 +153,10 @@ class Node:
                     self._out.verified(token, results)
                 else:
                     self._told.append(event)
+            case TimerFired(timer) if timer.epoch:
+                self._told.append(event)  # Timers of consensus name its epoch, those of the node itself none.
             case TimerFired(timer):
-                self._on_timer(timer.kind, event, now_ms)
+                self._on_timer(timer.kind, now_ms)
             case TransactionsSubmitted(token, transactions):
                 self.batches.submit(token, transactions, now_ms)
             case Committed(height):
@@ -210,7 +212,7 @@ class Node:
             case _:
                 self._told.append(told.MessageReceived(peer, message))  # type: ignore[arg-type]
 
-    def _on_timer(self, kind: TimerKind, event: TimerFired, now_ms: TimestampMs) -> None:
+    def _on_timer(self, kind: TimerKind, now_ms: TimestampMs) -> None:
         match kind:
             case TimerKind.BATCH:
                 self.batches.seal_due(now_ms)
@@ -227,7 +229,7 @@ class Node:
                 self._ask_for_blocks(now_ms)
                 self._tell_status([peer for peer in self._peers if peer not in self.validators])
             case _:
-                self._told.append(event)
+                raise AssertionError(f"the node starts no timer {kind.name}")
 
     def _on_acknowledged(self, peer: PeerId, prefixes: tuple[bytes, ...], now_ms: TimestampMs) -> None:
         self.batches.on_acknowledged(peer, prefixes)
