@@ -100,7 +100,9 @@ class Branches:
         """The leaves of a bucket after a branch."""
         leaves = dict(self._base.bucket(bucket))
         for execution in reversed(branch):
-            _apply(leaves, execution.changes.leaves.get(bucket, {}))
+            changes = execution.changes.leaves.get(bucket)
+            if changes is not None:
+                _apply(leaves, changes)
         return leaves
 
     def changes(self, state: Overlay, branch: Sequence[Execution]) -> Changes:

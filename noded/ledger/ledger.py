@@ -30,7 +30,7 @@ CLOSINGS_MAX = 16
 """Ends of the epoch on top of rival parents that are kept."""
 
 
-class WrongChain(ConfigError):
+class OtherChain(ConfigError):
     """The store holds another chain than the genesis document founds."""
 
 
@@ -47,7 +47,7 @@ class Ledger:
         memo: Executions and tables by what they are a function of; nodes of one simulation share one.
 
     Raises:
-        WrongChain: `base` holds another chain.
+        OtherChain: `base` holds another chain.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Ledger:
         chain = state.read(CHAIN_KEY, Chain)
         head = state.read(HEAD_KEY, Head)
         if chain is None or head is None or chain.chain_id != genesis.chain_id:
-            raise WrongChain(
+            raise OtherChain(
                 f"the store holds another chain than genesis {genesis.name!r}; use the home folder that belongs to it"
             )
         self.chain_id: ChainId = chain.chain_id
@@ -66,7 +66,8 @@ class Ledger:
         self._branches = Branches(base, self._final, head)
         self._memo = memo
         self._opened: dict[BatchHash, OpenBatch] = {}
-        self._opened_bytes: dict[BatchHash, int] = {}
+        self._opened_sizes: dict[BatchHash, int] = {}
+        self._opened_bytes = 0
         self._sets: dict[Epoch, ValidatorSet] = {}
         self._closings: dict[BlockHash, NextEpoch] = {}
 
@@ -167,10 +168,10 @@ class Ledger:
         if opened is None:
             opened = open_batch(batch)
             self._opened[batch.hash] = opened
-            self._opened_bytes[batch.hash] = len(batch.encoding)
-            while len(self._opened) > 1 and sum(self._opened_bytes.values()) > OPEN_BYTES_MAX:
-                oldest = next(iter(self._opened))
-                del self._opened[oldest], self._opened_bytes[oldest]
+            self._opened_sizes[batch.hash] = len(batch.encoding)
+            self._opened_bytes += len(batch.encoding)
+            while len(self._opened) > 1 and self._opened_bytes > OPEN_BYTES_MAX:
+                self._close_batch(next(iter(self._opened)))
         return opened
 
     def execute(self, block: Block, batches: Sequence[SealedBatch]) -> Execution:
@@ -194,8 +195,7 @@ class Ledger:
             execution = self._execute(block, batches)
             self._remember(execution, "execution", parent_root, block.hash)
         for batch in batches:
-            self._opened.pop(batch.hash, None)
-            self._opened_bytes.pop(batch.hash, None)
+            self._close_batch(batch.hash)
         self._branches.add(execution)
         return execution
 
@@ -240,6 +240,10 @@ class Ledger:
         self._branches.fold(self._final, height)
 
     # Within.
+
+    def _close_batch(self, batch: BatchHash) -> None:
+        if self._opened.pop(batch, None) is not None:
+            self._opened_bytes -= self._opened_sizes.pop(batch)
 
     def _execute(self, block: Block, batches: Sequence[SealedBatch]) -> Execution:
         header = block.header

@@ -14,9 +14,10 @@ from noded.crypto.sparse_merkle import UpperTree, bucket_of, bucket_root, leaf_h
 from noded.crypto.state_proof import verify_absence, verify_inclusion
 from noded.ledger.errors import NotCertifiedYet, UnknownParent
 from noded.ledger.head import HEAD_KEY, BlockAt, Head, block_key
-from noded.ledger.ledger import Ledger, WrongChain
+from noded.ledger.ledger import OPEN_BYTES_MAX, Ledger, OtherChain
 from noded.ledger.members import Member, get_member, member_key
 from noded.types.block import BlockKind
+from noded.types.genesis import Endpoint
 from noded.types.ids import Epoch, Height
 from noded.types.operations.membership import OrgUpdate
 from tests.helpers.ledger import TestChain, account, make_genesis, member_id
@@ -96,6 +97,30 @@ class TestExecution:
         assert [entry.position for entry in committed.entries] == [0, 1, 2]
         assert [batch.hash for batch in committed.batches] == [batch.hash for batch in batches]
         assert name_of(chain) == "c"
+
+
+class TestOpenBatches:
+    """What was read of a batch is kept until its block is executed, within a bound."""
+
+    def test_batch_is_read_once(self) -> None:
+        chain = TestChain()
+        batch = chain.batch(chain.transaction(rename("a")))
+        opened = chain.ledger.open_batch(batch)
+
+        assert chain.ledger.open_batch(batch) is opened
+        chain.append(chain.block(batch), [batch])
+        assert chain.ledger.open_batch(batch) is not opened
+
+    def test_memory_is_bounded(self) -> None:
+        chain = TestChain()
+        endpoints = tuple(Endpoint(f"{number}{'x' * 126}") for number in range(4))
+        large = [OrgUpdate(legal_name="n" * 128, endpoints=endpoints)] * 256
+        first = chain.batch(chain.transaction(*large))
+        opened = chain.ledger.open_batch(first)
+        for _ in range(OPEN_BYTES_MAX // len(first.encoding) + 1):
+            chain.ledger.open_batch(chain.batch(chain.transaction(*large)))
+
+        assert chain.ledger.open_batch(first) is not opened
 
 
 class TestBranches:
@@ -192,7 +217,7 @@ class TestRestart:
     def test_other_genesis_is_refused(self) -> None:
         chain = TestChain()
 
-        with pytest.raises(WrongChain):
+        with pytest.raises(OtherChain):
             Ledger(make_genesis(idle_interval_ms=7), chain.base)
 
 
