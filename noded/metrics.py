@@ -7,7 +7,14 @@ asks. Labels are bounded: kinds, lanes, names of rules and events, members of th
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
@@ -20,6 +27,9 @@ FAST_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 
 SLOW_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
 """Buckets for what takes parts of seconds: finality, distances of blocks."""
+
+API_S = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0)
+"""Buckets for answers of the API, few because each route has them."""
 
 
 class _StateCollector(Collector):
@@ -41,6 +51,7 @@ class Metrics:
     """All figures of one node, in a registry of their own."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # Prometheus sees a restart by itself; they would be a third of all lines.
         registry = self.registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         Info("noded_build", "What this program is.", registry=registry).info({"version": __version__})
@@ -69,7 +80,7 @@ class Metrics:
             ["result"],
             registry=registry,
         )
-        self.operations = Counter(
+        self.events = Counter(
             "noded_events",
             "What final transactions did to the ledger, by event.",
             ["event"],
@@ -92,6 +103,21 @@ class Metrics:
         )
         self.equivocations = Counter(
             "noded_equivocations", "Pieces of evidence in final blocks.", registry=registry
+        )
+        self.validator_votes = Counter(
+            "noded_validator_votes",
+            "Votes of a validator that stand in final blocks: in a certificate, or credited later.",
+            ["validator"],
+            registry=registry,
+        )
+        self.validator_proposals = Counter(
+            "noded_validator_proposals", "Final blocks, by proposer.", ["validator"], registry=registry
+        )
+        self.validator_skips = Counter(
+            "noded_validator_skips",
+            "Views given up, by who should have proposed.",
+            ["validator"],
+            registry=registry,
         )
         self.messages = Counter(
             "noded_messages", "Messages from and to peers, by kind.", ["direction", "kind"], registry=registry
@@ -130,10 +156,31 @@ class Metrics:
         self.api_requests = Counter(
             "noded_api_requests", "Answers of the HTTP API.", ["route", "status"], registry=registry
         )
+        self.api_duration = Histogram(
+            "noded_api_request_seconds",
+            "Time to answer, by route; an event stream counts until it ends.",
+            ["route"],
+            buckets=API_S,
+            registry=registry,
+        )
         self.blob_bytes = Counter(
             "noded_blob_bytes",
             "Encrypted bytes of records, served to and fetched from members.",
             ["direction"],
+            registry=registry,
+        )
+        self.blob_requests = Counter(
+            "noded_blob_requests",
+            "Questions of members for records and keys, by result.",
+            ["result"],
+            registry=registry,
+        )
+        self.reloads = Counter(
+            "noded_config_reloads", "Readings of the settings, by result.", ["result"], registry=registry
+        )
+        self.reload_failed = Gauge(
+            "noded_config_reload_failed",
+            "1 if the settings were bad when they were last read; the node goes on with the old ones.",
             registry=registry,
         )
         self.halted = Gauge(
@@ -141,6 +188,13 @@ class Metrics:
             "1 if the node does not vote any more because its state differs.",
             registry=registry,
         )
+
+        for direction in ("in", "out"):
+            self.blob_bytes.labels(direction)
+        for result in ("served", "refused"):
+            self.blob_requests.labels(result)
+        for result in ("good", "bad"):
+            self.reloads.labels(result)
 
     def observe_state(self, read: Callable[[], Iterable[Metric]]) -> None:
         """Have the node's state read whenever Prometheus asks."""

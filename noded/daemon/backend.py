@@ -17,13 +17,16 @@ from noded.api.backend import (
     open_state,
 )
 from noded.api.chain_data import outcome_of
+from noded.blobs.serving import REFUSAL
 from noded.config import NodeConfig, reload
 from noded.daemon.boot import Opened, clock_ms
 from noded.daemon.custody import REQUEST_BLOB, Custody
+from noded.daemon.notify import notify
 from noded.daemon.proving import prove
 from noded.daemon.reading import Reading
 from noded.daemon.shell import Overloaded, Shell
 from noded.daemon.standing import readiness, status
+from noded.errors import ConfigError
 from noded.keys.names import DATA
 from noded.metrics import Metrics
 from noded.network.interface import Network, PeerStatistics
@@ -149,6 +152,7 @@ class NodeBackend:
     def observe_request(self, route: str, status: int, seconds: float) -> None:
         """Count an answer of the API."""
         self._metrics.api_requests.labels(route, str(status)).inc()
+        self._metrics.api_duration.labels(route).observe(seconds)
 
     # Transactions
 
@@ -201,18 +205,37 @@ class NodeBackend:
     async def on_request(self, peer: InstitutionId, kind: int, payload: bytes) -> bytes:
         """Answer a member's request; see `noded.network.interface.Handler`."""
         answer = await self.custody.answer(peer, kind, payload)
-        if kind == REQUEST_BLOB:
+        is_refused = answer in (b"", REFUSAL)
+        self._metrics.blob_requests.labels("refused" if is_refused else "served").inc()
+        if kind == REQUEST_BLOB and not is_refused:
             self._metrics.blob_bytes.labels("out").inc(len(answer))
         return answer
 
     # Operation
 
     async def reload(self) -> Sequence[str]:
-        """Read the settings again; the keys that need a restart to take effect."""
-        config, changes = reload(self.config, os.environ)
-        for apply in self.appliers:
-            apply(config)
+        """
+        Read the settings again; the keys that need a restart to take effect.
+
+        Raises:
+            ConfigError: They are bad; the old ones stay.
+        """
+        notify(RELOADING="1")
+        try:
+            config, changes = reload(self.config, os.environ)
+            for apply in self.appliers:
+                apply(config)
+        except ConfigError as error:
+            log.error("the settings are bad, the old ones stay", why=str(error))
+            self._metrics.reloads.labels("bad").inc()
+            self._metrics.reload_failed.set(1)
+            raise
+        finally:
+            notify(READY="1")
+        self._metrics.reloads.labels("good").inc()
+        self._metrics.reload_failed.set(0)
         self.config = config
+        log.info("the settings were read again", changes=len(changes))
         for change in changes:
             log.info("a setting changed", key=change.key, new=change.new, needs_restart=change.needs_restart)
         return [change.key for change in changes if change.needs_restart]

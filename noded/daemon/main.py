@@ -1,7 +1,7 @@
 """The daemon: opens a home, then runs network, shell and API in one nursery until told to stop."""
 
 import signal
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 
 import structlog
@@ -11,17 +11,21 @@ from noded.api.serving import serve_api
 from noded.config.model import NodeConfig
 from noded.daemon.backend import NodeBackend
 from noded.daemon.boot import Opened, clock_ms, open_home
+from noded.daemon.figures import Figures
 from noded.daemon.handler import PeerHandler
+from noded.daemon.logs import Logs
 from noded.daemon.membership import known_peers
 from noded.daemon.notify import notify
 from noded.daemon.observing import Observer
 from noded.daemon.shell import Shell
 from noded.daemon.watchdog import feed_watchdog
 from noded.daemon.writing import Writer
+from noded.errors import ConfigError
 from noded.keys.names import NETWORK
 from noded.metrics import Metrics
 from noded.network.addresses import format_address, parse_address
 from noded.network.swarm import Libp2pNetwork
+from noded.node.node import Node
 
 log = structlog.get_logger("noded")
 
@@ -35,12 +39,19 @@ def run_daemon(config: NodeConfig) -> None:
         StorageError: The disk failed, or another process uses the home.
     """
     assert __debug__, "run without -O: the node's own checks are asserts"
+    logs = Logs(config.log)
     with ExitStack() as stack:
         opened = open_home(config, stack)
-        trio.run(partial(_run, config, opened))
+        logs.context = partial(_place, opened.node)
+        trio.run(partial(_run, config, opened, logs))
 
 
-async def _run(config: NodeConfig, opened: Opened) -> None:
+def _place(node: Node) -> dict[str, object]:
+    """Where the node is, for every line of the log."""
+    return {"height": node.chain.height, "epoch": node.core.epoch, "view": node.core.view}
+
+
+async def _run(config: NodeConfig, opened: Opened, logs: Logs) -> None:
     handler = PeerHandler()
     network = Libp2pNetwork(
         me=opened.me,
@@ -60,24 +71,33 @@ async def _run(config: NodeConfig, opened: Opened) -> None:
         network=network,
         writer_of=partial(Writer, opened.store, metrics.commit),
         clock_ms=clock_ms,
-        observer=Observer(metrics, opened.node, network),
-        members_changed=lambda: network.set_members(known_peers(opened.ledger.latest(), config)),
+        observer=Observer(metrics, opened.node),
+        members_changed=lambda: network.set_members(known_peers(opened.ledger.latest(), backend.config)),
     )
+    certificate = config.api_settings().tls_certificate
+    figures = Figures(shell=shell, network=network, home=config.home, certificate=certificate)
+    metrics.observe_state(figures.read)
     backend = NodeBackend(config=config, opened=opened, shell=shell, network=network, metrics=metrics)
     handler.shell = shell
     handler.requests = backend
     with closing(backend):
-        await _serve(config, opened, shell, network, backend)
+        await _serve(opened, shell, network, backend, logs)
 
 
 async def _serve(
-    config: NodeConfig, opened: Opened, shell: Shell, network: Libp2pNetwork, backend: NodeBackend
+    opened: Opened, shell: Shell, network: Libp2pNetwork, backend: NodeBackend, logs: Logs
 ) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+        nursery.start_soon(_heed_signals, backend, nursery.cancel_scope)
         host, port = await nursery.start(network.run)
-        api = await nursery.start(serve_api, backend, config.api_settings())
-        backend.appliers.append(lambda changed: api.apply(changed.api_settings()))
+        api = await nursery.start(serve_api, backend, backend.config.api_settings())
+
+        def apply(changed: NodeConfig) -> None:
+            api.apply(changed.api_settings())
+            logs.set_level(changed.log.level)
+            network.set_members(known_peers(opened.ledger.latest(), changed))
+
+        backend.appliers.append(apply)
         nursery.start_soon(backend.run)
         nursery.start_soon(shell.run, opened.first_effects)
         nursery.start_soon(feed_watchdog, shell, opened.store)
@@ -87,9 +107,14 @@ async def _serve(
     notify(STOPPING="1")
 
 
-async def _stop_on_signal(scope: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+async def _heed_signals(backend: NodeBackend, scope: trio.CancelScope) -> None:
+    """SIGHUP reads the settings again; SIGTERM and SIGINT stop."""
+    with trio.open_signal_receiver(signal.SIGHUP, signal.SIGTERM, signal.SIGINT) as signals:
         async for number in signals:
-            log.info("stopping", signal=signal.Signals(number).name)
-            notify(STOPPING="1")
-            scope.cancel()
+            if number == signal.SIGHUP:
+                with suppress(ConfigError):  # It is in the log; the old settings stay.
+                    await backend.reload()
+            else:
+                log.info("stopping", signal=signal.Signals(number).name)
+                notify(STOPPING="1")
+                scope.cancel()

@@ -162,6 +162,13 @@ class Shell:
         """
         if len(self._answers) >= SUBMISSIONS_WAITING_MAX:
             raise Overloaded(f"{SUBMISSIONS_WAITING_MAX} calls are waiting")
+        return await self._call(transactions)
+
+    async def probe(self) -> None:
+        """Return when the core has answered: it takes inputs, and what it wants is done."""
+        await self._call(())
+
+    async def _call(self, transactions: tuple[bytes, ...]) -> tuple[Submission, ...]:
         self._calls += 1
         token = self._calls
         call = self._answers[token] = _Call()
@@ -171,6 +178,21 @@ class Shell:
         finally:
             self._answers.pop(token, None)
         return call.submissions
+
+    @property
+    def inputs_waiting(self) -> int:
+        """Inputs that wait for the core."""
+        return self._received.statistics().current_buffer_used + len(self._local)
+
+    @property
+    def calls_waiting(self) -> int:
+        """Calls of `submit` without an answer yet."""
+        return len(self._answers)
+
+    @property
+    def log_bytes(self) -> int:
+        """Size of the log."""
+        return self._wal.size_bytes
 
     async def peer_up(self, peer: PeerId) -> None:
         """A peer can be reached."""

@@ -124,6 +124,11 @@ class Wal:
         segment.bytes += len(frame)
         segment.until = max(segment.until, *(record.until for record in records))
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all segments."""
+        return sum(segment.bytes for segment in self._segments)
+
     def covered_bytes(self, floor: int) -> int:
         """What `checkpoint(floor, …)` would free."""
         return sum(segment.bytes for segment in self._covered(floor))
