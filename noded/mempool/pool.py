@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from noded.types.batch import SealedBatch
-from noded.types.ids import BatchHash, Height, TimestampMs, ValidatorId
+from noded.types.ids import BatchHash, Epoch, Height, TimestampMs, ValidatorId
 from noded.types.validator_set import ValidatorSet
 
 ORDERED_KEPT_HEIGHTS = 16
@@ -150,10 +150,18 @@ class BatchPool:
             self._ordered[name] = time_ms
             self._leave(name)
 
-    def expire(self, now_ms: TimestampMs) -> list[SealedBatch]:
-        """Forget what no block may name any more (M4); returns the batches that were never ordered."""
+    def expire(self, now_ms: TimestampMs, epoch: Epoch) -> list[SealedBatch]:
+        """
+        Forget what no block of this epoch or a later one may name (M4); returns the batches that were never ordered.
+
+        A batch is of its block's epoch or the one before: what a partition kept back for longer must be packed anew.
+        """
         deadline = now_ms - self._expiry_ms
-        overdue = [name for name in self._unordered if self._held[name].sealed.batch.time_ms < deadline]
+        overdue = []
+        for name in self._unordered:
+            batch = self._held[name].sealed.batch
+            if batch.time_ms < deadline or batch.epoch < epoch - 1:
+                overdue.append(name)
         lost = []
         for name in overdue:
             self._leave(name)
