@@ -130,7 +130,12 @@ class Host:
         self._storing = 0
         now_ms = self.now_ms()
         self.archive.fold(self.archive.height)
-        self.steps, self.node, effects = self._boot(self, now_ms)
+        try:
+            self.steps, self.node, effects = self._boot(self, now_ms)
+        except Exception as error:
+            self.world.observers.failed(self, error)
+            self.is_up = False
+            return
         self.world.observers.started(self)
         self.world.meter = 0
         plan = Plan()

@@ -15,6 +15,7 @@ from noded.types.genesis import (
 from noded.types.ids import InstitutionId, PublicKey, TimestampMs, VotingPower
 from noded.types.roles import Role
 from sim.models.clock import EPOCH_MS, NS_PER_MS
+from sim.scenario.explicit import byzantine_nodes
 from sim.scenario.model import Scenario
 from sim.streams import Stream
 
@@ -43,7 +44,7 @@ class Consortium:
 
 
 def make_consortium(scenario: Scenario) -> Consortium:
-    """The members and genesis of a scenario."""
+    """The members and genesis of an explicit scenario."""
     stream = Stream(scenario.seed, "members")
     count = scenario.nodes.count
     keys = sorted(
@@ -84,8 +85,10 @@ def make_consortium(scenario: Scenario) -> Consortium:
 
 
 def make_parameters(scenario: Scenario) -> NetworkParameters:
-    """The network parameters of a scenario."""
+    """The network parameters of an explicit scenario."""
     protocol = scenario.protocol
+    most = max(1, (scenario.nodes.count - 1) // 3)
+    tolerated = protocol.tolerated or len(byzantine_nodes(scenario)) or 1
     return replace(
         DEFAULT_PARAMETERS,
         routing=ROUTINGS[protocol.routing],
@@ -97,5 +100,6 @@ def make_parameters(scenario: Scenario) -> NetworkParameters:
         silent_views=protocol.silent_views,
         epoch_length=protocol.epoch_length,
         block_bytes_max=protocol.block_bytes,
+        k_min=min(tolerated, most),
         reputation=protocol.reputation,
     )

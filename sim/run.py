@@ -131,7 +131,12 @@ class Run:
         return self._result(perf_counter() - began)
 
     def _run_to(self, start: int, end: int, report: Callable[[], None]) -> bool:
-        """Run in steps of a second; returns whether a violation ended it."""
+        """
+        Run in steps of a second, when healing until no checker waits for anything more.
+
+        Returns:
+            Whether a violation ended it.
+        """
         engine = self.cluster.engine
         now = start
         while now < end:
@@ -143,6 +148,8 @@ class Run:
             report()
             if self._violations and not self._options.keep_going:
                 return True
+            if start and all(checker.is_content() for checker in self._checkers):
+                return False
         return False
 
     def _heal(self) -> None:

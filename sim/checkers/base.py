@@ -109,5 +109,9 @@ class Checker(Observer):
     def healed(self) -> None:
         """All faults are over, for good."""
 
+    def is_content(self) -> bool:
+        """Whether, after healing, nothing more is waited for."""
+        return True
+
     def finish(self) -> None:
         """The run is over."""

@@ -52,14 +52,22 @@ class Liveness(Checker):
         self._healed_at = [host.archive.height for host in self.context.hosts]
         self._since = self.context.world.engine.now
 
+    def is_content(self) -> bool:
+        """Whether everybody has come along."""
+        return not self._behind()
+
     def finish(self) -> None:
         """After healing, everybody must have come along."""
+        for host, most in self._behind():
+            self.fail(f"stands at {host.archive.height} after healing at {most}", (host.index,))
+
+    def _behind(self) -> list[tuple[Host, int]]:
         if self._healed_at is None:
-            return
+            return []
         most = max(self._healed_at)
-        for host in self.context.hosts:
-            if host.is_correct and host.archive.height <= most:
-                self.fail(f"stands at {host.archive.height} after healing at {most}", (host.index,))
+        return [
+            (host, most) for host in self.context.hosts if host.is_correct and host.archive.height <= most
+        ]
 
     def _has_quorum(self) -> bool:
         up = [host for host in self.context.hosts if host.is_correct and host.is_up]

@@ -32,6 +32,14 @@ class Starvation(Checker):
                 if submission.refused is None:
                     waiting[submission.hash] = host.archive.height
 
+    def is_content(self) -> bool:
+        """Whether all that was accepted is final."""
+        return not any(
+            waiting
+            for host, waiting in zip(self.context.hosts, self._waiting, strict=True)
+            if host.is_correct
+        )
+
     def crashed(self, host: Host) -> None:
         """What a crash loses is not owed."""
         self._waiting[host.index].clear()

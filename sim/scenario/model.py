@@ -89,6 +89,8 @@ class Protocol(Section):
     """First timeout of a view; 0: twice delta and the block interval."""
     reputation: bool = True
     """False: proposers take turns, powers stay those of genesis."""
+    tolerated: Annotated[int, Field(ge=1)] | None = None
+    """Byzantine nodes that must be borne whatever the reputations are (k_min); None: those of the scenario."""
     silent_views: Annotated[int, Field(ge=0, le=64)] = 3
     """Nullify the view of a proposer silent for this many of its views at once; 0: never."""
     drift: Duration = 2 * SECOND
