@@ -9,9 +9,7 @@ from pathlib import Path
 
 from noded.codec.schema import decode_value
 from noded.config.model import NodeConfig
-from noded.daemon.base import StoreBase
-from noded.daemon.serving import STORED_BYTES_MAX, read_block
-from noded.daemon.writing import commit_batch
+from noded.daemon.joining import is_joined
 from noded.errors import ConfigError
 from noded.keys.keystore import Keystore, open_keystore
 from noded.keys.names import CONSENSUS
@@ -22,6 +20,8 @@ from noded.ledger.ledger import Ledger
 from noded.node.effects import Effect
 from noded.node.node import Node
 from noded.node.starting import Durable, start_node
+from noded.ops.home import STORE_NAME, WAL_NAME
+from noded.ops.rows import StoreBase, commit_batch, proof_of, read_block, read_header
 from noded.storage.lock import HomeLock
 from noded.storage.sqlite import SqliteStore
 from noded.storage.wal import Wal
@@ -29,13 +29,10 @@ from noded.types.batch import decode_batch
 from noded.types.block import Block, BlockKind, FinalityProof
 from noded.types.genesis import GENESIS_BYTES_MAX, Genesis
 from noded.types.ids import BatchHash, ChainId, InstitutionId, TimestampMs
-from noded.types.records import RECORDS, ProposalRecord, Record, VoteRecord
+from noded.types.records import RECORDS, BatchRecord, ProposalRecord, Record, VoteRecord
 
 RECORD_BYTES_MAX = 2 * 1024 * 1024
 """One record of the log; a batch is the largest."""
-
-STORE_NAME = "ledger.sqlite"
-WAL_NAME = "wal"
 
 
 class WrongHome(ConfigError):
@@ -128,7 +125,11 @@ def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int]
     me = _identify(config, genesis, keystore)
     tip = _tip(store)
     is_log_lost = wal.is_new and (tip.header.height > 0 or key.watermarks.get(chain_id) is not None)
-    parameters = genesis.parameters
+    if not is_joined(records, tip, ledger.epoch_after(tip.hash)):
+        # The signer remembers all of the log; the rest of it is of a time that this store has not reached.
+        records = [record for record in records if isinstance(record, BatchRecord)]
+        is_log_lost = True
+    parameters = ledger.parameters_after(tip.hash)
     durable = Durable(
         tip=tip,
         proof=_proof(store, tip),
@@ -141,7 +142,6 @@ def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int]
         me=me,
         signer=signer,
         ledger=ledger,
-        parameters=parameters,
         durable=durable,
         now_ms=TimestampMs(now_ms()),
     )
@@ -207,9 +207,7 @@ def _tip(store: SqliteStore) -> Block:
 
 def _proof(store: SqliteStore, block: Block) -> FinalityProof | None:
     stored = store.block(block.header.height)
-    if stored is None or stored.certificate is None:
-        return None
-    return decode_value(FinalityProof, stored.certificate, max_bytes=STORED_BYTES_MAX)
+    return None if stored is None else proof_of(stored)
 
 
 def _epoch_genesis(store: SqliteStore, tip: Block) -> Block:
@@ -219,14 +217,14 @@ def _epoch_genesis(store: SqliteStore, tip: Block) -> Block:
     low, high = 0, int(tip.header.height)
     while high - low > 1:
         middle = (low + high) // 2
-        block = read_block(store, middle)
-        assert block is not None, "bodies of the current epoch are never pruned"
-        if block.header.epoch == tip.header.epoch and middle > 0:
+        header = read_header(store, middle)
+        assert header is not None, "headers are never pruned"
+        if header.epoch == tip.header.epoch and middle > 0:
             high = middle
         else:
             low = middle
     start = read_block(store, low)
-    assert start is not None
+    assert start is not None, "bodies from the last epoch's end on are never pruned"
     assert start.header.kind is BlockKind.TERMINAL
     return start
 

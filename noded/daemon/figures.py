@@ -8,10 +8,10 @@ import trio
 from cryptography.x509 import load_pem_x509_certificates
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from noded.daemon.boot import STORE_NAME
 from noded.daemon.shell import Shell
 from noded.network.interface import Lane, Network, PeerStatistics
 from noded.node.node import Node
+from noded.ops.home import STORE_NAME
 from noded.types.ids import InstitutionId
 
 

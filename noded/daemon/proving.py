@@ -3,16 +3,13 @@
 import trio
 
 from noded.api.backend import Busy, NotHere
-from noded.codec.schema import decode_value
-from noded.daemon.serving import STORED_BYTES_MAX
 from noded.daemon.waiting import Waiters
-from noded.daemon.writing import epoch_meta_key
 from noded.ledger.branches import Proven
 from noded.ledger.errors import NotCertifiedYet
 from noded.ledger.ledger import Ledger
 from noded.lightclient import PROOF_VERSION, LedgerProof, encode_proof
+from noded.ops.rows import read_epoch_end, read_finality, read_header
 from noded.storage.store import Reader
-from noded.types.block import TAIL_MAX, BlockHeader, FinalityProof
 from noded.types.genesis import Genesis
 from noded.types.ids import Epoch
 from noded.types.messages import EpochEntry
@@ -44,8 +41,8 @@ async def prove(ledger: Ledger, genesis: Genesis, reader: Reader, waiters: Waite
 
 def _assemble(genesis: Genesis, reader: Reader, key: bytes, proven: Proven) -> LedgerProof | None:
     """The whole proof; None while the block that certifies the state, or its finalization, is not stored yet."""
-    header = _header(reader, proven.height)
-    chain = _finality(reader, proven.height + 1)
+    header = read_header(reader, proven.height)
+    chain = read_finality(reader, proven.height + 1)
     if header is None or chain is None:
         return None
     tail, proof = chain
@@ -62,27 +59,8 @@ def _assemble(genesis: Genesis, reader: Reader, key: bytes, proven: Proven) -> L
     )
 
 
-def _finality(reader: Reader, first: int) -> tuple[tuple[BlockHeader, ...], FinalityProof] | None:
-    """The headers from a height up to one that a finalization names, and the proof with it."""
-    headers: list[BlockHeader] = []
-    for height in range(first, first + TAIL_MAX + 1):
-        stored = reader.block(height)
-        if stored is None:
-            return None
-        headers.append(decode_value(BlockHeader, stored.header, max_bytes=STORED_BYTES_MAX))
-        if stored.certificate is not None:
-            proof = decode_value(FinalityProof, stored.certificate, max_bytes=STORED_BYTES_MAX)
-            return (*headers, *proof.tail), proof
-    return None
-
-
-def _header(reader: Reader, height: int) -> BlockHeader | None:
-    stored = reader.block(height)
-    return None if stored is None else decode_value(BlockHeader, stored.header, max_bytes=STORED_BYTES_MAX)
-
-
 def _epoch_end(reader: Reader, epoch: Epoch) -> EpochEntry:
-    data = reader.meta(epoch_meta_key(epoch))
-    if data is None:
+    entry = read_epoch_end(reader, epoch)
+    if entry is None:
         raise NotHere(f"this node lacks the proof that epoch {epoch} ended")
-    return decode_value(EpochEntry, data, max_bytes=STORED_BYTES_MAX)
+    return entry

@@ -1,27 +1,13 @@
 """Finalised blocks for peers who lack them, read from the store."""
 
-from noded.codec.schema import decode_value
+from noded.ops.rows import header_of, proof_of, read_block
 from noded.storage.store import Reader
-from noded.types.block import TAIL_MAX, Block, BlockBody, BlockHeader, BlockKind, FinalityProof
+from noded.types.block import TAIL_MAX, BlockHeader, BlockKind, FinalityProof
 from noded.types.ids import Height
 from noded.types.messages import BLOCKS_MAX, BULK_MESSAGE_BYTES_MAX, BlockRange, SyncedBlock
 
 RANGE_BYTES_MAX = BULK_MESSAGE_BYTES_MAX - 128 * 1024
 """Bodies and batches of one range; the rest of the frame is for tail and finalization."""
-
-STORED_BYTES_MAX = 16 * 1024 * 1024
-"""What the store itself may return for one header, body or proof; it was valid when it was written."""
-
-
-def read_block(reader: Reader, height: int) -> Block | None:
-    """A stored block; None if there is none, or its body was pruned."""
-    stored = reader.block(height)
-    if stored is None or stored.body is None:
-        return None
-    return Block(
-        header=decode_value(BlockHeader, stored.header, max_bytes=STORED_BYTES_MAX),
-        body=decode_value(BlockBody, stored.body, max_bytes=STORED_BYTES_MAX),
-    )
 
 
 def read_range(reader: Reader, first: Height, last: Height) -> BlockRange:
@@ -67,13 +53,13 @@ def _prove(reader: Reader, header: BlockHeader) -> FinalityProof | None:
         stored = reader.block(height)
         if stored is None:
             return None
-        above = decode_value(BlockHeader, stored.header, max_bytes=STORED_BYTES_MAX)
+        above = header_of(stored)
         if above.epoch != header.epoch:
             return None
         if height > header.height:
             tail.append(above)
-        if stored.certificate is not None:
-            proof = decode_value(FinalityProof, stored.certificate, max_bytes=STORED_BYTES_MAX)
+        proof = proof_of(stored)
+        if proof is not None:
             return FinalityProof(tail=(*tail, *proof.tail), finalization=proof.finalization)
         if len(tail) == TAIL_MAX:
             return None

@@ -17,7 +17,6 @@ from prometheus_client import Counter
 
 from noded.consensus.effects import signatures_of
 from noded.crypto.signing import verify_many
-from noded.daemon.base import StoreBase
 from noded.daemon.observing import Observer
 from noded.daemon.serving import read_range
 from noded.daemon.waiting import Waiters
@@ -50,6 +49,7 @@ from noded.node.inputs import (
     Verified,
 )
 from noded.node.node import Node
+from noded.ops.rows import StoreBase
 from noded.storage.store import Reader
 from noded.storage.wal import Wal
 from noded.storage.wal_format import WalRecord

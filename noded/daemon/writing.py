@@ -6,96 +6,15 @@ from functools import partial
 import trio
 from prometheus_client import Histogram
 
-from noded.codec.schema import decode_value, encode_value
-from noded.ledger.commit import CommittedBlock, Events, Receipts
-from noded.ledger.head import table_key
-from noded.ledger.state import VALUE_BYTES_MAX
-from noded.storage.store import (
-    CommitBatch,
-    IndexRow,
-    StateRow,
-    Store,
-    StoredBatch,
-    StoredBlock,
-    TransactionPlace,
-)
-from noded.types.block import BlockKind, FinalityProof
-from noded.types.ids import Epoch, Height
-from noded.types.messages import EpochEntry
-from noded.types.validator_set import ValidatorTable
+from noded.ledger.commit import CommittedBlock
+from noded.ops.rows import commit_batch
+from noded.storage.store import Store
+from noded.types.ids import Height
 
 BLOCKS_WAITING_MAX = 256
 """Blocks between core and store; beyond them the core waits for the disk."""
 
 BLOCKS_PER_COMMIT_MAX = 32
-
-
-def commit_batch(blocks: Sequence[CommittedBlock]) -> CommitBatch:
-    """What the store writes for consecutive blocks; of several changes of one key the last counts."""
-    writes = {write.path: write for committed in blocks for write in committed.writes}
-    roots = {bucket: root for committed in blocks for bucket, root in committed.bucket_roots}
-    index = {write.key: write.value for committed in blocks for write in committed.index}
-    return CommitBatch(
-        blocks=[
-            StoredBlock(
-                height=committed.block.header.height,
-                hash=committed.block.hash,
-                header=encode_value(committed.block.header),
-                body=encode_value(committed.block.body),
-                receipts=encode_value(Receipts(committed.receipts)),
-                events=encode_value(Events(committed.events)),
-                certificate=_proof(committed),
-            )
-            for committed in blocks
-        ],
-        state_puts=[
-            StateRow(write.path, write.leaf, write.key, write.value)
-            for write in writes.values()
-            if write.value is not None and write.leaf is not None
-        ],
-        state_deletes=[write.path for write in writes.values() if write.value is None],
-        bucket_roots=sorted(roots.items()),
-        index_puts=[IndexRow(key, value) for key, value in index.items() if value is not None],
-        index_deletes=[key for key, value in index.items() if value is None],
-        transactions=[
-            TransactionPlace(entry.hash, committed.block.header.height, entry.position, entry.applied)
-            for committed in blocks
-            for entry in committed.entries
-        ],
-        batches=[
-            StoredBatch(batch.hash, committed.block.header.height, batch.encoding)
-            for committed in blocks
-            for batch in committed.batches
-        ],
-        meta=[entry for committed in blocks for entry in _epoch_end(committed)],
-    )
-
-
-def epoch_meta_key(epoch: Epoch) -> str:
-    """Under which name the store has the proof that an epoch ended."""
-    return f"epoch/{epoch}"
-
-
-def _proof(committed: CommittedBlock) -> bytes | None:
-    if committed.finalization is None:
-        return None
-    return encode_value(FinalityProof(tail=committed.tail, finalization=committed.finalization))
-
-
-def _epoch_end(committed: CommittedBlock) -> list[tuple[str, bytes]]:
-    """The proof that an epoch ended, if this block ended one: what proofs of the state begin with."""
-    header = committed.block.header
-    if header.kind is not BlockKind.TERMINAL or committed.finalization is None:
-        return []
-    place = table_key(Epoch(header.epoch + 1))
-    (table,) = (write.value for write in committed.writes if write.key == place and write.value is not None)
-    entry = EpochEntry(
-        terminal=header,
-        seals=committed.tail,
-        finalization=committed.finalization,
-        table=decode_value(ValidatorTable, table, max_bytes=VALUE_BYTES_MAX),
-    )
-    return [(epoch_meta_key(header.epoch), encode_value(entry))]
 
 
 class Writer:

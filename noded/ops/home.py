@@ -27,6 +27,10 @@ GENESIS_NAME: Final = "genesis.cbor"
 KEYS_NAME: Final = "keys"
 """Where a home has these unless its settings say otherwise."""
 
+STORE_NAME: Final = "ledger.sqlite"
+WAL_NAME: Final = "wal"
+"""Where a home has these, always."""
+
 INSTITUTION_JSON_BYTES_MAX: Final = 64 * 1024
 """Particulars take under 2 KiB."""
 
