@@ -121,7 +121,6 @@ class Cluster:
             me=host.name,
             signer=self.signer(host.index),
             ledger=Ledger(self.genesis, archive, memo=self._executions),
-            parameters=self.genesis.parameters,
             durable=Durable(
                 tip=tip,
                 proof=archive.proof(archive.height),

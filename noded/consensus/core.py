@@ -181,7 +181,8 @@ class ConsensusCore:
                 state.is_working = pending
                 rush(state)
                 state.is_dirty = True
-            case EpochReady(validators, genesis_block):
+            case EpochReady(validators, genesis_block, params):
+                self._params = params
                 self._enter_epoch(validators, genesis_block)
             case ChainAdvanced():
                 on_chain_advanced(state, event)

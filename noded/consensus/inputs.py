@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
+from noded.consensus.params import ConsensusParams
 from noded.types.block import Block, BlockHeader
 from noded.types.evidence import Evidence
 from noded.types.ids import BatchHash, BlockHash, Epoch, PeerId, Root, StateRoot, View
@@ -106,6 +107,8 @@ class EpochReady:
     validators: ValidatorSet
     genesis_block: Block
     """The finalised terminal block of the epoch before."""
+    params: ConsensusParams
+    """That hold in the epoch; a vote of the members may have changed them."""
 
 
 @dataclass(frozen=True, slots=True)

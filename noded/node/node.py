@@ -35,6 +35,7 @@ from noded.node.inputs import (
     Verified,
 )
 from noded.node.outbox import Outbox
+from noded.node.parameters import consensus_params, payload_limits
 from noded.node.payload import PayloadRules
 from noded.node.settings import CHECKS_WAITING_MAX, STATUS_INTERVAL_MS
 from noded.types.block import Block, BlockKind
@@ -447,7 +448,9 @@ class Node:
             return
         self.validators = validators
         self.batches.enter_epoch(validators)
-        self._told.append(told.EpochReady(validators, entering.terminal))
+        parameters = self.ledger.parameters_after(self.chain.tip.hash)
+        self._payloads.limit(payload_limits(parameters))
+        self._told.append(told.EpochReady(validators, entering.terminal, consensus_params(parameters)))
 
     def _resume(self, now_ms: TimestampMs) -> None:
         """New batches are at hand: go on with whatever waits for one."""

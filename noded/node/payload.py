@@ -44,6 +44,10 @@ class PayloadRules:
         """How long to wait for batches to become available."""
         return self._limits.patience_ms
 
+    def limit(self, limits: PayloadLimits) -> None:
+        """Take the limits of a new epoch."""
+        self._limits = limits
+
     def build(
         self, wanted: BuildPayload, validators: ValidatorSet, me: int | None, now_ms: TimestampMs
     ) -> tuple[BatchHash, ...]:

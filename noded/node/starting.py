@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from noded.blocksync import BlockSync
 from noded.consensus.core import ConsensusCore
 from noded.consensus.inputs import ChainAdvanced
-from noded.consensus.params import ConsensusParams
 from noded.ledger.ledger import Ledger
 from noded.mempool.pool import BatchPool
 from noded.node.batches import BatchDesk
@@ -15,11 +14,11 @@ from noded.node.effects import Effect
 from noded.node.evidence import EvidenceDesk
 from noded.node.node import Node
 from noded.node.outbox import Outbox
-from noded.node.payload import PayloadLimits, PayloadRules
+from noded.node.parameters import consensus_params, payload_limits
+from noded.node.payload import PayloadRules
 from noded.node.settings import Signer
 from noded.types.batch import decode_batch
 from noded.types.block import Block, FinalityProof
-from noded.types.genesis import NetworkParameters
 from noded.types.ids import BatchHash, InstitutionId, TimestampMs
 from noded.types.records import BatchRecord, Record
 
@@ -42,26 +41,11 @@ class Durable:
     """Whether this key may have voted with a log that is gone (R21)."""
 
 
-def consensus_params(parameters: NetworkParameters) -> ConsensusParams:
-    """What consensus takes from the network's parameters."""
-    return ConsensusParams(
-        routing=parameters.routing,
-        delta_ms=parameters.delta_ms,
-        block_interval_ms=parameters.block_interval_ms,
-        idle_interval_ms=parameters.idle_interval_ms,
-        drift_ms=parameters.drift_ms,
-        epoch_length=parameters.epoch_length,
-        silent_views=parameters.silent_views,
-        view_timeout_ms=parameters.view_timeout_ms or None,
-    )
-
-
 def start_node(
     *,
     me: InstitutionId,
     signer: Signer,
     ledger: Ledger,
-    parameters: NetworkParameters,
     durable: Durable,
     now_ms: TimestampMs,
 ) -> tuple[Node, list[Effect]]:
@@ -72,7 +56,6 @@ def start_node(
         me: This node's institution.
         signer: Its consensus key; it remembers already what the log says it signed.
         ledger: Stands on the state of the tip.
-        parameters: Of the network.
         durable: What the disk says.
         now_ms: The driver's clock.
 
@@ -81,6 +64,7 @@ def start_node(
     """
     tip = durable.tip
     validators = ledger.validators_after(tip.hash)
+    parameters = ledger.parameters_after(tip.hash)
     outbox = Outbox()
     pool = BatchPool(expiry_ms=parameters.batch_expiry_ms, author_bytes_max=parameters.author_bytes_max)
     batches = BatchDesk(
@@ -90,13 +74,6 @@ def start_node(
         pool=pool,
         open_batch=ledger.open_batch,
         outbox=outbox,
-    )
-    limits = PayloadLimits(
-        block_bytes_max=parameters.block_bytes_max,
-        block_operations_max=parameters.block_operations_max,
-        batch_expiry_ms=parameters.batch_expiry_ms,
-        patience_ms=max(1, parameters.delta_ms // 4),
-        drift_ms=parameters.drift_ms,
     )
     core = ConsensusCore(
         chain_id=ledger.chain_id,
@@ -113,7 +90,7 @@ def start_node(
         ledger=ledger,
         chain=Chain(ledger, pool, tip),
         batches=batches,
-        payloads=PayloadRules(limits, pool, batches.exchange),
+        payloads=PayloadRules(payload_limits(parameters), pool, batches.exchange),
         evidence=EvidenceDesk(ledger.chain_id, outbox),
         sync=BlockSync(ledger.chain_id),
         outbox=outbox,

@@ -133,9 +133,8 @@ class Bench:
         if isinstance(effect, BuildPayload) and self.builds:
             return self.built(effect)
         if isinstance(effect, EnterEpoch) and self.enters:
-            return EpochReady(
-                make_set(self.validators.powers, epoch=effect.epoch), effect.terminal
-            )
+            table = make_set(self.validators.powers, epoch=effect.epoch)
+            return EpochReady(table, effect.terminal, self.params)
         return None
 
     def built(self, effect: BuildPayload) -> PayloadBuilt:
@@ -170,7 +169,9 @@ class Bench:
             effects += self.hear(voter, Votes(votes=(vote,), certificates=()))
         return effects
 
-    def fire(self, kind: TimerKind, *, view: int | None = None, after_ms: int = 0, token: int | None = None) -> list[Effect]:
+    def fire(
+        self, kind: TimerKind, *, view: int | None = None, after_ms: int = 0, token: int | None = None
+    ) -> list[Effect]:
         """Let a timer of the current epoch run out; by default the view timer that counts."""
         self.now_ms += after_ms
         state = self.core._state

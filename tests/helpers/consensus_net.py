@@ -247,7 +247,7 @@ class Net:
                 proof = (effect.seals, effect.finalization)
                 self._proofs[effect.blocks[-1].header.height] = proof
         elif isinstance(effect, EnterEpoch):
-            self._later(host, EpochReady(self.table(effect.epoch), effect.terminal))
+            self._later(host, EpochReady(self.table(effect.epoch), effect.terminal, self.params))
         elif isinstance(effect, PenalizePeer):
             host.penalties.append((effect.peer, effect.reason))
         elif isinstance(effect, Report):

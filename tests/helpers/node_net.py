@@ -58,6 +58,8 @@ from noded.types.ids import (
 )
 from noded.types.messages import MESSAGES, BlockRange, Message, SyncedBlock
 from noded.types.operations.audit import AuditAnchor
+from noded.types.operations.membership import Action, GovPropose, GovVote
+from noded.types.operations.registry import Operation
 from noded.types.records import ProposalRecord, Record, VoteRecord
 from noded.types.roles import Role
 from noded.types.transaction import (
@@ -180,7 +182,6 @@ class NodeNet:
             me=home.id,
             signer=signer,
             ledger=Ledger(self.genesis, base),
-            parameters=self.parameters,
             durable=Durable(tip=tip.block, proof=proof, epoch_genesis=start, records=tuple(home.records)),
             now_ms=TimestampMs(self.now_ms),
         )
@@ -236,16 +237,33 @@ class NodeNet:
         operation = AuditAnchor(
             sequence=sequence, entries=0, root=None, until_ms=TimestampMs(GENESIS_MS + sequence)
         )
+        return self.transaction(number, sequence, operation, valid_until=valid_until)
+
+    def transaction(
+        self, number: int, sequence: int, *operations: Operation, valid_until: int = 500
+    ) -> SignedTransaction:
+        """A transaction of an institution."""
         body = TransactionBody(
             version=1,
             chain_id=self.chain_id,
             sender=PublicKey(public_key_of(seed_of("account", number))),
             sequence=sequence,
             valid_until=Height(valid_until),
-            operations=(operation,),
+            operations=operations,
         )
         signature = sign(seed_of("account", number), transaction_signing_bytes(body))
         return make_transaction(body, Signature(signature))
+
+    def decide(self, action: Action) -> None:
+        """Have node 0 propose an action, and three members approve it; returns when the last vote is final."""
+        proposal = bytes(16)
+        steps = [self.transaction(0, 900, GovPropose(proposal=proposal, action=action))]
+        steps += [
+            self.transaction(number, 901, GovVote(proposal=proposal, approve=True)) for number in range(3)
+        ]
+        for step in steps:
+            self.submit(0, step)
+            assert self.run(10, until=lambda step=step: self.is_final(step))  # type: ignore[misc]
 
     def is_final(self, transaction: SignedTransaction) -> bool:
         """Whether every running node stored the transaction as applied."""

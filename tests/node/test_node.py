@@ -6,8 +6,11 @@ import pytest
 
 from noded.crypto.sparse_merkle import bucket_of, path_of
 from noded.ledger.head import HEAD_KEY
+from noded.types.block import BlockKind
 from noded.types.genesis import DEFAULT_PARAMETERS
+from noded.types.ids import Epoch
 from noded.types.messages import BatchPushed, GetBatches, Message
+from noded.types.operations.membership import CloseEpoch, SetParameters
 from tests.helpers.node_net import NodeNet
 
 
@@ -239,3 +242,35 @@ class TestState:
         assert [number for number, _ in net.halts] == [3]
         heights = [net.nodes[number].chain.height for number in range(3)]
         assert net.run(10, until=lambda: net.nodes[0].chain.height > heights[0] + 3)
+
+
+class TestVotes:
+    """L110: what the members voted for holds for consensus too."""
+
+    def test_epoch_length_changes_with_the_next_epoch(self) -> None:
+        net = NodeNet(parameters=replace(DEFAULT_PARAMETERS, epoch_length=12, idle_interval_ms=300))
+        longer = replace(net.parameters, epoch_length=5)
+        net.decide(SetParameters(parameters=longer))
+
+        assert net.run(30, until=lambda: min(net.heights()) >= 24)
+
+        net.assert_agreement()
+        assert net.nodes[0].ledger.parameters_after(net.nodes[0].chain.tip.hash) == longer
+        assert terminal_heights(net)[:4] == [0, 12, 17, 22]
+        assert net.penalties == []
+
+    def test_epoch_closes_early(self) -> None:
+        net = NodeNet(parameters=replace(DEFAULT_PARAMETERS, epoch_length=500, idle_interval_ms=300))
+        net.decide(CloseEpoch(epoch=Epoch(1)))
+        decided = max(net.heights())
+
+        assert net.run(10, until=lambda: min(net.heights()) >= decided + 5)
+
+        net.assert_agreement()
+        assert len(terminal_heights(net)) == 2
+        assert {node.core.epoch for node in net.nodes.values()} == {2}
+
+
+def terminal_heights(net: NodeNet) -> list[int]:
+    headers = [committed.block.header for committed in net.homes[0].stored]
+    return [header.height for header in headers if header.kind is BlockKind.TERMINAL]
