@@ -6,7 +6,7 @@ from functools import partial
 from time import perf_counter
 from typing import Literal
 
-from noded.node.starting import consensus_params
+from noded.node.parameters import consensus_params
 from sim.byzantine import Coalition
 from sim.checkers import CHECKERS, Checker, Context, Violation
 from sim.checkers.accountability import Accountability
