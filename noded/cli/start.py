@@ -1,4 +1,4 @@
-"""`noded start`: run the node of a home until it is told to stop."""
+"""`noded start`."""
 
 import os
 from pathlib import Path
@@ -11,8 +11,9 @@ from noded.cli.output import Output
 @declare(name="start")
 @home_option
 def command(output: Output, home: Path) -> None:
-    """Run the node of a home, until SIGTERM or SIGINT; its log goes to stderr."""
-    from noded.config.loading import load
+    """Run the node of a home until SIGTERM; it logs to stderr, as JSON where that is no terminal."""
+    from noded.config import load
     from noded.daemon.main import run_daemon
 
     run_daemon(load(home, os.environ))
+    output.show({"stopped": str(home)}, lambda data: f"{data['stopped']}: the node has stopped")

@@ -7,12 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from noded.client.http import NodeClient, NodeUnreachable
+from noded.client.answers import NodeUnreachable, Refused
+from noded.client.http import NodeClient
 from noded.errors import NodedError
 from noded.ops.home import FOUNDER_NAME, read_institution
 from noded.testnet.creating import homes
@@ -106,18 +106,17 @@ class NodeProcess:
             NodeFailed: It ended, or took too long.
         """
         deadline = time.monotonic() + timeout_s
-        with NodeClient(self.home) as client:
+        with NodeClient.in_home(self.home) as client:
             while True:
-                with suppress(NodeUnreachable):
-                    why = client.why_not_ready()
-                    if why is None:
-                        return
-                    if time.monotonic() > deadline:
-                        raise self._failed(f"not ready after {timeout_s:.0f} s: {why}")
+                try:
+                    client.get_bytes("/readyz")
+                    return
+                except (NodeUnreachable, Refused) as error:
+                    why = str(error)
                 if not self.is_running:
                     raise self._failed(f"the process ended with code {self.wait(0)}")
                 if time.monotonic() > deadline:
-                    raise self._failed(f"no answer after {timeout_s:.0f} s")
+                    raise self._failed(f"not ready after {timeout_s:.0f} s: {why}")
                 time.sleep(LOOK_S)
 
     def wait(self, timeout_s: float = STOP_S) -> int:

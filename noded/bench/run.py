@@ -1,0 +1,200 @@
+"""One measurement: a fresh network, a load, figures."""
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Final
+
+import trio
+
+from noded.bench.driving import WAIT_S, Source, Tally, drive_closed, drive_open
+from noded.bench.figures import Usage, machine, own_cpu_s, percentiles, usage_of
+from noded.bench.load import Sender, make_sender
+from noded.client.answers import POSTED_MAX
+from noded.client.async_http import AsyncNodeClient
+from noded.client.transactions import key_pair
+from noded.errors import NodedError
+from noded.keys.keystore import open_keystore
+from noded.keys.names import ACCOUNT
+from noded.ops.home import KEYS_NAME
+from noded.testnet.creating import create_testnet
+from noded.testnet.processes import NodeProcess, Testnet
+from noded.types.genesis import DEFAULT_PARAMETERS, Genesis
+from noded.types.ids import Height
+from noded.types.transaction import SignedTransaction
+
+IDLE_S: Final = 10.0
+"""Of watching nodes that have nothing to do: one empty block comes in this time."""
+
+PROBE_S: Final = 4.0
+"""Of closed load before the measurement: says how many transactions to sign, and warms all up."""
+
+PROBE_TX_PER_S: Final = 4000
+"""Signed for the probe; a single-validator chain is measured at 3000."""
+
+PROBE_OPERATIONS_PER_S: Final = 20_000
+SIGNED_SHARE: Final = 1.5
+"""Of what the probe finalised, signed for the measurement."""
+
+LATENCY_LOAD: Final = 0.7
+"""Of the sustained rate, at which finality is measured."""
+
+
+class LoadFailed(NodedError):
+    """Transactions of the load did not take effect, so the figures mean nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to measure."""
+
+    nodes: int
+    seconds: float
+    rate: float | None
+    """Transactions a second of open load; None to find what the network sustains."""
+    operations: int
+    """Of each transaction."""
+
+
+@dataclass(slots=True)
+class _Window:
+    """What was used while a load ran."""
+
+    tally: Tally
+    seconds: float
+    nodes_cpu_s: float
+    own_cpu_s: float
+
+
+def measure(plan: Plan, progress: Callable[[str], None]) -> dict[str, Any]:
+    """
+    Run a network of `plan.nodes` fresh nodes under load; returns the figures.
+
+    Raises:
+        NodeFailed: A node did not come up.
+        LoadFailed: Transactions did not take effect.
+    """
+    with tempfile.TemporaryDirectory(prefix="noded-bench-") as folder:
+        progress(f"starting {plan.nodes} nodes")
+        genesis = create_testnet(Path(folder, "net"), plan.nodes, name="bench", encrypted=False)
+        with Testnet(Path(folder, "net")) as testnet:
+            began = time.monotonic()
+            testnet.start()
+            ready_s = time.monotonic() - began
+            return trio.run(partial(_measure, plan, testnet.nodes, genesis, ready_s, progress))
+
+
+async def _measure(
+    plan: Plan,
+    nodes: Sequence[NodeProcess],
+    genesis: Genesis,
+    ready_s: float,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    progress(f"ready after {ready_s:.1f} s; watching idle nodes for {IDLE_S:.0f} s")
+    before = _usages(nodes)
+    await trio.sleep(IDLE_S)
+    idle = [now.cpu_s - then.cpu_s for now, then in zip(_usages(nodes), before, strict=True)]
+    clients = [AsyncNodeClient(node.home) for node in nodes]
+    senders = [_sender(node, genesis) for node in nodes]
+    for client, sender in zip(clients, senders, strict=True):
+        await _begin(client, sender.register_patient())
+    sources = [sender.records(plan.operations) for sender in senders]
+    if plan.rate is None:
+        closed = await _saturate(plan, nodes, clients, sources, progress)
+        sustained = len(closed.tally.final_at) / closed.seconds
+        rate = LATENCY_LOAD * sustained
+    else:
+        closed = None
+        sustained, rate = 0.0, plan.rate
+    signed = _signed(sources, int(rate * plan.seconds / len(nodes)) + 2 * POSTED_MAX, progress)
+    progress(f"open load of {rate:.0f} transactions a second for {plan.seconds:.0f} s")
+    opened = await _window(nodes, partial(drive_open, clients, signed, rate=rate, seconds=plan.seconds))
+    _check(opened.tally)
+    shown = closed or opened
+    count = len(shown.tally.final_at)
+    tx_per_s = sustained or count / opened.seconds
+    for client in clients:
+        await client.aclose()
+    return {
+        "tx_per_s": round(tx_per_s, 1),
+        "ops_per_s": round(tx_per_s * plan.operations, 1),
+        "finality_ms": percentiles(opened.tally.latencies_ms),
+        "cpu_s_per_1000_tx": round(shown.nodes_cpu_s / count * 1000, 3),
+        "rss_mb_max": round(max(usage.rss_mb_max for usage in _usages(nodes)), 1),
+        "idle_cpu_percent": round(100 * max(idle) / IDLE_S, 2),
+        "machine": machine(),
+        "nodes": plan.nodes,
+        "ops_per_tx": plan.operations,
+        "saturated": closed is not None,
+        "finality_at_tx_per_s": round(rate, 1),
+        "seconds": plan.seconds,
+        "load_cpu_percent": round(100 * shown.own_cpu_s / shown.seconds, 1),
+        "ready_s": round(ready_s, 2),
+    }
+
+
+async def _saturate(
+    plan: Plan,
+    nodes: Sequence[NodeProcess],
+    clients: Sequence[AsyncNodeClient],
+    sources: Sequence[Source],
+    progress: Callable[[str], None],
+) -> _Window:
+    """What the network sustains: first roughly, then for the whole time with as many transactions as that takes."""
+    most = min(PROBE_TX_PER_S, PROBE_OPERATIONS_PER_S // plan.operations)
+    signed = _signed(sources, int(PROBE_S * most / len(nodes)) + 1, progress)
+    progress("probing what the network sustains")
+    probe = await _window(
+        nodes, partial(drive_closed, clients, signed, seconds=PROBE_S, operations=plan.operations)
+    )
+    _check(probe.tally)
+    rate = len(probe.tally.final_at) / probe.seconds
+    signed = _signed(sources, int(SIGNED_SHARE * rate * plan.seconds / len(nodes)) + POSTED_MAX, progress)
+    progress(f"closed load for {plan.seconds:.0f} s")
+    window = await _window(
+        nodes, partial(drive_closed, clients, signed, seconds=plan.seconds, operations=plan.operations)
+    )
+    _check(window.tally)
+    return window
+
+
+async def _window(nodes: Sequence[NodeProcess], drive: Callable[[], Any]) -> _Window:
+    usages, own, start = _usages(nodes), own_cpu_s(), trio.current_time()
+    tally = await drive()
+    seconds = trio.current_time() - start
+    used = sum(now.cpu_s - then.cpu_s for now, then in zip(_usages(nodes), usages, strict=True))
+    return _Window(tally, seconds, used, own_cpu_s() - own)
+
+
+def _signed(sources: Sequence[Source], each: int, progress: Callable[[str], None]) -> list[Source]:
+    """So many signed transactions of each source, and more only if they should not suffice."""
+    progress(f"signing {each * len(sources)} transactions")
+    return [chain(list(islice(source, each)), source) for source in sources]
+
+
+def _check(tally: Tally) -> None:
+    if tally.failed:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in tally.failed.most_common())
+        raise LoadFailed(f"{tally.failed.total()} transactions did not take effect: {reasons}")
+
+
+def _usages(nodes: Sequence[NodeProcess]) -> list[Usage]:
+    return [usage_of(node.pid) for node in nodes]
+
+
+def _sender(node: NodeProcess, genesis: Genesis) -> Sender:
+    key = key_pair(open_keystore(node.home / KEYS_NAME, None).secret(ACCOUNT))
+    valid_until = Height(DEFAULT_PARAMETERS.valid_until_max // 2)
+    return make_sender(node.institution.id, key, genesis.chain_id, valid_until)
+
+
+async def _begin(client: AsyncNodeClient, first: SignedTransaction) -> None:
+    (posted,) = await client.post_transactions([first.encoding], wait_s=WAIT_S)
+    if posted.refused is not None or not posted.is_applied:
+        why = posted.refused or posted.error or "not final"
+        raise LoadFailed(f"the load cannot begin: {why}: {posted.detail}")

@@ -1,0 +1,41 @@
+"""`noded status`."""
+
+from pathlib import Path
+
+from noded.cli.options import command as declare
+from noded.cli.options import home_option
+from noded.cli.output import Json, Output, members, table
+
+
+@declare(name="status")
+@home_option
+def command(output: Output, home: Path) -> None:
+    """Show how the node and the chain stand, who is missing, and why the chain stands if it does."""
+    from noded.client.http import NodeClient
+
+    with NodeClient.in_home(home) as node:
+        output.show(node.get("/v1/status"), _show)
+
+
+def _show(data: Json) -> str:
+    status = data["status"]
+    top = {
+        "institution": f"{data['legal_name']} ({data['institution']})",
+        "chain": f"{data['chain_name']} ({data['chain_id']})",
+        "height": status["height"],
+        "epoch and view": f"{status['epoch']}, {status['view']}",
+        "last block": f"{status['block_age_ms'] / 1000:.1f} s ago",
+        "power connected": f"{status['power_connected']} of {status['power_total']}; {status['quorum']} is needed",
+        "may be faulty": f"{status['tolerated']} validators",
+        "state": _state(status),
+    }
+    rows = [(each["id"], each["power"], each["connected"], each["voted"]) for each in status["validators"]]
+    return f"{members(top)}\n\n{table(('validator', 'power', 'connected', 'voted'), rows)}"
+
+
+def _state(status: Json) -> str:
+    if status["halted"]:
+        return f"halted: {status['halted']}"
+    if status["standing"]:
+        return f"the chain stands: {status['standing']}"
+    return "catching up" if status["syncing"] else "running"
