@@ -11,6 +11,11 @@ from noded.api.connection import App
 from noded.api.gate import Gate
 from noded.api.rates import Rates
 from noded.api.rendering import dump
+from noded.api.routes.admin import add_admin
+from noded.api.routes.chain import add_chain
+from noded.api.routes.custody import add_custody
+from noded.api.routes.events import add_events
+from noded.api.routes.ledger import add_ledger
 from noded.api.routes.node import add_health, add_node
 from noded.api.routes.transactions import add_transactions
 from noded.api.routing import JSON, Answer, Public, Routes
@@ -38,6 +43,12 @@ def make_app(backend: Backend, *, tokens: Tokens, rates: Rates | None, is_local:
     routes = Routes()
     add_transactions(routes, backend)
     add_node(routes, backend)
+    add_chain(routes, backend)
+    add_ledger(routes, backend)
+    add_custody(routes, backend)
+    add_events(routes, backend)
+    if is_local:
+        add_admin(routes, backend, tokens)
     add_health(routes, backend, metrics=Scope.METRICS)
     _add_description(routes)
     return _gated(routes, backend, tokens=None if is_local else tokens, rates=None if is_local else rates)

@@ -60,6 +60,7 @@ class Answer:
     content: Any = None
     """Annotation of what the JSON is of; None for other media types."""
     media_type: str = JSON
+    """Empty for an answer without a body."""
     status: int = 200
     also: Sequence["Answer"] = ()
     """Other answers of the same route, by status or media type."""
@@ -229,6 +230,8 @@ def _responses(answer: Answer, definitions: Definitions) -> dict[str, Any]:
     responses: dict[str, Any] = {"default": {"$ref": "#/components/responses/Problem"}}
     for each in (answer, *answer.also):
         response = responses.setdefault(str(each.status), {"description": each.description})
+        if not each.media_type:
+            continue
         response.setdefault("content", {})[each.media_type] = {"schema": _schema(each, definitions)}
     return responses
 
