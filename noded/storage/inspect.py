@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from noded.crypto.hashing import HASH_BYTES
-from noded.crypto.sparse_merkle import BUCKETS, bucket_of, bucket_root, leaf_hash, path_of
+from noded.crypto.hashing import HASH_BYTES, ZERO_HASH
+from noded.crypto.sparse_merkle import BUCKETS, bucket_root, leaf_of, path_of, value_hash_of
 from noded.storage.connection import READER_CACHE_KIB, connect, translated
 from noded.storage.errors import StoreCorrupt, StoreMissing
 from noded.storage.schema import SCHEMA
 from noded.storage.sqlite import open_reader
-
-ROWS_PER_READ: Final = 4096
 
 FINDINGS_MAX: Final = 100
 """After so many the store is damaged beyond doubt."""
@@ -107,29 +105,61 @@ def _check_heights(path: Path) -> Iterator[str]:
 
 
 def _check_state(path: Path) -> Iterator[str]:
+    yield from check_buckets(path, 0, BUCKETS).findings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedBuckets:
+    """What the rows of consecutive buckets of a state give."""
+
+    rows: int
+    roots: bytes
+    """Computed from the values, side by side."""
+    findings: tuple[str, ...]
+    """What contradicts the stored leaves and roots, at most FINDINGS_MAX."""
+
+
+def check_buckets(path: Path, first: int, end: int) -> CheckedBuckets:
+    """
+    Compute the roots of the buckets `first` to `end` - 1 from nothing but the values of their keys.
+
+    Reads one height of the store, which may be in use; about 7 µs a row.
+
+    Raises:
+        StorageError: The store cannot be read.
+    """
+    findings: list[str] = []
+    spoilt: dict[int, None] = {}
+    computed: list[bytes] = []
     with closing(open_reader(path)) as reader, reader.snapshot():
-        roots = reader.bucket_roots()
-        checked, leaves = 0, list[tuple[bytes, bytes]]()
-        after = b""
-        while rows := reader.state_rows(after, ROWS_PER_READ):
-            after = rows[-1].path
-            for row in rows:
-                if row.path != path_of(row.key):
-                    yield f"key {row.key.hex()} does not belong to path {row.path.hex()}"
-                if row.leaf != leaf_hash(row.path, row.value):
-                    yield f"the value of key {row.key.hex()} does not belong to its leaf"
-                bucket = bucket_of(row.path)
-                if bucket != checked:
-                    yield from _check_buckets(roots, checked, bucket, leaves)
-                    checked, leaves = bucket, []
-                leaves.append((row.path, row.leaf))
-        yield from _check_buckets(roots, checked, BUCKETS, leaves)
+        stored = reader.bucket_roots()
+        rows, leaves, current = 0, list[tuple[bytes, bytes]](), first
+        for row_path, leaf, key, value in reader.state_scan(first, end):
+            rows += 1
+            bucket = row_path[0] << 8 | row_path[1]
+            if bucket != current:
+                computed.append(bucket_root(leaves))
+                computed += [ZERO_HASH] * (bucket - current - 1)
+                leaves, current = [], bucket
+            own = leaf_of(row_path, value_hash_of(value))
+            leaves.append((row_path, own))
+            if path_of(key) != row_path or own != leaf:
+                spoilt[bucket] = None
+                if len(findings) < FINDINGS_MAX:
+                    findings.append(_explain(row_path, key, own, leaf))
+    computed.append(bucket_root(leaves))
+    computed += [ZERO_HASH] * (end - current - 1)
+    roots = b"".join(computed)
+    if roots != stored[first * HASH_BYTES : end * HASH_BYTES]:
+        findings += [
+            f"the root of bucket {bucket} does not belong to its leaves"
+            for bucket, root in enumerate(computed, first)
+            if root != stored[bucket * HASH_BYTES : (bucket + 1) * HASH_BYTES] and bucket not in spoilt
+        ]
+    return CheckedBuckets(rows=rows, roots=roots, findings=tuple(findings[:FINDINGS_MAX]))
 
 
-def _check_buckets(roots: bytes, first: int, end: int, leaves: list[tuple[bytes, bytes]]) -> Iterator[str]:
-    """The bucket `first`, which has these leaves, and those up to `end`, which have none."""
-    if roots[first * HASH_BYTES : (first + 1) * HASH_BYTES] != bucket_root(leaves):
-        yield f"the root of bucket {first} does not belong to its leaves"
-    for bucket in range(first + 1, end):
-        if any(roots[bucket * HASH_BYTES : (bucket + 1) * HASH_BYTES]):
-            yield f"bucket {bucket} has a root but no leaves"
+def _explain(path: bytes, key: bytes, computed: bytes, leaf: bytes) -> str:
+    if computed != leaf:
+        return f"the value of key {key.hex()} does not belong to its leaf"
+    return f"key {key.hex()} does not belong to path {path.hex()}"

@@ -62,6 +62,19 @@ class SqliteReader:
         )
         return [StateRow(*row) for row in rows]
 
+    def state_scan(self, first: int, end: int) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
+        """Path, leaf, key and value of all keys in the buckets `first` to `end` - 1, ascending by path."""
+        bounds = (first.to_bytes(2, "big"), (end - 1).to_bytes(2, "big") + _BUCKET_END)
+        cursor = self._connection.cursor()
+        try:
+            yield from cursor.execute(
+                "SELECT path, leaf, key, value FROM state WHERE path BETWEEN ? AND ? ORDER BY path", bounds
+            )
+        except sqlite3.Error as error:
+            if is_bug(error):
+                raise
+            raise storage_error(self._path, error) from error
+
     def bucket_roots(self) -> bytes:
         """The roots of all buckets side by side, zero where a bucket was never written; 2 MiB, for start-up."""
         return self._load_roots()[0].blob()
