@@ -7,6 +7,7 @@ ends a chain of headers that begins with the block in question; its child commit
 leads from there to the value. Nothing but the id is trusted: no node, no clock, no network.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -113,8 +114,8 @@ def verify(proof: LedgerProof, chain_id: ChainId) -> ProvenValue:
         raise InvalidProof(
             part="version", why=f"{proof.version} is unknown; this program knows {PROOF_VERSION}"
         )
-    validators = _final_table(proof, chain_id)
-    _check_finality(chain_id, validators, proof.header, proof.tail, proof.finalization, "finalization")
+    *_, validators = follow_epochs(proof.genesis, chain_id, proof.epochs)
+    check_finality(chain_id, validators, proof.header, proof.tail, proof.finalization, "finalization")
     root = proof.tail[0].parent_state_root
     if proof.value is None:
         is_proven = verify_absence(root, proof.key, proof.path)
@@ -136,23 +137,31 @@ def verify(proof: LedgerProof, chain_id: ChainId) -> ProvenValue:
     )
 
 
-def _final_table(proof: LedgerProof, chain_id: ChainId) -> ValidatorSet:
-    """P1, P2: from the chain's id over the ends of the epochs to the voters of the last one."""
-    if proof.genesis.chain_id != chain_id:
-        named = proof.genesis.chain_id.hex()
+def follow_epochs(
+    genesis: Genesis, chain_id: ChainId, epochs: Iterable[EpochEntry]
+) -> Iterator[ValidatorSet]:
+    """
+    The voters of epoch 1, then those of each next epoch as soon as the end of the one before is proven (P1, P2).
+
+    Raises:
+        InvalidProof: The document founds another chain, or an epoch's end is not proven.
+    """
+    if genesis.chain_id != chain_id:
+        named = genesis.chain_id.hex()
         raise InvalidProof(part="genesis", why=f"it founds chain {named}, not {chain_id.hex()}")
-    check_genesis(proof.genesis)
-    validators = ValidatorSet(founding_table(proof.genesis))
-    for entry in proof.epochs:
+    check_genesis(genesis)
+    validators = ValidatorSet(founding_table(genesis))
+    yield validators
+    for entry in epochs:
         part = f"end of epoch {validators.epoch}"
         terminal = entry.terminal
         if terminal.kind is not BlockKind.TERMINAL or terminal.epoch != validators.epoch:
             raise InvalidProof(part=part, why="its block does not end the epoch")
         if any(seal.kind is not BlockKind.SEAL for seal in entry.seals):
             raise InvalidProof(part=part, why="only seals follow a terminal block in its epoch")
-        _check_finality(chain_id, validators, terminal, entry.seals, entry.finalization, part)
+        check_finality(chain_id, validators, terminal, entry.seals, entry.finalization, part)
         validators = ValidatorSet(_next_table(entry, validators.epoch, part))
-    return validators
+        yield validators
 
 
 def _next_table(entry: EpochEntry, epoch: Epoch, part: str) -> ValidatorTable:
@@ -162,7 +171,7 @@ def _next_table(entry: EpochEntry, epoch: Epoch, part: str) -> ValidatorTable:
     return table
 
 
-def _check_finality(
+def check_finality(
     chain_id: ChainId,
     validators: ValidatorSet,
     header: BlockHeader,
@@ -170,7 +179,12 @@ def _check_finality(
     finalization: Certificate,
     part: str,
 ) -> None:
-    """P3: the headers are chained, and a quorum of the epoch's table finalised the last one."""
+    """
+    Pass if a header and those after it are chained, and a quorum of the epoch's table finalised the last one (P3).
+
+    Raises:
+        InvalidProof: Not so; `part` is what the error says does not hold.
+    """
     last = header
     for follower in tail:
         if follower.parent_hash != header_hash(last):
