@@ -202,6 +202,8 @@ def _on_certificate_checked(
     state: EpochState, peer: PeerId, certificate: Certificate, results: tuple[bool, ...]
 ) -> None:
     state.repair.end_check(certificate)
+    if state.repair.take_page():
+        state.is_dirty = True
     if not results[0]:
         state.penalize(peer, BadCertificate)
         return

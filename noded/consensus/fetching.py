@@ -30,8 +30,7 @@ def want_block(state: EpochState, block_hash: BlockHash, holders: tuple[PeerId, 
     repair = state.repair
     if block_hash in repair.wants or not holders or len(repair.wants) >= WANTS_MAX:
         return
-    want = repair.wants[block_hash] = Want(holders)
-    _ask(state, block_hash, want)
+    _ask(state, block_hash, repair.want(block_hash, holders))
     _start_timer(state)
 
 
@@ -55,10 +54,9 @@ def on_block_found(state: EpochState, peer: PeerId, message: BlockFound) -> None
         return  # It was asked for in the epoch before.
     if not block.is_consistent():
         raise BlockNotAsked(f"{block.hash.hex()} with another body")
-    is_wanted = block.hash in state.repair.wants
-    if not state.repair.came(block.hash):
+    if block.hash not in state.repair.asked:
         raise BlockNotAsked(f"{block.hash.hex()} of {peer.hex()}")
-    if not is_wanted or block.hash in state.tree.entries:
+    if state.repair.wants.pop(block.hash, None) is None or block.hash in state.tree.entries:
         return
     state.tree.insert(block)
     state.is_dirty = True
@@ -95,10 +93,10 @@ def want_certificates(state: EpochState, above: View, below: View, first: PeerId
 
 
 def certificates_came(state: EpochState) -> None:
-    """A page arrived: if it lacks anything, the next one may be asked for."""
-    state.repair.gap = None
-    state.repair.gap_attempts = 0
-    state.is_dirty = True
+    """A page arrived: once it is verified, the next one may be asked for if anything is still lacking."""
+    state.repair.has_page = state.repair.gap is not None
+    if state.repair.take_page():
+        state.is_dirty = True
 
 
 def on_fetch_timer(state: EpochState) -> None:
@@ -107,6 +105,7 @@ def on_fetch_timer(state: EpochState) -> None:
     repair.timer_running = False
     if repair.gap is not None:
         repair.gap = None
+        repair.has_page = False
         repair.gap_attempts += 1
         state.is_dirty = True
     for block_hash in [name for name in repair.wants if name in state.tree.entries]:

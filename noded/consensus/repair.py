@@ -12,6 +12,9 @@ from noded.types.vote import Certificate, VoteKind
 WANTS_MAX = 64
 """Blocks asked for at a time; each is named by a verified certificate or by a block that is."""
 
+ASKED_MAX = 4 * WANTS_MAX
+"""Blocks remembered as asked for; an answer that is later than so many others is no answer."""
+
 ASKED_AT_ONCE = 2
 """Peers asked in one attempt: one may be faulty."""
 
@@ -31,27 +34,28 @@ class Want:
 class Repair:
     """What is being fetched."""
 
-    __slots__ = ("answered", "checking", "gap", "gap_attempts", "timer_running", "wants")
+    __slots__ = ("asked", "checking", "gap", "gap_attempts", "has_page", "timer_running", "wants")
 
     def __init__(self) -> None:
         self.wants: dict[BlockHash, Want] = {}
-        self.answered: dict[BlockHash, None] = {}
-        """Blocks that came lately: the other peer that was asked for them is not to blame."""
+        self.asked: dict[BlockHash, None] = {}
+        """Blocks asked for lately: whoever answers late is not to blame."""
         self.gap: tuple[View, View] | None = None
         """Views whose certificates were asked for; None when nothing is under way."""
+        self.has_page = False
+        """Whether certificates arrived since they were asked for."""
         self.gap_attempts = 0
         self.timer_running = False
         self.checking: dict[tuple[VoteKind, View], None] = {}
         """Certificates of peers being verified: one of a kind and view at a time."""
 
-    def came(self, block_hash: BlockHash) -> bool:
-        """Take a block off the list; False if nobody asked for it."""
-        if self.wants.pop(block_hash, None) is None:
-            return block_hash in self.answered
-        if len(self.answered) >= WANTS_MAX:
-            del self.answered[next(iter(self.answered))]
-        self.answered[block_hash] = None
-        return True
+    def want(self, block_hash: BlockHash, holders: tuple[PeerId, ...]) -> Want:
+        """Put a block on the list."""
+        if len(self.asked) >= ASKED_MAX:
+            del self.asked[next(iter(self.asked))]
+        self.asked[block_hash] = None
+        want = self.wants[block_hash] = Want(holders)
+        return want
 
     def is_being_checked(self, certificate: Certificate) -> bool:
         """Whether another certificate that says the same is being verified."""
@@ -64,3 +68,12 @@ class Repair:
     def end_check(self, certificate: Certificate) -> None:
         """The verdict is there."""
         self.checking.pop((certificate.kind, certificate.view), None)
+
+    def take_page(self) -> bool:
+        """Whether all of the page that arrived was verified, so that the next one may be asked for."""
+        if not self.has_page or self.checking:
+            return False
+        self.has_page = False
+        self.gap = None
+        self.gap_attempts = 0
+        return True

@@ -30,20 +30,25 @@ def _note_silence(state: EpochState, view: View) -> None:
 
 def enter(state: EpochState, view: View) -> None:
     """Be in a view: start its timer, and give it up at once if nothing is to be hoped for (R9)."""
+    if view // BEHIND_VIEWS > state.view // BEHIND_VIEWS:
+        _forget_before(state, View(view - BEHIND_VIEWS))
     state.view = view
     state.entered_ms = state.now_ms
     state.propose_at_ms = None
     state.building = None
     state.is_rushed = is_urgent(state)
     start_view_timer(state)
-    if view % BEHIND_VIEWS == 0:
-        for old in [old for old in state.votes if old < view - BEHIND_VIEWS]:
-            del state.votes[old]
-        for old in [old for old in state.offers if old < view - BEHIND_VIEWS]:
-            del state.offers[old]
     proposer = state.validators.index_by_id[state.validators.proposer(view)]
     if state.pace.is_silent(proposer) and view not in state.offers and proposer != state.index:
         nullify(state)
+
+
+def _forget_before(state: EpochState, view: View) -> None:
+    """R14: views far behind; looked at now and then, so up to twice BEHIND_VIEWS are kept."""
+    for old in [old for old in state.votes if old < view]:
+        del state.votes[old]
+    for old in [old for old in state.offers if old < view]:
+        del state.offers[old]
 
 
 def start_view_timer(state: EpochState) -> None:

@@ -157,15 +157,21 @@ class Net:
             self._tables[epoch] = self.tables(epoch)
         return self._tables[epoch]
 
-    def _core(self, name: ValidatorId) -> ConsensusCore:
+    def _core(self, name: ValidatorId, genesis: Block | None = None) -> ConsensusCore:
+        genesis = genesis or self.genesis
         return ConsensusCore(
             chain_id=CHAIN_ID,
             me=name,
             signer=self._signer(name),
             params=self.params,
-            validators=self.table(1),
-            genesis_block=self.genesis,
+            validators=self.table(genesis.header.epoch + 1),
+            genesis_block=genesis,
         )
+
+    def _epoch_start(self, host: Host) -> Block:
+        """The terminal block on which the epoch of the last committed block begins, or the next one does."""
+        ends = [block for block in host.chain.values() if block.header.kind is BlockKind.TERMINAL]
+        return max(ends, key=lambda block: block.header.height, default=self.genesis)
 
     # Running
 
@@ -342,7 +348,7 @@ class Net:
         """Come back with what was persisted."""
         assert not host.is_up
         host.is_up = True
-        host.core = self._core(host.name)
+        host.core = self._core(host.name, self._epoch_start(host))
         self.perform(host, host.core.restore(host.log, TimestampMs(self.now_ms)))
         self.perform(host, host.core.start(TimestampMs(self.now_ms)))
         if host.height > host.core.height:  # Block sync had brought it further than its own log.
