@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "proof": "Prove ledger entries, and verify proofs without a node.",
     "query": "Read blocks, transactions, members and single entries.",
     "record": "Get records, and list what is known of them.",
+    "reload": "Have the running node read its settings again.",
     "start": "Run the node of a home.",
     "status": "Show how the node stands, and why the chain does if it does.",
     "testnet": "Make the homes of a whole network on this machine.",

@@ -20,7 +20,7 @@ from noded.daemon.observing import Observer
 from noded.daemon.shell import Shell
 from noded.daemon.watchdog import feed_watchdog
 from noded.daemon.writing import Writer
-from noded.errors import ConfigError
+from noded.errors import ConfigError, NodedError
 from noded.keys.names import NETWORK
 from noded.metrics import Metrics
 from noded.network.addresses import format_address, parse_address
@@ -43,7 +43,18 @@ def run_daemon(config: NodeConfig) -> None:
     with ExitStack() as stack:
         opened = open_home(config, stack)
         logs.context = partial(_place, opened.node)
-        trio.run(partial(_run, config, opened, logs))
+        try:
+            trio.run(partial(_run, config, opened, logs))
+        except BaseExceptionGroup as group:
+            raise _expected(group) from group
+
+
+def _expected(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error that ended a nursery, where it is one that is expected and says whose fault it is."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, NodedError) else group
 
 
 def _place(node: Node) -> dict[str, object]:
