@@ -1,0 +1,124 @@
+"""Saved runs as one table: a row for each run, with what was varied and what came out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from noded.errors import ConfigError
+from sim.models.latency import make_latency
+from sim.results import Saved, find_runs, load
+from sim.scenario.explicit import places
+from sim.scenario.model import Scenario
+from sim.statistics import bootstrap, mean, median
+from sim.streams import Stream
+
+PAIRS = 2_000
+"""Pairs of nodes of which the median delay is taken."""
+
+ROUTING_ALL_MAX = 32
+"""Nodes up to which the routing `auto` is `all`."""
+
+
+def load_all(folders: Sequence[Path]) -> list[Saved]:
+    """
+    All complete runs in these folders.
+
+    Raises:
+        ConfigError: There are none.
+    """
+    saved = [load(place) for folder in folders for place in find_runs(folder)]
+    if not saved:
+        raise ConfigError(f"no complete runs in {', '.join(map(str, folders))}")
+    return saved
+
+
+def varied_keys(runs: Sequence[Saved]) -> list[str]:
+    """The scenario's keys, seed aside, in which the runs differ."""
+    flat = [_flatten(run.scenario.plain()) for run in runs]
+    keys = dict.fromkeys(key for each in flat for key in each)
+    return [
+        key
+        for key in keys
+        if key not in ("seed", "name", "about")
+        and not key.startswith(("fault.", "byzantine."))
+        and len({repr(each.get(key)) for each in flat}) > 1
+    ]
+
+
+def value_of(run: Saved, key: str) -> Any:
+    """The value of a dotted key in a run's scenario."""
+    return _flatten(run.scenario.plain()).get(key)
+
+
+def figure_of(run: Saved, name: str) -> float | None:
+    """A figure of a run's summary, as finality_ms.p50."""
+    value: Any = run.summary
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return None if value is None else float(value)
+
+
+def group(runs: Sequence[Saved], keys: Sequence[str]) -> dict[tuple[Any, ...], list[Saved]]:
+    """Runs by their values of some keys, in order of these."""
+    groups: dict[tuple[Any, ...], list[Saved]] = {}
+    for run in runs:
+        groups.setdefault(tuple(value_of(run, key) for key in keys), []).append(run)
+    return dict(sorted(groups.items(), key=lambda item: tuple(map(_order, item[0]))))
+
+
+def estimate(runs: Sequence[Saved], name: str) -> tuple[float, float, float] | None:
+    """Mean of a figure over runs with the ends of its 95 % interval; None where no run has it."""
+    values = [value for run in runs if (value := figure_of(run, name)) is not None]
+    if not values:
+        return None
+    low, high = bootstrap(values)
+    return mean(values), low, high
+
+
+def is_linear(scenario: Scenario) -> bool:
+    """Whether votes go to collectors."""
+    routing = scenario.protocol.routing
+    return routing == "linear" or (routing == "auto" and scenario.nodes.count > ROUTING_ALL_MAX)
+
+
+def median_delay_ms(scenario: Scenario) -> float:
+    """The median one-way delay between two nodes: δ in what theory says."""
+    count = scenario.nodes.count
+    latency = make_latency(scenario.network.latency, count, places(scenario))
+    stream = Stream(0, "pairs")
+    pairs = [(stream.below(count), stream.below(count)) for _ in range(PAIRS)]
+    delays = [latency.median(a, b) / 1e6 for a, b in pairs if a != b]
+    return median(delays) or 0.0
+
+
+def finality_delays(scenario: Scenario) -> int:
+    """Message delays from proposal to finality, by theory."""
+    return 5 if is_linear(scenario) else 3
+
+
+def messages_by_theory(scenario: Scenario) -> float:
+    """Messages a block, by theory."""
+    count = scenario.nodes.count
+    return 3.1 * count if is_linear(scenario) else 2.0 * count * count
+
+
+def cdf(values: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Ascending values, and the share of values up to each."""
+    ordered = np.sort(np.asarray(values, dtype=float))
+    shares = np.arange(1, len(ordered) + 1) / max(1, len(ordered))
+    return ordered.tolist(), shares.tolist()
+
+
+def _flatten(plain: Any, prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    if isinstance(plain, dict):
+        for key, value in plain.items():
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        return flat
+    return {prefix[:-1]: plain}
+
+
+def _order(value: Any) -> tuple[int, Any]:
+    return (0, value) if isinstance(value, (int, float)) else (1, str(value))

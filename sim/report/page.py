@@ -1,0 +1,128 @@
+"""One HTML page with pictures and figures about runs, and each picture as PDF, PNG and CSV beside it."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+
+from sim.report import run_plots, sweep_plots
+from sim.report.frames import estimate, figure_of, group, load_all, varied_keys
+from sim.report.style import Picture
+from sim.results import Saved
+
+PAGE = "report.html"
+
+COLUMNS = (
+    ("blocks / s", "blocks_per_s", 2),
+    ("finality p50 (ms)", "finality_ms.p50", 0),
+    ("p99 (ms)", "finality_ms.p99", 0),
+    ("transactions / s", "tx_per_s", 1),
+    ("tx finality p50 (ms)", "tx_finality_ms.p50", 0),
+    ("p99 (ms)", "tx_finality_ms.p99", 0),
+    ("messages / block", "messages_per_block", 0),
+    ("bytes / block", "bytes_per_block", 0),
+)
+
+
+def draw_all(runs: Sequence[Saved]) -> list[Picture]:
+    """The pictures that these runs call for."""
+    keys = varied_keys(runs)
+    pictures: list[Picture | None] = []
+    if sweep_plots.NODES in keys or sweep_plots.RATE in keys:
+        pictures += [
+            sweep_plots.throughput_latency(runs),
+            sweep_plots.finality_over_nodes(runs),
+            sweep_plots.throughput_over_nodes(runs),
+            sweep_plots.traffic_over_nodes(runs),
+        ]
+    others = [key for key in keys if key not in (sweep_plots.NODES, sweep_plots.RATE)]
+    pictures += [sweep_plots.over_key(runs, key) for key in others]
+    shown = _representatives(runs, keys)
+    last = shown[-1]
+    pictures += [
+        run_plots.finality_cdf(shown),
+        run_plots.finality_by_region(last),
+        run_plots.phases(last),
+        run_plots.timeline(last),
+        run_plots.recovery(last),
+        run_plots.cpu(last),
+    ]
+    return [picture for picture in pictures if picture is not None]
+
+
+def write_report(folders: Sequence[Path], to: Path) -> Path:
+    """
+    Write the page and all pictures.
+
+    Raises:
+        ConfigError: There are no complete runs in these folders.
+    """
+    runs = load_all(folders)
+    pictures = draw_all(runs)
+    for picture in pictures:
+        picture.write(to)
+    template = Environment(autoescape=True).from_string(
+        files("sim.report").joinpath("template.html").read_text()
+    )
+    html = template.render(
+        title=" · ".join(dict.fromkeys(run.scenario.name for run in runs)),
+        about=next((run.scenario.about for run in runs if run.scenario.about), ""),
+        heads=[name for name, _, _ in COLUMNS],
+        keys=varied_keys(runs),
+        rows=_rows(runs),
+        failures=[_failure(run) for run in runs if run.summary["verdict"] != "pass"],
+        pictures=[(picture, _embedded(to / f"{picture.name}.png")) for picture in pictures],
+        versions=runs[0].manifest["versions"],
+        count=len(runs),
+        events=sum(run.manifest["events"] for run in runs),
+        wall_s=sum(figure_of(run, "wall_s") or 0.0 for run in runs),
+        replays=[str(run.folder) for run in runs[:1]],
+    )
+    path = to / PAGE
+    path.write_text(html)
+    return path
+
+
+def _rows(runs: Sequence[Saved]) -> list[tuple[list[str], int, list[str]]]:
+    """For each point its values, its number of runs, and its figures."""
+    rows = []
+    keys = varied_keys(runs)
+    for values, same in group(runs, keys).items():
+        cells = []
+        for _, name, digits in COLUMNS:
+            found = estimate(same, name)
+            cells.append("–" if found is None else _interval(found, digits))
+        rows.append(([str(value) for value in values], len(same), cells))
+    return rows
+
+
+def _interval(found: tuple[float, float, float], digits: int) -> str:
+    middle, low, high = found
+    if low == high:
+        return f"{middle:,.{digits}f}"
+    return f"{middle:,.{digits}f} [{low:,.{digits}f}, {high:,.{digits}f}]"
+
+
+def _failure(run: Saved) -> dict[str, Any]:
+    violations = run.summary["violations"]
+    return {
+        "folder": str(run.folder),
+        "verdict": run.summary["verdict"],
+        "detail": violations[0]["detail"] if violations else "",
+    }
+
+
+def _representatives(runs: Sequence[Saved], keys: Sequence[str]) -> list[Saved]:
+    """The first seed of each point, at most as many as can be told apart: the ends and some between."""
+    points = [same[0] for same in group(runs, keys).values()]
+    most = run_plots.PER_RUN_MAX
+    if len(points) <= most:
+        return points
+    return [points[round(index * (len(points) - 1) / (most - 1))] for index in range(most)]
+
+
+def _embedded(path: Path) -> str:
+    return "data:image/png;base64," + b64encode(path.read_bytes()).decode()

@@ -1,0 +1,187 @@
+"""Pictures of single runs."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from sim.report.frames import cdf
+from sim.report.style import Picture, colour, make_figure
+from sim.results import Saved
+from sim.scenario.faults import Churn, Crash, Skew
+
+PER_RUN_MAX = 6
+"""Runs drawn side by side; more than that nobody can tell apart."""
+
+
+def finality_cdf(runs: Sequence[Saved]) -> Picture:
+    """How long blocks and transactions take to be final."""
+    figure, (axes,) = make_figure()
+    rows = []
+    for index, run in enumerate(runs[:PER_RUN_MAX]):
+        warmup = run.scenario.time.warmup
+        blocks = run.table("blocks").filter(_after("proposed_ns", warmup))
+        transactions = run.table("transactions").filter(_after("intended_ns", warmup))
+        series = (
+            ("block", ((blocks["final_ns"] - blocks["proposed_ns"]) / 1e6).to_list(), "-"),
+            ("transaction", ((transactions["final_ns"] - transactions["intended_ns"]) / 1e6).to_list(), "--"),
+        )
+        for what, values, line in series:
+            if not values:
+                continue
+            xs, ys = cdf(values)
+            axes.plot(xs, ys, line, color=colour(index), label=f"{_label(run)}: {what}")
+            rows += [(_label(run), what, x, y) for x, y in zip(xs, ys, strict=True)]
+    axes.set_xlabel("finality (ms)")
+    axes.set_ylabel("share")
+    axes.set_ylim(0, 1)
+    axes.set_xlim(left=0)
+    axes.legend()
+    caption = (
+        "Finality. Solid: blocks, from first proposal to finalization, median over correct nodes. "
+        "Dashed: transactions, from intended submission until stored at the gateway."
+    )
+    return Picture("finality-cdf", caption, figure, ("run", "what", "ms", "share"), rows)
+
+
+def finality_by_region(run: Saved) -> Picture | None:
+    """How long after its proposal a block is final in each region."""
+    blocks, commits, nodes = run.table("blocks"), run.table("commits"), run.table("nodes")
+    if nodes["region"].n_unique() < 2:
+        return None
+    joined = commits.join(blocks.select("height", "proposed_ns"), on="height").join(
+        nodes.select("node", "region"), on="node"
+    )
+    joined = joined.filter(_after("proposed_ns", run.scenario.time.warmup))
+    figure, (axes,) = make_figure()
+    names = sorted(nodes["region"].unique().to_list())
+    waits = []
+    for name in names:
+        part = joined.filter(joined["region"] == name)
+        waits.append(((part["final_ns"] - part["proposed_ns"]) / 1e6).to_list())
+    axes.boxplot(waits, vert=False, showfliers=False, tick_labels=names, medianprops={"color": colour(1)})
+    axes.set_xlabel("finality (ms)")
+    axes.set_xlim(left=0)
+    rows = [
+        (name, sorted(values)[len(values) // 2]) for name, values in zip(names, waits, strict=True) if values
+    ]
+    caption = f"{_label(run)}: finality by region; boxes are quartiles over blocks and nodes."
+    return Picture("finality-by-region", caption, figure, ("region", "median_ms"), rows)
+
+
+def timeline(run: Saved) -> Picture:
+    """What each second was like, with the faults of the time."""
+    seconds, blocks = run.table("seconds"), run.table("blocks")
+    figure, (throughput, finality, backlog) = make_figure(3, height=6.0)
+    xs = seconds["second"].to_list()
+    transactions = seconds["transactions"].diff().fill_null(0).to_list()
+    heights = seconds["height"].diff().fill_null(0).to_list()
+    throughput.plot(xs, transactions, color=colour(0), label="transactions a second")
+    twin = throughput.twinx()
+    twin.plot(xs, heights, color=colour(1), label="blocks a second")
+    twin.grid(visible=False)
+    throughput.set_ylabel("transactions / s", color=colour(0))
+    twin.set_ylabel("blocks / s", color=colour(1))
+    times = (blocks["final_ns"] / 1e9).to_list()
+    waits = ((blocks["final_ns"] - blocks["proposed_ns"]) / 1e6).to_list()
+    finality.plot(times, waits, ".", markersize=2, color=colour(2))
+    finality.set_ylabel("finality (ms)")
+    backlog.plot(xs, seconds["waiting"].to_list(), color=colour(3), label="transactions waiting")
+    backlog.plot(
+        xs, (seconds["height"] - seconds["lowest"]).to_list(), color=colour(4), label="blocks behind"
+    )
+    backlog.set_yscale("symlog")
+    backlog.set_xlabel("time (s)")
+    backlog.legend()
+    for axes in (throughput, finality, backlog):
+        _shade_faults(axes, run)
+    rows = list(
+        zip(xs, transactions, heights, seconds["waiting"].to_list(), seconds["up"].to_list(), strict=True)
+    )
+    caption = f"{_label(run)}: every second, with the times of faults in grey."
+    columns = ("second", "transactions", "blocks", "waiting", "up")
+    return Picture("timeline", caption, figure, columns, rows)
+
+
+def recovery(run: Saved) -> Picture | None:
+    """How long after each fault's end the next block became final."""
+    finals = sorted(run.table("blocks")["first_ns"].to_list())
+    rows = []
+    for start, end, kind in _windows(run):
+        following = next((time for time in finals if time > end), None)
+        before = [time for time in finals if start <= time <= end]
+        gap = None if following is None else (following - (before[-1] if before else start)) / 1e6
+        if following is not None:
+            rows.append((kind, start / 1e9, end / 1e9, (following - end) / 1e6, gap))
+    if not rows:
+        return None
+    figure, (axes,) = make_figure()
+    labels = [f"{kind} at {start:.0f} s" for kind, start, *_ in rows]
+    axes.barh(labels, [row[3] for row in rows], color=colour(0))
+    axes.set_xlabel("from the fault's end to the next final block (ms)")
+    caption = f"{_label(run)}: recovery after faults."
+    columns = ("fault", "start_s", "end_s", "recovery_ms", "longest_gap_ms")
+    return Picture("recovery", caption, figure, columns, rows)
+
+
+def cpu(run: Saved) -> Picture:
+    """How busy the nodes are."""
+    nodes = run.table("nodes").sort("cpu", descending=True)
+    figure, (axes,) = make_figure()
+    shares = (100 * nodes["cpu"]).to_list()
+    axes.bar(range(len(shares)), shares, width=1.0, color=colour(0))
+    axes.set_xlabel("node, busiest first")
+    axes.set_ylabel("core that runs the node (%)")
+    rows = list(zip(nodes["node"].to_list(), shares, nodes["sent_bytes"].to_list(), strict=True))
+    caption = f"{_label(run)}: load of each node's main core, by the CPU model."
+    return Picture("cpu", caption, figure, ("node", "cpu_percent", "sent_bytes"), rows)
+
+
+def phases(run: Saved) -> Picture | None:
+    """Where the time to finality goes."""
+    blocks = run.table("blocks").filter(_after("proposed_ns", run.scenario.time.warmup)).drop_nulls()
+    if not len(blocks):
+        return None
+    steps = (
+        ("proposal to N vote", "proposed_ns", "notarized_ns"),
+        ("N vote to F vote", "notarized_ns", "voted_ns"),
+        ("F vote to final", "voted_ns", "final_ns"),
+    )
+    figure, (axes,) = make_figure(height=1.8)
+    left = 0.0
+    rows = []
+    for index, (name, start, end) in enumerate(steps):
+        span = float(((blocks[end] - blocks[start]) / 1e6).median() or 0.0)  # type: ignore[arg-type]
+        axes.barh([""], [span], left=left, color=colour(index), label=f"{name}: {span:.0f} ms")
+        left += span
+        rows.append((name, span))
+    axes.set_xlabel("time since the proposal (ms), medians")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.35), ncols=3)
+    caption = f"{_label(run)}: where the time from proposal to finality goes."
+    return Picture("phases", caption, figure, ("phase", "ms"), rows)
+
+
+def _label(run: Saved) -> str:
+    return f"{run.scenario.name}, seed {run.scenario.seed}"
+
+
+def _after(column: str, time: int):  # type: ignore[no-untyped-def]
+    import polars
+
+    return polars.col(column) >= time
+
+
+def _windows(run: Saved) -> list[tuple[int, int, str]]:
+    """Start, end and kind of each fault that ends."""
+    windows: list[tuple[int, int, str]] = []
+    for fault in run.scenario.fault:
+        if isinstance(fault, Crash):
+            if fault.restart_after is not None:
+                windows.append((fault.at, fault.at + fault.restart_after, fault.kind))
+        elif not isinstance(fault, (Skew, Churn)):
+            windows.append((fault.at, fault.at + fault.span, fault.kind))
+    return windows
+
+
+def _shade_faults(axes: Axes, run: Saved) -> None:
+    for start, end, _ in _windows(run):
+        axes.axvspan(start / 1e9, end / 1e9, color="0.5", alpha=0.15, linewidth=0)

@@ -1,0 +1,88 @@
+"""How pictures look, and how they are written."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+WIDTH_IN, HEIGHT_IN = 6.4, 3.8
+DPI = 160
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito: told apart by everybody, and in grey."""
+
+MARKERS = "os^Dv<>"
+
+_RC: Any = {
+    "font.size": 9,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "noded-sim",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure with the numbers in it."""
+
+    name: str
+    caption: str
+    figure: Figure
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+    def write(self, folder: Path) -> None:
+        """PDF and PNG of the figure, CSV of its numbers."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.figure.savefig(folder / f"{self.name}.pdf", metadata={"CreationDate": None})
+        self.figure.savefig(folder / f"{self.name}.png", dpi=DPI)
+        with (folder / f"{self.name}.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(self.columns)
+            writer.writerows(self.rows)
+
+
+def make_figure(rows: int = 1, *, height: float = HEIGHT_IN) -> tuple[Figure, list[Axes]]:
+    """A figure with so many axes below each other, which share their x axis."""
+    with mpl.rc_context(_RC):
+        figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
+        axes = figure.subplots(rows, 1, sharex=True, squeeze=False)
+    return figure, [row[0] for row in axes]
+
+
+def colour(index: int) -> str:
+    """The colour of a series."""
+    return COLOURS[index % len(COLOURS)]
+
+
+def marker(index: int) -> str:
+    """The marker of a series."""
+    return MARKERS[index % len(MARKERS)]
+
+
+def plot_estimates(
+    axes: Axes, xs: Sequence[float], estimates: Sequence[tuple[float, float, float]], index: int, label: str
+) -> None:
+    """A series of means with their intervals."""
+    means = [each[0] for each in estimates]
+    below = [each[0] - each[1] for each in estimates]
+    above = [each[2] - each[0] for each in estimates]
+    axes.errorbar(
+        xs,
+        means,
+        yerr=[below, above],
+        color=colour(index),
+        marker=marker(index),
+        markersize=4,
+        capsize=2,
+        label=label,
+    )
