@@ -51,7 +51,8 @@ class Metrics:
     """All figures of one node, in a registry of their own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # Prometheus sees a restart by itself; they would be a third of all lines.
+        # Prometheus sees a restart by itself; they would be a third of all lines.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = self.registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         Info("noded_build", "What this program is.", registry=registry).info({"version": __version__})

@@ -46,15 +46,17 @@ def run_daemon(config: NodeConfig) -> None:
         try:
             trio.run(partial(_run, config, opened, logs))
         except BaseExceptionGroup as group:
-            raise _expected(group) from group
+            error = _expected(group)
+            if error is None:
+                raise
+            raise error from None
 
 
-def _expected(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error that ended a nursery, where it is one that is expected and says whose fault it is."""
-    error: BaseException = group
+def _expected(error: BaseException) -> NodedError | None:
+    """The one error that ended the nurseries, where it is one that says whose fault it is."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    return error if isinstance(error, NodedError) else group
+    return error if isinstance(error, NodedError) else None
 
 
 def _place(node: Node) -> dict[str, object]:
