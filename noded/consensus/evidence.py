@@ -52,6 +52,8 @@ def _invalidity_fault(evidence: InvalidProposal, facts: EpochFacts) -> str | Non
     header = block.header
     if (header.proposer, header.epoch, header.view) != (evidence.culprit, evidence.epoch, evidence.view):
         return "of another proposer or view"
+    if not block.is_consistent():
+        return "with a body that the proposer did not sign"
     if parent is not None and header_hash(parent) != header.parent_hash:
         return "with another parent"
     return "the block is valid" if block_fault(block, facts, parent) is None else None

@@ -37,7 +37,7 @@ def on_proposal(state: EpochState, peer: PeerId, proposal: Proposal) -> None:
         return
     if not state.checks.may_ask(peer):
         return
-    fault = enclosure_fault(proposal)
+    fault = enclosure_fault(proposal) if block.is_consistent() else "with another body"
     if fault is not None:
         raise BadProposal(fault)
     news = _enclosed_news(state, proposal)

@@ -90,5 +90,5 @@ def on_get_block(state: EpochState, peer: PeerId, message: GetBlock) -> None:
     entry = state.tree.get(message.hash)
     if entry is None and state.previous is not None:
         entry = state.previous.get(message.hash)
-    if entry is not None and entry.view > 0:
+    if entry is not None and entry.block.header.view > 0:
         state.send((peer,), BlockFound(block=entry.block))

@@ -58,8 +58,10 @@ def block_fault(block: Block, facts: EpochFacts, parent: BlockHeader | None) -> 
     Why a block is invalid whatever the state is; None if it is not (R2, R19).
 
     Decided by the block's bytes, the table, and the header that it names as its parent if that is at hand; so
-    anybody can decide it again from evidence.
+    anybody can decide it again from evidence. The body must be the one that the header commits to: the proposer
+    signed the header only, so another body says nothing about it, and the verdict is kept by the header's hash.
     """
+    assert block.is_consistent()
     key = ("block", block.hash, facts.validators.root, facts.genesis_hash, facts.epoch_length, parent is None)
     try:
         return _verdicts[key]
@@ -78,8 +80,6 @@ def _block_fault(block: Block, facts: EpochFacts, parent: BlockHeader | None) ->
         return "of another table"
     if not 0 <= header.parent_view < header.view or validators.proposer(header.view) != header.proposer:
         return "not its proposer's view"
-    if not block.is_consistent():
-        return "roots of another body"
     if (header.next_epoch_root is not None) != (header.kind is BlockKind.TERMINAL):
         return "next epoch's table at the wrong place"
     if header.kind is BlockKind.SEAL and (body.payload or body.credits or body.evidence):
