@@ -35,6 +35,10 @@ CONTENT_BYTES_MAX = 32 * 1024 * 1024
 """A record's content, and all of one call together: encrypting takes about twice as much, of a node's 200 MB."""
 
 
+VERSIONS_MAX = 256
+"""Versions kept by one call: as many as operations fit a transaction."""
+
+
 class Busy(NodedError):
     """The node has as many calls of this kind as it takes; try again later."""
 
@@ -146,6 +150,20 @@ class Kept:
     version: KeptVersion
     wrap_hash: WrapHash | None
     """Of its secrets wrapped under the compartment's key; None without a patient."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionsToKeep:
+    """The body of the call that has versions kept."""
+
+    versions: Annotated[tuple[VersionToKeep, ...], Limit(1, VERSIONS_MAX)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionsKept:
+    """What became of it, in the same order."""
+
+    versions: Annotated[tuple[Kept, ...], Limit(1, VERSIONS_MAX)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

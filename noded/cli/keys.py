@@ -161,8 +161,8 @@ def _folder(home: Path) -> Path:
 
 def _open(home: Path, file: Path | None, descriptor: int | None) -> "Keystore":
     """The keystore, with the passphrase from the options or, failing these, from where the settings say."""
-    from noded.daemon.boot import open_keys
     from noded.keys.keystore import open_keystore
+    from noded.ops.home import open_keys
 
     passphrase = read_passphrase(file, descriptor)
     return open_keys(_config(home)) if passphrase is None else open_keystore(_folder(home), passphrase)

@@ -1,6 +1,5 @@
 """Opening a home: lock, keys, store, log, ledger and node; in this order, and nothing is sent before all fit together."""
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -11,16 +10,15 @@ from noded.codec.schema import decode_value
 from noded.config.model import NodeConfig
 from noded.daemon.joining import is_joined
 from noded.errors import ConfigError
-from noded.keys.keystore import Keystore, open_keystore
+from noded.keys.keystore import Keystore
 from noded.keys.names import CONSENSUS
-from noded.keys.passphrase import passphrase_from_credential, passphrase_from_descriptor, passphrase_from_file
 from noded.keys.signer import START, Watermark, WatermarkSigner
 from noded.ledger.genesis import found
 from noded.ledger.ledger import Ledger
 from noded.node.effects import Effect
 from noded.node.node import Node
 from noded.node.starting import Durable, start_node
-from noded.ops.home import STORE_NAME, WAL_NAME
+from noded.ops.home import STORE_NAME, WAL_NAME, open_keys
 from noded.ops.rows import StoreBase, commit_batch, proof_of, read_block, read_header
 from noded.storage.lock import HomeLock
 from noded.storage.sqlite import SqliteStore
@@ -76,25 +74,6 @@ def read_genesis(path: Path) -> Genesis:
         return decode_value(Genesis, data, max_bytes=GENESIS_BYTES_MAX)
     except Exception as error:
         raise WrongHome(f"{path}: {error}; copy the consortium's genesis file there again") from error
-
-
-def open_keys(config: NodeConfig) -> Keystore:
-    """
-    The keystore of a home.
-
-    Raises:
-        KeystoreError: See `open_keystore`.
-    """
-    source, _, rest = config.node.passphrase.partition(":")
-    if source == "none":
-        passphrase = None
-    elif source == "file":
-        passphrase = passphrase_from_file(config.path(rest))
-    elif source == "fd":
-        passphrase = passphrase_from_descriptor(int(rest))
-    else:
-        passphrase = passphrase_from_credential(os.environ)
-    return open_keystore(config.path(config.node.keys), passphrase)
 
 
 def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int] = clock_ms) -> Opened:

@@ -9,13 +9,16 @@ from typing import Final
 
 from noded.codec.errors import Malformed
 from noded.codec.json_form import from_json, to_json
-from noded.config import CONFIG_NAME, default_text
+from noded.config import CONFIG_NAME, NodeConfig, default_text
 from noded.crypto.kdf import STRETCHING, Stretching
 from noded.errors import ConfigError
 from noded.keys.files import check_private, make_private_folder
-from noded.keys.keystore import Keystore, create_keystore
+from noded.keys.keystore import Keystore, create_keystore, open_keystore
 from noded.keys.names import ACCOUNT, CONSENSUS, ENCRYPTION, NETWORK, NODE_KEYS
+from noded.keys.passphrase import passphrase_from_credential, passphrase_from_descriptor, passphrase_from_file
 from noded.network.addresses import format_address, parse_address
+from noded.storage.errors import HomeLocked
+from noded.storage.lock import HomeLock
 from noded.types.genesis import EncryptionKey, Endpoint, Institution
 from noded.types.ids import InstitutionId, PublicKey
 from noded.types.roles import Role
@@ -29,6 +32,7 @@ KEYS_NAME: Final = "keys"
 
 STORE_NAME: Final = "ledger.sqlite"
 WAL_NAME: Final = "wal"
+SNAPSHOTS_NAME: Final = "snapshots"
 """Where a home has these, always."""
 
 INSTITUTION_JSON_BYTES_MAX: Final = 64 * 1024
@@ -132,6 +136,15 @@ def write_institution(path: Path, institution: Institution) -> None:
     path.write_text(json.dumps(to_json(institution), indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
+def is_in_use(home: Path) -> bool:
+    """Whether a process runs on the home now."""
+    try:
+        HomeLock(home).release()
+    except HomeLocked:
+        return True
+    return False
+
+
 def read_institution(path: Path) -> Institution:
     """
     The particulars in a file.
@@ -167,3 +180,22 @@ def with_settings(text: str, settings: Mapping[str, Mapping[str, object]]) -> st
         lines.append(f"{place[1]} = {json.dumps(wanted.pop(place))}" if place in wanted else line)
     assert not wanted, f"the default file lacks {wanted}"
     return "\n".join(lines) + "\n"
+
+
+def open_keys(config: NodeConfig) -> Keystore:
+    """
+    The keystore of a home.
+
+    Raises:
+        ConfigError: The passphrase or the keystore cannot be used; see `open_keystore`.
+    """
+    source, _, rest = config.node.passphrase.partition(":")
+    if source == "none":
+        passphrase = None
+    elif source == "file":
+        passphrase = passphrase_from_file(config.path(rest))
+    elif source == "fd":
+        passphrase = passphrase_from_descriptor(int(rest))
+    else:
+        passphrase = passphrase_from_credential(os.environ)
+    return open_keystore(config.path(config.node.keys), passphrase)

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from noded.config import load
-from noded.daemon.boot import open_keys
 from noded.keys.keystore import is_encrypted
 from noded.ops.founding import read_genesis
-from noded.ops.home import FOUNDER_NAME, HomeExists, read_institution
+from noded.ops.home import FOUNDER_NAME, HomeExists, open_keys, read_institution
 from noded.testnet.creating import NODES_MAX, PORTS, TooManyNodes, create_testnet, free_ports, homes
 from noded.types.roles import Role
 

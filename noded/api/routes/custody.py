@@ -7,7 +7,7 @@ from fastapi import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from noded.api.backend import CONTENT_BYTES_MAX, Backend, Kept, VersionToKeep
+from noded.api.backend import CONTENT_BYTES_MAX, VERSIONS_MAX, Backend, VersionsKept, VersionsToKeep
 from noded.api.bodies import content_type, read_body
 from noded.api.byte_ranges import requested_range
 from noded.api.problems import BadBody, RangeBeyondEnd
@@ -15,31 +15,14 @@ from noded.api.routes.downloads import Download
 from noded.api.routing import BYTES, CBOR, Answer, Body, Hash, Id, Routes, VersionPath, json_answer
 from noded.api.tokens import Scope
 from noded.codec.errors import Malformed
-from noded.codec.schema import Limit, decode_value, encode_value
+from noded.codec.schema import decode_value, encode_value
 from noded.types.medical import CiphertextHash, RecordId, RequestId, Version, WrapHash
 from noded.types.sidecar import WrapSidecar
-
-VERSIONS_MAX: Final = 256
-"""Versions kept by one call: as many as operations fit a transaction."""
 
 BODY_BYTES_MAX: Final = CONTENT_BYTES_MAX + VERSIONS_MAX * 128
 """All contents of a call, and what stands around each."""
 
 TAG: Final = "records"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionsToKeep:
-    """The body that has versions kept."""
-
-    versions: Annotated[tuple[VersionToKeep, ...], Limit(1, VERSIONS_MAX)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionsKept:
-    """What became of it, in the same order."""
-
-    versions: Annotated[tuple[Kept, ...], Limit(1, VERSIONS_MAX)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
