@@ -174,27 +174,33 @@ def check_agreement(homes: Sequence[Path]) -> Remains:
 Signed = dict[tuple[ValidatorId, Epoch, View, VoteKind], BlockHash | None]
 
 
-def check_signatures(homes: Sequence[Path]) -> int:
-    """No key voted twice in conflict, by the logs of all nodes; returns how many votes were found."""
+def check_signatures(homes: Sequence[Path], *, logs: Sequence[Path] = ()) -> int:
+    """
+    No key voted twice in conflict, by the logs of all nodes; returns how many votes were found.
+
+    Args:
+        homes: Of nodes that have stopped.
+        logs: Further folders of logs, that stood in one of these homes before.
+    """
     votes: Signed = {}
     proposals: dict[tuple[ValidatorId, Epoch, View], BlockHash] = {}
-    for home in homes:
-        genesis = read_genesis(home / GENESIS_NAME)
-        wal = Wal(home / WAL_NAME, genesis.chain_id)
-        with closing(wal), closing(SqliteStore(home / STORE_NAME)) as store:
-            ledger = Ledger(genesis, StoreBase(store))
-            for entry in wal.replay():
-                record = RECORDS.decode(entry.payload, max_bytes=_RECORD_BYTES_MAX)
-                if isinstance(record, VoteRecord):
-                    vote = record.vote
-                    _note(votes, vote.voter, vote.epoch, vote.view, vote.kind, vote.block_hash)
-                elif isinstance(record, CertificateRecord):
-                    _note_certificate(votes, ledger, record.certificate)
-                elif isinstance(record, ProposalRecord):
-                    header = record.proposal.block.header
-                    place = (header.proposer, header.epoch, header.view)
-                    known = proposals.setdefault(place, record.proposal.block.hash)
-                    assert known == record.proposal.block.hash, f"two proposals of {place}"
+    genesis = read_genesis(homes[0] / GENESIS_NAME)
+    with closing(SqliteStore(homes[0] / STORE_NAME)) as store:
+        ledger = Ledger(genesis, StoreBase(store))
+        for folder in (*(home / WAL_NAME for home in homes), *logs):
+            with closing(Wal(folder, genesis.chain_id)) as wal:
+                for entry in wal.replay():
+                    record = RECORDS.decode(entry.payload, max_bytes=_RECORD_BYTES_MAX)
+                    if isinstance(record, VoteRecord):
+                        vote = record.vote
+                        _note(votes, vote.voter, vote.epoch, vote.view, vote.kind, vote.block_hash)
+                    elif isinstance(record, CertificateRecord):
+                        _note_certificate(votes, ledger, record.certificate)
+                    elif isinstance(record, ProposalRecord):
+                        header = record.proposal.block.header
+                        place = (header.proposer, header.epoch, header.view)
+                        known = proposals.setdefault(place, record.proposal.block.hash)
+                        assert known == record.proposal.block.hash, f"two proposals of {place}"
     return len(votes)
 
 

@@ -38,6 +38,7 @@ class SteadyLoad:
         self._nodes = nodes
         self._senders = [sender_of(node, genesis) for node in nodes[:senders]]
         self._changed = threading.Condition()
+        self._signing = threading.Lock()
         self._stopping = threading.Event()
         self._failed: list[BaseException] = []
         self._threads = [
@@ -70,6 +71,11 @@ class SteadyLoad:
         if self._failed:
             raise self._failed[0]
 
+    def signed(self, count: int) -> list[SignedTransaction]:
+        """Transactions of the first institution that the load itself does not hand in."""
+        with self._signing:
+            return list(islice(self._senders[0].records(1), count))
+
     def until_more(self, count: int) -> None:
         """Wait until so many further transactions were acknowledged."""
         with self._changed:
@@ -90,7 +96,8 @@ class SteadyLoad:
     def _drive(self, turn: int, records: Iterator[SignedTransaction]) -> None:
         waiting: list[SignedTransaction] = []
         while not self._stopping.is_set():
-            waiting = waiting or list(islice(records, TOGETHER))
+            with self._signing:
+                waiting = waiting or list(islice(records, TOGETHER))
             turn += 1
             node = self._nodes[turn % len(self._nodes)]
             with NodeClient.in_home(node.home) as client:
