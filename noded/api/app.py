@@ -62,7 +62,7 @@ def make_metrics_app(backend: Backend, *, rates: Rates) -> App:
 
 
 def _gated(routes: Routes, backend: Backend, *, tokens: Tokens | None, rates: Rates | None) -> App:
-    app = _App(openapi_url=None, docs_url=None, redoc_url=None)
+    app = _App(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(routes.router)
     return Gate(app, hot=routes.hot, tokens=tokens, rates=rates, observe=backend.observe_request)
 

@@ -65,7 +65,9 @@ class _Http1(H11Protocol):
     """HTTP/1.1 and nothing else."""
 
     async def _check_protocol(self, event: h11.Request) -> None:
-        """Stay with HTTP/1.1, whatever a client would rather switch to."""
+        """Stay with HTTP/1.1, whatever a client would rather switch to; others end the connection."""
+        if event.http_version not in (b"1.1", b"1.0"):
+            raise h11.RemoteProtocolError(f"version {event.http_version!r} is not spoken here")
 
 
 class _Exchange:
