@@ -16,6 +16,8 @@ from noded.storage.sqlite import open_reader
 FINDINGS_MAX: Final = 100
 """After so many the store is damaged beyond doubt."""
 
+_SQLITE: Final = "SQLite"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSize:
@@ -67,15 +69,24 @@ def check_store(path: Path) -> Iterator[str]:
             return
 
 
+def check_tables(path: Path) -> Iterator[str]:
+    """What is wrong with SQLite's own structure and the chain of heights, as sentences; not with the values."""
+    whole = True
+    for finding in _check_structure(path):
+        whole = False
+        yield finding
+    if whole:
+        yield from _check_heights(path)
+
+
 def _findings(path: Path) -> Iterator[str]:
     try:
         whole = True
-        for finding in _check_structure(path):
-            whole = False
+        for finding in check_tables(path):
+            whole &= not finding.startswith(_SQLITE)
             yield finding
         if whole:
-            yield from _check_heights(path)
-            yield from _check_state(path)
+            yield from check_buckets(path, 0, BUCKETS).findings
     except StoreCorrupt as error:
         yield str(error)
 
@@ -85,7 +96,7 @@ def _check_structure(path: Path) -> Iterator[str]:
         SCHEMA.check(connection, path)
         for (finding,) in connection.execute(f"PRAGMA integrity_check({FINDINGS_MAX})"):
             if finding != "ok":
-                yield f"SQLite: {finding}"
+                yield f"{_SQLITE}: {finding}"
 
 
 def _check_heights(path: Path) -> Iterator[str]:
@@ -102,10 +113,6 @@ def _check_heights(path: Path) -> Iterator[str]:
             )
             for (height,) in strays:
                 yield f"{table} has height {height}, blocks does not"
-
-
-def _check_state(path: Path) -> Iterator[str]:
-    yield from check_buckets(path, 0, BUCKETS).findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

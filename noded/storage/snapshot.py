@@ -76,6 +76,32 @@ def list_snapshots(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob(f"*{SNAPSHOT_SUFFIX}") if _manifest_path(path).exists())
 
 
+def read_manifest(path: Path) -> Snapshot:
+    """
+    What a snapshot's manifest says; the snapshot itself is not looked at.
+
+    Raises:
+        SnapshotInvalid: It has none that can be read.
+    """
+    manifest = _manifest_path(path)
+    try:
+        with manifest.open("rb") as file:
+            fields = json.loads(file.read(_MANIFEST_BYTES_MAX))
+        return Snapshot(
+            schema=int(fields["schema"]),
+            height=int(fields["height"]),
+            block_hash=str(fields["block_hash"]),
+            bytes=int(fields["bytes"]),
+            sha256=str(fields["sha256"]),
+        )
+    except FileNotFoundError:
+        raise SnapshotInvalid(path, f"its manifest {manifest.name} is missing") from None
+    except OSError as error:
+        raise file_failure(manifest, error) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SnapshotInvalid(path, f"its manifest {manifest.name} cannot be read: {error}") from error
+
+
 def verify_snapshot(path: Path) -> Snapshot:
     """
     Read the whole snapshot.
@@ -86,7 +112,7 @@ def verify_snapshot(path: Path) -> Snapshot:
     Raises:
         SnapshotInvalid: It is not what its manifest says, or has none.
     """
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     with os_errors(path):
         if not path.exists():
             raise SnapshotInvalid(path, "the file is missing")
@@ -173,26 +199,6 @@ def _describe(path: Path) -> Snapshot:
 
 def _manifest_path(path: Path) -> Path:
     return path.with_suffix(MANIFEST_SUFFIX)
-
-
-def _read_manifest(path: Path) -> Snapshot:
-    manifest = _manifest_path(path)
-    try:
-        with manifest.open("rb") as file:
-            fields = json.loads(file.read(_MANIFEST_BYTES_MAX))
-        return Snapshot(
-            schema=int(fields["schema"]),
-            height=int(fields["height"]),
-            block_hash=str(fields["block_hash"]),
-            bytes=int(fields["bytes"]),
-            sha256=str(fields["sha256"]),
-        )
-    except FileNotFoundError:
-        raise SnapshotInvalid(path, f"its manifest {manifest.name} is missing") from None
-    except OSError as error:
-        raise file_failure(manifest, error) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise SnapshotInvalid(path, f"its manifest {manifest.name} cannot be read: {error}") from error
 
 
 def _sha256(path: Path) -> str:

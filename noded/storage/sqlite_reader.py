@@ -12,6 +12,7 @@ from noded.storage.store import (
     POSITION_MAX,
     BlockEvents,
     IndexRow,
+    Sidecar,
     StateRow,
     StoredBatch,
     StoredBlock,
@@ -65,15 +66,9 @@ class SqliteReader:
     def state_scan(self, first: int, end: int) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
         """Path, leaf, key and value of all keys in the buckets `first` to `end` - 1, ascending by path."""
         bounds = (first.to_bytes(2, "big"), (end - 1).to_bytes(2, "big") + _BUCKET_END)
-        cursor = self._connection.cursor()
-        try:
-            yield from cursor.execute(
-                "SELECT path, leaf, key, value FROM state WHERE path BETWEEN ? AND ? ORDER BY path", bounds
-            )
-        except sqlite3.Error as error:
-            if is_bug(error):
-                raise
-            raise storage_error(self._path, error) from error
+        yield from self._scan(
+            "SELECT path, leaf, key, value FROM state WHERE path BETWEEN ? AND ? ORDER BY path", *bounds
+        )
 
     def bucket_roots(self) -> bytes:
         """The roots of all buckets side by side, zero where a bucket was never written; 2 MiB, for start-up."""
@@ -123,6 +118,25 @@ class SqliteReader:
             events=events,
             certificate=certificate,
         )
+
+    def header_scan(self, first: int) -> Iterator[tuple[int, bytes, bytes]]:
+        """Height, hash and header of all blocks from height `first` on, ascending."""
+        sql = "SELECT height, hash, header FROM blocks WHERE height >= ? ORDER BY height"
+        yield from self._scan(sql, first)
+
+    def certificate_scan(self) -> Iterator[tuple[int, bytes]]:
+        """Height and certificate of all blocks that have one, ascending."""
+        yield from self._scan("SELECT height, data FROM certificates ORDER BY height")
+
+    def body_heights(self) -> tuple[int, int] | None:
+        """The first and the last height of which the body is kept; None if there is none."""
+        first, last = self._one("SELECT min(height), max(height) FROM bodies")
+        return None if first is None else (first, last)
+
+    def sidecar_scan(self) -> Iterator[Sidecar]:
+        """All sidecars."""
+        for row in self._scan("SELECT hash, expires, data FROM sidecars ORDER BY id"):
+            yield Sidecar(*row)
 
     def block_height(self, hash: bytes) -> int | None:
         """The height of the block with this hash."""
@@ -175,6 +189,15 @@ class SqliteReader:
         if not roots.load(blob, deltas):
             raise StoreCorrupt(self._path, "the roots of its state tree have the wrong length")
         return roots, sum(map(len, deltas)) // DELTA_BYTES
+
+    def _scan(self, sql: str, *arguments: object) -> Iterator[Any]:
+        """Rows as they are asked for; other reads may come between."""
+        try:
+            yield from self._connection.cursor().execute(sql, arguments)
+        except sqlite3.Error as error:
+            if is_bug(error):
+                raise
+            raise storage_error(self._path, error) from error
 
     def _one(self, sql: str, *arguments: object) -> Any:
         try:
