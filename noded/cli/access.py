@@ -1,0 +1,112 @@
+"""`noded access`."""
+
+from pathlib import Path
+
+import click
+
+from noded.cli.exits import CommandFailed
+from noded.cli.options import command as declare
+from noded.cli.options import home_option
+from noded.cli.output import Json, Output, table
+from noded.cli.parsing import enum_members, hexadecimal
+
+
+@click.group("access")
+def command() -> None:
+    """Ask for records of other institutions, answer requests, see who asked."""
+
+
+@declare(command, name="request")
+@home_option
+@click.argument("record")
+@click.option("--version", type=click.IntRange(min=1), default=1, show_default=True, help="Which version.")
+@click.option("--consent", help="The consent under which it is asked.")
+@click.option("--opening", help="The emergency opening under which it is asked.")
+@click.option("--purpose", default="treat", show_default=True, help="What for.")
+@click.option("--actor", required=True, help="Who will read; others see a pseudonym.")
+def request(
+    output: Output,
+    home: Path,
+    record: str,
+    version: int,
+    consent: str | None,
+    opening: str | None,
+    purpose: str,
+    actor: str,
+) -> None:
+    """Ask for a record; every validator decides, and exit code 1 with the failed condition says that it is denied."""
+    from noded.ops.desk import Desk
+    from noded.ops.reading import request_record
+    from noded.types.medical import ConsentId, OpeningId, RecordId, Version
+    from noded.types.operations.consent import Basis, InEmergency, UnderConsent
+    from noded.types.roles import Purpose
+
+    if (consent is None) == (opening is None):
+        raise click.UsageError("give either --consent or --opening")
+    basis: Basis
+    if consent is not None:
+        basis = UnderConsent(consent=ConsentId(hexadecimal(consent, "a consent's id")))
+    else:
+        basis = InEmergency(opening=OpeningId(hexadecimal(opening or "", "an opening's id")))
+    (stated,) = enum_members(Purpose, [purpose], "purpose")
+    name = RecordId(hexadecimal(record, "a record's id"))
+    with Desk(home) as desk:
+        asked, access = request_record(desk, name, Version(version), basis, purpose=stated, actor=actor)
+    output.show(
+        {
+            "request": asked.hex(),
+            "status": access["status"],
+            "decided_by": access["path"],
+            "due_ms": access["due_ms"],
+        }
+    )
+    if access["status"] == "denied":
+        raise CommandFailed(f"request {asked.hex()} is denied by {access['path']}")
+
+
+@declare(command, name="release")
+@home_option
+@click.argument("request")
+def release_one(output: Output, home: Path, request: str) -> None:
+    """Answer a permitted request for a record that this institution keeps: its key, for the reader alone."""
+    from noded.ops.desk import Desk
+    from noded.ops.reading import release
+    from noded.types.medical import RequestId
+
+    with Desk(home) as desk:
+        wrap_hash = release(desk, RequestId(hexadecimal(request, "a request's id")))
+    output.show({"request": request, "wrap_hash": wrap_hash.hex()})
+
+
+@declare(command, name="log")
+@home_option
+@click.option("--patient", help="Requests for this patient's data.")
+@click.option("--record", help="Requests for this record.")
+@click.option("--disclosed", is_flag=True, help="Of a patient's, only those after which a key was out.")
+def log(output: Output, home: Path, patient: str | None, record: str | None, disclosed: bool) -> None:
+    """List who asked for what and what was decided; by default all that concerns this institution."""
+    from noded.client.http import NodeClient
+
+    if patient is not None and record is not None:
+        raise click.UsageError("--patient and --record exclude each other")
+    if disclosed and patient is None:
+        raise click.UsageError("--disclosed goes with --patient")
+    with NodeClient.in_home(home) as node:
+        if patient is not None:
+            hexadecimal(patient, "a patient's id")
+            path = f"/v1/patients/{patient}/{'disclosures' if disclosed else 'access'}"
+        elif record is not None:
+            hexadecimal(record, "a record's id")
+            path = f"/v1/records/{record}/access"
+        else:
+            path = f"/v1/institutions/{node.get('/v1/status')['institution']}/access"
+        output.show({"requests": list(node.pages(path))}, _show)
+
+
+def _show(data: Json) -> str:
+    rows = []
+    for item in data["requests"]:
+        value = item["value"]
+        asker = value["institution"] or "the patient"
+        rows.append((item["id"], asker, value["purpose"], value["status"], value["path"], value["since"]))
+    return table(("request", "asked by", "for", "status", "decided by", "height"), rows)

@@ -1,0 +1,108 @@
+"""`noded breakglass`."""
+
+from pathlib import Path
+
+import click
+
+from noded.cli.options import command as declare
+from noded.cli.options import home_option
+from noded.cli.output import Json, Output, table
+from noded.cli.parsing import enum_members, hexadecimal
+
+
+@click.group("breakglass")
+def command() -> None:
+    """Emergency access without the patient, and its review."""
+
+
+@declare(command, name="open")
+@home_option
+@click.option("--patient", required=True, help="Whose records.")
+@click.option("--reason", required=True, help="Why the patient cannot be asked, such as unconscious.")
+@click.option("--kind", "kinds", multiple=True, help="Of these kinds only; by default of all.")
+@click.option("--purpose", default="etreat", show_default=True, help="treat or etreat.")
+@click.option("--actor", required=True, help="Who opens; others see a pseudonym.")
+def open_one(
+    output: Output,
+    home: Path,
+    patient: str,
+    reason: str,
+    kinds: tuple[str, ...],
+    purpose: str,
+    actor: str,
+) -> None:
+    """Begin emergency access; patient and custodian are told at once, and somebody else must review it in time."""
+    from noded.ops.desk import Desk
+    from noded.types.medical import KindClass, OpeningId, PatientId
+    from noded.types.operations.breakglass import BreakglassOpen, EmergencyReason
+    from noded.types.roles import Purpose
+
+    (why,) = enum_members(EmergencyReason, [reason], "reason")
+    (stated,) = enum_members(Purpose, [purpose], "purpose")
+    chosen = enum_members(KindClass, kinds, "kind") if kinds else tuple(KindClass)
+    name = PatientId(hexadecimal(patient, "a patient's id"))
+    with Desk(home) as desk:
+        opening = OpeningId(desk.new_id())
+        desk.send(
+            BreakglassOpen(
+                opening=opening,
+                patient=name,
+                reason=why,
+                purpose=stated,
+                actor=desk.actor(actor),
+                kinds=chosen,
+            )
+        )
+        entry = desk.entry("openings", opening)
+    output.show(
+        {
+            "opening": opening.hex(),
+            "closes_ms": entry["closes_ms"],
+            "review_due_ms": entry["review_due_ms"],
+        }
+    )
+
+
+@declare(command, name="review")
+@home_option
+@click.argument("opening")
+@click.option("--verdict", required=True, type=click.Choice(["justified", "unjustified"]), help="Found.")
+@click.option("--actor", required=True, help="Who judged; others see a pseudonym.")
+def review(output: Output, home: Path, opening: str, verdict: str, actor: str) -> None:
+    """Judge an emergency access; not by the key or the person that opened."""
+    from noded.ops.desk import Desk
+    from noded.types.medical import OpeningId
+    from noded.types.operations.breakglass import BreakglassReview, Verdict
+
+    name = OpeningId(hexadecimal(opening, "an opening's id"))
+    with Desk(home) as desk:
+        operation = BreakglassReview(opening=name, verdict=Verdict[verdict.upper()], actor=desk.actor(actor))
+        posted = desk.send(operation)
+    output.show({"opening": opening, "verdict": verdict, "height": posted.height})
+
+
+@declare(command, name="list")
+@home_option
+@click.option("--patient", help="Of this patient; by default all that concern this institution.")
+def list_all(output: Output, home: Path, patient: str | None) -> None:
+    """List emergency accesses and their reviews."""
+    from noded.client.http import NodeClient
+
+    with NodeClient.in_home(home) as node:
+        if patient is None:
+            path = f"/v1/institutions/{node.get('/v1/status')['institution']}/openings"
+        else:
+            hexadecimal(patient, "a patient's id")
+            path = f"/v1/patients/{patient}/openings"
+        output.show({"openings": list(node.pages(path))}, _show)
+
+
+def _show(data: Json) -> str:
+    rows = []
+    for item in data["openings"]:
+        value = item["value"]
+        verdict = value["review"]["verdict"] if value["review"] else "-"
+        rows.append(
+            (item["id"], value["institution"], value["reason"], verdict, value["overdue"], value["since"])
+        )
+    return table(("opening", "opened by", "reason", "review", "overdue", "height"), rows)

@@ -1,0 +1,77 @@
+"""`noded record`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from noded.cli.exits import Refused
+from noded.cli.options import FILE, home_option
+from noded.cli.options import command as declare
+from noded.cli.output import Json, Output, table
+from noded.cli.parsing import hexadecimal
+
+
+@click.group("record")
+def command() -> None:
+    """Get records, and list what is known of them."""
+
+
+@declare(command, name="get")
+@home_option
+@click.argument("record")
+@click.option("--version", type=click.IntRange(min=1), default=1, show_default=True, help="Which version.")
+@click.option("--request", help="The released request by which another institution's record is read.")
+@click.option("--out", required=True, type=FILE, help="File to write.")
+def get(output: Output, home: Path, record: str, version: int, request: str | None, out: Path) -> None:
+    """
+    Write the very bytes of a record to a file: one of the institution's own, or of another under a request.
+
+    A record of another institution is checked against its commitment on the ledger, and leaves a receipt there.
+    """
+    from noded.keys.files import write_private
+    from noded.ops.desk import Desk
+    from noded.ops.reading import read_own, read_released
+    from noded.types.medical import RecordId, RequestId, Version
+
+    name = RecordId(hexadecimal(record, "a record's id"))
+    if out.exists():
+        raise Refused(f"{out}: there is a file already; choose another name")
+    with Desk(home) as desk:
+        if request is None:
+            content = read_own(desk, name, Version(version))
+        else:
+            wanted = RequestId(hexadecimal(request, "a request's id"))
+            target = desk.entry("requests", wanted)["target"]
+            if (target.get("record"), target.get("version")) != (record, version):
+                raise click.UsageError(f"request {request} is not for version {version} of record {record}")
+            content = read_released(desk, wanted)
+    write_private(out, content)
+    output.show({"record": record, "version": version, "bytes": len(content), "file": str(out)})
+
+
+@declare(command, name="list")
+@home_option
+@click.option("--patient", help="Of this patient; by default the institution's own, which belong to none.")
+def list_all(output: Output, home: Path, patient: str | None) -> None:
+    """List what the ledger knows of records."""
+    from noded.client.http import NodeClient
+
+    with NodeClient.in_home(home) as node:
+        if patient is None:
+            path = f"/v1/institutions/{node.get('/v1/status')['institution']}/records"
+        else:
+            hexadecimal(patient, "a patient's id")
+            path = f"/v1/patients/{patient}/records"
+        output.show({"records": list(node.pages(path))}, _show)
+
+
+def _show(data: Json) -> str:
+    rows = []
+    for item in data["records"]:
+        value = item["value"]
+        size = value["content"]["ciphertext_bytes"]
+        rows.append((item["id"], value["version"], value["kind"], value["status"], value["since"], size))
+    if not rows:
+        print("there are none", file=sys.stderr)
+    return table(("record", "version", "kind", "status", "height", "bytes"), rows)
