@@ -14,7 +14,7 @@ from noded.keys.keystore import Keystore
 from noded.keys.names import CONSENSUS
 from noded.keys.signer import START, Watermark, WatermarkSigner
 from noded.ledger.genesis import found
-from noded.ledger.ledger import Ledger
+from noded.ledger.ledger import Ledger, OtherChain
 from noded.node.effects import Effect
 from noded.node.node import Node
 from noded.node.starting import Durable, start_node
@@ -97,7 +97,7 @@ def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int]
     if store.tip() is None:
         store.commit(commit_batch([found(genesis)]))
     base = StoreBase(store)
-    ledger = Ledger(genesis, base)
+    ledger = _ledger(config, genesis, base)
     wal = Wal(config.home / WAL_NAME, chain_id)
     stack.callback(wal.close)
     records = _read_log(wal, signer)
@@ -125,6 +125,17 @@ def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int]
         now_ms=TimestampMs(now_ms()),
     )
     return Opened(me, genesis, chain_id, keystore, signer, store, wal, base, ledger, node, effects)
+
+
+def _ledger(config: NodeConfig, genesis: Genesis, base: StoreBase) -> Ledger:
+    try:
+        return Ledger(genesis, base)
+    except OtherChain as error:
+        path = config.path(config.node.genesis)
+        raise WrongHome(
+            f"{config.home / STORE_NAME}: holds another chain than {path} ({genesis.name!r}) founds; put the genesis file"
+            " of this home's chain there again, or use another home for the other chain"
+        ) from error
 
 
 def signed_until(config: NodeConfig, keystore: Keystore, name: str) -> Mapping[ChainId, Watermark]:
