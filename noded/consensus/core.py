@@ -14,7 +14,7 @@ from noded.consensus.checking import on_payload_checked
 from noded.consensus.checks import CheckQueue
 from noded.consensus.conditions import check_state
 from noded.consensus.crossing import on_chain_advanced
-from noded.consensus.effects import Effect, EnterEpoch, PenalizePeer
+from noded.consensus.effects import Effect, PenalizePeer
 from noded.consensus.fetching import on_fetch_timer
 from noded.consensus.finalizing import finalize
 from noded.consensus.hearing import on_message
@@ -37,14 +37,14 @@ from noded.consensus.inputs import (
 from noded.consensus.params import ConsensusParams
 from noded.consensus.proposing import on_payload_built, on_propose_timer
 from noded.consensus.relaying import on_peer_up, on_relay_timer
-from noded.consensus.restoring import live_records, load
+from noded.consensus.restoring import later_records, live_records, load
 from noded.consensus.rules import EpochFacts
 from noded.consensus.signer import Signer
 from noded.consensus.state import EpochState
 from noded.consensus.views import on_retry_timer, on_view_timer, rush
 from noded.consensus.voting import on_alone_timer, on_early_timer, on_finality_timer, resume
 from noded.errors import InvalidMessage
-from noded.types.block import Block, header_hash
+from noded.types.block import Block
 from noded.types.ids import BlockHash, ChainId, Epoch, Height, TimestampMs, ValidatorId, View
 from noded.types.messages import EpochEntry
 from noded.types.records import BlockRecord, EpochRecord, Record
@@ -85,6 +85,8 @@ class ConsensusCore:
         self._started_ms: TimestampMs | None = None
         self._is_stopped = False
         self._checks = CheckQueue()
+        self._log: list[Record] = []
+        """Of epochs that the log knows and this node is about to enter again."""
         self._state = self._make_state(validators, genesis_block)
 
     def _make_state(self, validators: ValidatorSet, genesis_block: Block) -> EpochState:
@@ -113,30 +115,16 @@ class ConsensusCore:
         Take over what the log says, oldest record first; before `start`, and at most once (R15).
 
         Returns:
-            Commits of what the log says is final; some of it is stored already.
+            Commits of what the log says is final; some of it is stored already. Where the log goes on in the next
+            epoch, EnterEpoch: what it says of that epoch is taken over with EpochReady.
         """
         assert self._started_ms is None
-        out: list[Effect] = []
-        while True:
-            state = self._state
-            state.out = []
-            state.now_ms = now_ms
-            load(state, records)
-            finalize(state)
-            entered = next(
-                (
-                    record.entry
-                    for record in reversed(records)
-                    if isinstance(record, EpochRecord) and record.entry.table.epoch == state.epoch + 1
-                ),
-                None,
-            )
-            if entered is None:
-                return out + state.out
-            out += [effect for effect in state.out if not isinstance(effect, EnterEpoch)]
-            terminal = state.tree.get(header_hash(entered.terminal))
-            assert terminal is not None, "the log lacks the block on which an epoch begins"
-            self._state = self._make_state(ValidatorSet(entered.table), terminal.block)
+        state = self._state
+        out = self._begin(now_ms)
+        load(state, records)
+        finalize(state)
+        self._log = later_records(records, state.epoch)
+        return out
 
     def start(self, now_ms: TimestampMs) -> list[Effect]:
         """Take part from now on: where the log left off, or in view 1."""
@@ -219,12 +207,21 @@ class ConsensusCore:
         new = self._state = self._make_state(validators, genesis_block)
         new.out, new.now_ms, new.is_working = old.out, old.now_ms, old.is_working
         new.previous = old.tree
-        new.entry = EpochEntry(
-            terminal=genesis_block.header, seals=seals, finalization=finalization, table=validators.table
-        )
-        new.persist(BlockRecord(block=genesis_block))
-        new.persist(EpochRecord(entry=new.entry))
-        resume(new)
+        if self._log:
+            load(new, self._log)
+            self._log = later_records(self._log, new.epoch)
+            finalize(new)
+        if new.entry is None:
+            new.entry = EpochEntry(
+                terminal=genesis_block.header,
+                seals=seals,
+                finalization=finalization,
+                table=validators.table,
+            )
+            new.persist(BlockRecord(block=genesis_block))
+            new.persist(EpochRecord(entry=new.entry))
+        if not new.is_ended:
+            resume(new)
         for peer, message in old.next_epoch.take():
             try:
                 on_message(new, peer, message)

@@ -28,6 +28,11 @@ def epoch_of_record(record: Record) -> Epoch | None:
     return None
 
 
+def later_records(records: list[Record], epoch: Epoch) -> list[Record]:
+    """The records of epochs after this one, in order."""
+    return [record for record in records if (epoch_of_record(record) or 0) > epoch]
+
+
 def load(state: EpochState, records: list[Record]) -> None:
     """Take over the records of this state's epoch as facts; all were verified before they were written."""
     for record in records:

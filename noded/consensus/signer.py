@@ -2,12 +2,16 @@
 
 from typing import Protocol
 
-from noded.types.ids import BlockHash, Epoch, Signature, View
+from noded.types.ids import BlockHash, Epoch, PublicKey, Signature, View
 from noded.types.vote import VoteKind
 
 
 class Signer(Protocol):
     """Signs with the validator's consensus key; keeps a watermark of its own."""
+
+    @property
+    def public_key(self) -> PublicKey:
+        """What the signatures verify under."""
 
     def sign_vote(
         self,

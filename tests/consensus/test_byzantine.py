@@ -35,9 +35,7 @@ BLOCKS_MIN = 20
 
 
 def run(name: str, routing: Routing, *, n: int, byzantine: tuple[int, ...]) -> Net:
-    net = Net(
-        n, seed=7, params=make_params(routing=routing, delta_ms=100, epoch_length=12, silent_views=2)
-    )
+    net = Net(n, seed=7, params=make_params(routing=routing, delta_ms=100, epoch_length=12, silent_views=2))
     for number in byzantine:
         behaviour: Behaviour = BEHAVIOURS[name]()
         net.misbehave(number, behaviour)

@@ -10,7 +10,7 @@ from noded.types.checks import SignatureCheck
 from noded.types.ids import TimestampMs
 from noded.types.messages import Certificates, Votes
 from noded.types.vote import Vote
-from tests.helpers.consensus_bench import F, N, X, Bench, committed, penalties
+from tests.helpers.consensus_bench import Bench, F, N, X, committed, penalties
 from tests.helpers.consensus_values import (
     START_MS,
     bad_signature,
@@ -220,7 +220,12 @@ class TestCertificates:
         bench = Bench()
         good = bench.certificate(X, view=1)
         bad = type(good)(
-            kind=X, epoch=good.epoch, view=good.view, block_hash=None, bitmap=bitmap, signatures=good.signatures
+            kind=X,
+            epoch=good.epoch,
+            view=good.view,
+            block_hash=None,
+            bitmap=bitmap,
+            signatures=good.signatures,
         )
 
         effects = bench.hear(1, Certificates(certificates=(bad,)))
@@ -248,7 +253,9 @@ class TestCertificates:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.permutations([(voter, kind, which) for voter in (1, 2, 3) for kind in (N, X, F) for which in (0, 1)]))
+@given(
+    st.permutations([(voter, kind, which) for voter in (1, 2, 3) for kind in (N, X, F) for which in (0, 1)])
+)
 def test_no_order_of_votes_finalizes_two_rivals(order: list[tuple[int, object, int]]) -> None:
     """R6: whoever signs what, in whatever order: here all others sign everything."""
     bench = Bench()

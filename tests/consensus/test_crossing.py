@@ -21,10 +21,10 @@ from noded.types.messages import (
 )
 from noded.types.records import BlockRecord, EpochRecord
 from tests.helpers.consensus_bench import (
+    Bench,
     F,
     N,
     X,
-    Bench,
     committed,
     penalties,
     records_of,
@@ -50,9 +50,7 @@ def bench_at(epoch_length: int = 1, me: int = 0) -> Bench:
 
 
 def terminal_of(bench: Bench) -> Proposal:
-    return bench.propose(
-        1, bench.genesis, kind=BlockKind.TERMINAL, next_epoch_root=SECOND_SET.root
-    )
+    return bench.propose(1, bench.genesis, kind=BlockKind.TERMINAL, next_epoch_root=SECOND_SET.root)
 
 
 def entry_of(bench: Bench, terminal: Block, *, seals: tuple[Block, ...] = ()) -> EpochEntry:
@@ -134,9 +132,7 @@ class TestEpochEntry:
             "forged": make_certificate(bench.validators, F, view=1, block=terminal, forged=(0,)),
             "notarization": bench.certificate(N, view=1, block=terminal),
         }
-        changed = {
-            name: values[value] if isinstance(value, str) else value for name, value in change.items()
-        }
+        changed = {name: values[value] if isinstance(value, str) else value for name, value in change.items()}
         entry = replace(entry_of(bench, terminal), **changed)
 
         effects = bench.hear(3, entry)
@@ -318,9 +314,9 @@ class TestBlockSync:
         effects = bench.feed(ChainAdvanced(terminal, (), certificate))
 
         assert bench.core.epoch == 2
-        assert [record.entry.terminal for record in records_of(effects) if isinstance(record, EpochRecord)] == [
-            terminal.header
-        ]
+        assert [
+            record.entry.terminal for record in records_of(effects) if isinstance(record, EpochRecord)
+        ] == [terminal.header]
         assert View(bench.core.view) == 1
 
 

@@ -7,7 +7,7 @@ from noded.consensus.inputs import TimerKind
 from noded.consensus.repair import ASKED_MAX, ATTEMPTS_MAX, WANTS_MAX, Repair
 from noded.types.ids import BlockHash
 from noded.types.messages import BlockFound, Certificates, GetBlock, GetCertificates
-from tests.helpers.consensus_bench import F, N, X, Bench, penalties, sent, timers, votes_sent
+from tests.helpers.consensus_bench import Bench, F, N, X, penalties, sent, timers, votes_sent
 from tests.helpers.consensus_values import make_params, validator_id
 
 

@@ -5,7 +5,7 @@ from noded.consensus.inputs import TimerKind
 from noded.types.block import Block, BlockKind
 from noded.types.messages import BlockFound, Certificates, GetBlock, Proposal
 from noded.types.records import BlockRecord, CertificateRecord, EpochRecord
-from tests.helpers.consensus_bench import F, N, X, Bench, committed, records_of, sent, votes_persisted
+from tests.helpers.consensus_bench import Bench, F, N, X, committed, records_of, sent, votes_persisted
 from tests.helpers.consensus_values import make_params, make_set, validator_id
 
 

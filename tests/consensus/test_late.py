@@ -7,7 +7,7 @@ from noded.types.genesis import Routing
 from noded.types.ids import View
 from noded.types.messages import Proposal, Votes
 from noded.types.vote import VoteKind
-from tests.helpers.consensus_bench import F, N, Bench, penalties, sent, votes_sent
+from tests.helpers.consensus_bench import Bench, F, N, penalties, sent, votes_sent
 from tests.helpers.consensus_net import Net
 from tests.helpers.consensus_values import bad_signature, equal_set, make_params, make_vote, validator_id
 
@@ -113,9 +113,7 @@ class TestVoter:
         net.run(2_000)
 
         credited = [
-            (credit.view, credit.voter)
-            for block in net.committed.values()
-            for credit in block.body.credits
+            (credit.view, credit.voter) for block in net.committed.values() for credit in block.body.credits
         ]
         assert len(credited) == len(dict.fromkeys(credited))
         for host in net.hosts:

@@ -38,7 +38,7 @@ class TestGoodCase:
         assert net.messages_count / net.min_height() < 2.3 * n * n
 
     @pytest.mark.parametrize("n", [7, 10, 13])
-        def test_linear_is_final_after_five_delays(self, n: int) -> None:
+    def test_linear_is_final_after_five_delays(self, n: int) -> None:
         net = Net(n, params=make_params(routing=Routing.LINEAR, delta_ms=200), delay_ms=(50, 50))
         net.start()
         net.run(3_000)
@@ -286,9 +286,7 @@ class TestEpochs:
 
     def test_a_member_that_leaves_follows_without_voting(self) -> None:
         tables = {1: make_set((1,) * 5), **{e: make_set((1,) * 4, epoch=e) for e in range(2, 200)}}
-        net = Net(
-            5, params=make_params(delta_ms=200, epoch_length=5), tables=lambda epoch: tables[epoch]
-        )
+        net = Net(5, params=make_params(delta_ms=200, epoch_length=5), tables=lambda epoch: tables[epoch])
         net.start()
         net.run(3_000)
 

@@ -12,10 +12,10 @@ from noded.types.ids import BatchHash, Root
 from noded.types.messages import Certificates, GetCertificates, Proposal
 from noded.types.records import ProposalRecord
 from tests.helpers.consensus_bench import (
+    Bench,
     F,
     N,
     X,
-    Bench,
     penalties,
     sent,
     timers,
@@ -145,9 +145,9 @@ class TestChoosingTheParent:
 
         effects = bench.hear(0, Certificates(certificates=(bench.certificate(X, view=6),)))
 
-        assert [
-            (send.message.first, send.message.last) for send in sent(effects, GetCertificates)
-        ] == [(1, 5)]
+        assert [(send.message.first, send.message.last) for send in sent(effects, GetCertificates)] == [
+            (1, 5)
+        ]
 
     def test_without_anything_to_build_on_the_view_is_given_up_after_delta(self) -> None:
         """R9: a proposer that cannot propose nullifies its own view."""
@@ -264,9 +264,7 @@ def test_a_long_gap_is_enclosed_as_far_as_it_fits(gap: int) -> None:
     for skipped in range(1, view - 1):
         bench.hear(2, Certificates(certificates=(bench.certificate(X, view=skipped),)))
 
-    (proposal,) = proposals(
-        bench.hear(2, Certificates(certificates=(bench.certificate(X, view=view - 1),)))
-    )
+    (proposal,) = proposals(bench.hear(2, Certificates(certificates=(bench.certificate(X, view=view - 1),))))
 
     assert [certificate.view for certificate in proposal.nullifications] == list(range(view - 64, view))
     voter = Bench(0)
@@ -275,9 +273,7 @@ def test_a_long_gap_is_enclosed_as_far_as_it_fits(gap: int) -> None:
         assert votes_persisted(effects) == []
         message = wanted[0].message
         assert isinstance(message, GetCertificates)
-        page = tuple(
-            voter.certificate(X, view=skipped) for skipped in range(message.first, message.last + 1)
-        )
+        page = tuple(voter.certificate(X, view=skipped) for skipped in range(message.first, message.last + 1))
         effects = voter.hear(1, Certificates(certificates=page))
     assert votes_sent(effects) == [(N, view)]
 

@@ -14,7 +14,7 @@ from noded.types.messages import (
     Votes,
 )
 from noded.types.vote import VoteKind
-from tests.helpers.consensus_bench import F, N, X, Bench, sent, timers, votes_sent
+from tests.helpers.consensus_bench import Bench, F, N, X, sent, timers, votes_sent
 from tests.helpers.consensus_values import equal_set, make_params, make_vote, validator_id
 
 

@@ -19,7 +19,7 @@ from noded.types.evidence import (
 from noded.types.ids import BatchHash, BlockHash, Epoch, Height, TimestampMs, View
 from noded.types.messages import EvidenceFound, Votes
 from noded.types.vote import Vote, VoteKind
-from tests.helpers.consensus_bench import F, N, X, Bench, penalties, sent, votes_sent
+from tests.helpers.consensus_bench import Bench, F, N, X, penalties, sent, votes_sent
 from tests.helpers.consensus_values import (
     CHAIN_ID,
     bad_signature,
@@ -255,9 +255,7 @@ class TestJudging:
         [
             ConflictingVotes(first=make_vote(3, N, block=ONE), second=make_vote(3, N, block=ONE)),
             ConflictingVotes(first=make_vote(3, N, block=ONE), second=make_vote(2, N, block=OTHER)),
-            ConflictingVotes(
-                first=make_vote(3, N, block=ONE), second=make_vote(3, N, view=2, block=OTHER)
-            ),
+            ConflictingVotes(first=make_vote(3, N, block=ONE), second=make_vote(3, N, view=2, block=OTHER)),
             ConflictingVotes(first=make_vote(3, N, block=ONE), second=make_vote(3, X)),
             ConflictingVotes(first=make_vote(9, N, block=ONE), second=make_vote(9, N, block=OTHER)),
             ConflictingVotes(
@@ -272,9 +270,7 @@ class TestJudging:
             replace(invalid_proposal(invalid_block()), block=b"\x80"),
             replace(invalid_proposal(invalid_block()), parent_header=b"\x80"),
             replace(invalid_proposal(invalid_block()), view=View(5)),
-            replace(
-                invalid_proposal(invalid_block()), parent_header=encode_value(invalid_block().header)
-            ),
+            replace(invalid_proposal(invalid_block()), parent_header=encode_value(invalid_block().header)),
         ],
     )
     def test_what_proves_nothing_is_refused(self, evidence: Evidence) -> None:
@@ -314,8 +310,6 @@ class TestEvidenceFromPeers:
 
     def test_so_is_what_was_not_signed(self) -> None:
         vote: Vote = two_votes().second
-        forged = ConflictingVotes(
-            first=two_votes().first, second=replace(vote, signature=bad_signature())
-        )
+        forged = ConflictingVotes(first=two_votes().first, second=replace(vote, signature=bad_signature()))
 
         assert penalties(self.hear(Bench(), forged)) == [(validator_id(2), "BadEvidence")]  # type: ignore[arg-type]

@@ -44,9 +44,7 @@ FIRST = make_block(SET, view=1, parent=GENESIS)
 FIRST_NOTARIZED = make_certificate(SET, N, view=1, block=FIRST)
 SECOND = make_block(SET, view=2, parent=FIRST, parent_certificate=FIRST_NOTARIZED)
 SKIPPED_2 = make_certificate(SET, X, view=2)
-THIRD = make_block(
-    SET, view=3, parent=FIRST, parent_certificate=FIRST_NOTARIZED, nullifications=(SKIPPED_2,)
-)
+THIRD = make_block(SET, view=3, parent=FIRST, parent_certificate=FIRST_NOTARIZED, nullifications=(SKIPPED_2,))
 
 
 def altered(block: Block, **fields: object) -> Block:

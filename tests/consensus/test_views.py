@@ -9,10 +9,10 @@ from noded.types.messages import Certificates, Votes
 from noded.types.records import CertificateRecord, VoteRecord
 from noded.types.vote import VoteKind
 from tests.helpers.consensus_bench import (
+    Bench,
     F,
     N,
     X,
-    Bench,
     records_of,
     sent,
     timers,

@@ -13,10 +13,10 @@ from noded.types.messages import Certificates, GetCertificates, Votes
 from noded.types.records import BlockRecord, CertificateRecord, VoteRecord
 from noded.types.vote import VoteKind
 from tests.helpers.consensus_bench import (
+    Bench,
     F,
     N,
     X,
-    Bench,
     penalties,
     records_of,
     sent,
@@ -123,9 +123,7 @@ class TestNotarizeNeeds:
 
         effects = bench.hear(bench.proposer(4), proposal)
 
-        assert votes_persisted(effects) == [] or all(
-            vote.kind is not N for vote in votes_persisted(effects)
-        )
+        assert votes_persisted(effects) == [] or all(vote.kind is not N for vote in votes_persisted(effects))
         wanted = sent(effects, GetCertificates)
         assert [(send.message.first, send.message.last) for send in wanted] == [(2, 2)]
 

@@ -101,7 +101,7 @@ class Chaos:
         liars = [number for number, behaviour in behaviours.items() if isinstance(behaviour, Liar)]
         self.victim = (liars[0] - 1) % n if liars else None
         """The host to which a liar sends its F votes: best if nobody hears of what it finalizes."""
-        self.is_calm = self.victim is not None and random.random() < 0.5
+        self.is_calm = self.victim is not None and (is_plain or random.random() < 0.5)
         """Whether the liar's victim is mute all the time, and nothing else goes wrong."""
         self.net.link = self._link
 

@@ -27,9 +27,10 @@ class Garbage:
     def _garbage(self, net: Net, host: Host) -> Message:
         random = net.random
         kind = random.choice(list(VoteKind))
-        epoch = Epoch(random.choice([0, 1, 1, 1, 2, 2**40]))
+        now = host.core.epoch
+        epoch = Epoch(random.choice([0, now - 1, now, now, now, now + 1, 2**40]))
         view = View(random.choice([0, 1, host.core.view, host.core.view + 1, 2**60]))
-        table = net.table(1)
+        table = net.table(now)
         block_hash = random.choice([None, BlockHash(random.randbytes(32)), host.core.final_hash])
         vote = Vote(
             kind=kind,
