@@ -34,7 +34,7 @@ from noded.types.messages import (
 )
 from noded.types.records import BatchRecord
 from noded.types.transaction import SignedTransaction, decode_transaction
-from noded.types.validator_set import ValidatorSet
+from noded.types.validator_set import ValidatorSet, is_signer
 
 
 class BatchDesk:
@@ -64,6 +64,7 @@ class BatchDesk:
         self._forwarded = 0
         self._sets: dict[Epoch, ValidatorSet] = {}
         self._validators: ValidatorSet
+        self._is_author = False
         self._next_proposers: tuple[PeerId, ...] = ()
         self._connected: dict[PeerId, None] = {}
 
@@ -74,6 +75,7 @@ class BatchDesk:
         if previous is not None:
             self._sets[previous.epoch] = previous
         self._validators = validators
+        self._is_author = is_signer(validators, self._me, self._signer.public_key)
 
     def follow_view(self, proposers: tuple[PeerId, ...]) -> None:
         """Who proposes in this view and the next: to them a held batch is acknowledged."""
@@ -103,7 +105,7 @@ class BatchDesk:
 
         def judged(results: tuple[bool, ...]) -> None:
             accepted, answers = self._gateway.verified(admission, results)
-            if self._me in self._validators:
+            if self._is_author:
                 self._pack(accepted, now_ms)
             elif accepted and not self._hand_on(accepted):
                 answers = tuple(self._unreachable(answer) for answer in answers)
@@ -113,7 +115,7 @@ class BatchDesk:
 
     def on_forwarded(self, message: TransactionsForwarded, now_ms: TimestampMs) -> None:
         """Take transactions that a node hands on which is no validator; what is refused is dropped."""
-        if self._me not in self._validators or self._forwarded >= FORWARDED_WAITING_MAX:
+        if not self._is_author or self._forwarded >= FORWARDED_WAITING_MAX:
             return
         self._forwarded += 1
         admission = self._gateway.admit(message.transactions, self.pool.room(self._me))
@@ -169,7 +171,7 @@ class BatchDesk:
 
     def _seal(self, now_ms: TimestampMs) -> None:
         taken = self._gateway.builder.take()
-        if self._me not in self._validators:
+        if not self._is_author:
             self._hand_on(taken)
             return
         self._number = max(self._number + 1, now_ms)

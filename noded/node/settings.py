@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from noded.types.ids import BlockHash, Epoch, Signature, View
+from noded.types.ids import BlockHash, Epoch, PublicKey, Signature, View
 from noded.types.vote import VoteKind
 
 BATCH_AGE_MS = 50
@@ -39,6 +39,11 @@ FORWARDED_WAITING_MAX = 64
 
 class Signer(Protocol):
     """Signs with this institution's consensus key, and refuses what would conflict (R1, R3)."""
+
+    @property
+    def public_key(self) -> PublicKey:
+        """What the signatures verify under."""
+        ...
 
     def sign_vote(
         self, kind: VoteKind, epoch: Epoch, view: View, block_hash: BlockHash | None, message: bytes

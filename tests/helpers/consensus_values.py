@@ -78,6 +78,7 @@ class TestSigner:
 
     def __init__(self, me: ValidatorId) -> None:
         self._me = me
+        self.public_key = public_key_of(me)
 
     def sign_vote(
         self,

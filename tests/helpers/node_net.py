@@ -1,7 +1,7 @@
 """A few whole nodes over a heap of events: real ledgers in memory, real signatures, a network that tests can break."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import count
@@ -63,6 +63,7 @@ from noded.types.operations.registry import Operation
 from noded.types.records import ProposalRecord, Record, VoteRecord
 from noded.types.roles import Role
 from noded.types.transaction import (
+    Cosignature,
     SignedTransaction,
     TransactionBody,
     make_transaction,
@@ -113,6 +114,8 @@ class Home:
     number: int
     id: InstitutionId
     stored: list[CommittedBlock]
+    key: bytes
+    """Seed of the consensus key with which it starts."""
     records: list[Record] = field(default_factory=list)
 
 
@@ -143,12 +146,25 @@ class NodeNet:
         self._tokens = count(1)
         founding = found(self.genesis)
         numbers = range(self.size + self.observers)
-        self.homes = [
-            Home(number, InstitutionId(seed_of("id", number)[:16]), [founding]) for number in numbers
-        ]
-        self.number_of = {home.id: home.number for home in self.homes}
+        self.homes: list[Home] = []
+        self.number_of: dict[PeerId, int] = {}
+        for _ in numbers:
+            self._add_home(founding)
         for number in numbers:
             self.start(number)
+
+    def join(self) -> int:
+        """Start a node that is not of the founding; its number."""
+        number = self._add_home(self.homes[0].stored[0])
+        self.start(number)
+        return number
+
+    def _add_home(self, founding: CommittedBlock) -> int:
+        number = len(self.homes)
+        name = InstitutionId(seed_of("id", number)[:16])
+        self.homes.append(Home(number, name, [founding], seed_of("consensus", number)))
+        self.number_of[name] = number
+        return number
 
     def start(self, number: int) -> None:
         """Start a node on what its home says, and connect it to those that run."""
@@ -157,7 +173,7 @@ class NodeNet:
         for committed in home.stored[1:]:
             base.fold(committed)
         base.settle()
-        signer = WatermarkSigner(seed_of("consensus", number), self.chain_id)
+        signer = WatermarkSigner(home.key, self.chain_id)
         for record in home.records:
             if isinstance(record, VoteRecord):
                 signer.restore_vote(record.vote)
@@ -240,9 +256,14 @@ class NodeNet:
         return self.transaction(number, sequence, operation, valid_until=valid_until)
 
     def transaction(
-        self, number: int, sequence: int, *operations: Operation, valid_until: int = 500
+        self,
+        number: int,
+        sequence: int,
+        *operations: Operation,
+        valid_until: int = 500,
+        cosigners: Sequence[bytes] = (),
     ) -> SignedTransaction:
-        """A transaction of an institution."""
+        """A transaction of an institution; `cosigners` are seeds of keys."""
         body = TransactionBody(
             version=1,
             chain_id=self.chain_id,
@@ -251,8 +272,13 @@ class NodeNet:
             valid_until=Height(valid_until),
             operations=operations,
         )
-        signature = sign(seed_of("account", number), transaction_signing_bytes(body))
-        return make_transaction(body, Signature(signature))
+        signed = transaction_signing_bytes(body)
+        signature = sign(seed_of("account", number), signed)
+        cosignatures = [
+            Cosignature(signer=PublicKey(public_key_of(seed)), signature=Signature(sign(seed, signed)))
+            for seed in cosigners
+        ]
+        return make_transaction(body, Signature(signature), tuple(cosignatures))
 
     def decide(self, action: Action) -> None:
         """Have node 0 propose an action, and three members approve it; returns when the last vote is final."""

@@ -1,0 +1,230 @@
+"""L100–L135 with whole nodes: who crashes, equivocates, comes, goes or changes its key, and the chain that goes on."""
+
+from dataclasses import replace
+
+from noded.crypto.signing import public_key_of
+from noded.types.evidence import ConflictingVotes
+from noded.types.genesis import DEFAULT_PARAMETERS
+from noded.types.ids import Epoch, bitmap_indices
+from noded.types.operations.membership import Admit, KeyUse, OrgKeyRotate, OrgRegister, Reinstate, Remove
+from tests.helpers.node_net import make_institution, seed_of
+from tests.helpers.voting_net import VotingNet
+
+PARAMETERS = replace(DEFAULT_PARAMETERS, epoch_length=6, idle_interval_ms=300, delta_ms=100)
+"""Epochs in which a proposal can be made and voted on before they end."""
+
+
+def make_net(size: int, **changes: int) -> VotingNet:
+    net = VotingNet(size=size, parameters=replace(PARAMETERS, **changes))  # type: ignore[arg-type]
+    net.run(1)
+    return net
+
+
+def share(net: VotingNet, number: int) -> float:
+    """A member's part of all proposals."""
+    row = net.row(number)
+    total = sum(each.share for each in net.nodes[0].validators.table.validators)
+    return 0.0 if row is None else row.share / total
+
+
+def votes_of(net: VotingNet, number: int, epoch: int) -> int:
+    """Certificates of an epoch, as its blocks name them, in which a member's vote stands."""
+    table = net.nodes[0].ledger.table(Epoch(epoch))
+    assert table is not None
+    index = [row.id for row in table.validators].index(net.homes[number].id)
+    blocks = [committed.block for committed in net.homes[0].stored]
+    leaves = [block.body.parent for block in blocks if block.header.epoch == epoch]
+    return sum(leaf is not None and index in bitmap_indices(leaf.bitmap) for leaf in leaves)
+
+
+def assert_goes_on(net: VotingNet, blocks: int = 6) -> None:
+    """The running nodes make further blocks, of one chain, and blame nobody."""
+    goal = max(net.heights()) + blocks
+    assert net.run(120, until=lambda: min(net.heights()) >= goal)
+    net.assert_agreement()
+    assert net.halts == []
+
+
+class TestCrash:
+    """L125–L129: who does not vote loses, and gets it back."""
+
+    def test_share_falls_and_recovers(self) -> None:
+        net = make_net(4, epoch_length=24)
+        net.pass_epochs(1)
+        before, power = share(net, 3), net.row(3)
+        net.crash(3)
+        shares = []
+        for _ in range(3):
+            net.pass_epochs(1)
+            shares.append(share(net, 3))
+        fallen = net.row(3)
+        assert shares == sorted(shares, reverse=True)
+        assert shares[-1] < before / 2
+        assert power is not None
+        assert fallen is not None
+        assert fallen.power >= 1000
+        assert fallen.reputation < power.reputation
+
+        net.start(3)
+        net.pass_epochs(2)
+        risen = []
+        for _ in range(5):
+            net.pass_epochs(1)
+            risen.append(share(net, 3))
+
+        assert risen == sorted(risen)
+        assert risen[-1] > shares[-1]
+        assert_goes_on(net)
+        assert net.penalties == []
+
+
+class TestEquivocation:
+    """L124, L134, L135: proven in a block, and jailed from the next epoch on."""
+
+    def test_jailed_among_five(self) -> None:
+        net = make_net(5)
+        net.equivocate(4)
+        assert net.run(30, until=lambda: evidence_against(net, 4))
+        assert net.row(4) is not None
+        net.pass_epochs(1)
+
+        assert net.row(4) is None
+        assert_goes_on(net)
+
+        for _ in range(8):
+            net.pass_epochs(1)
+        net.carry(Reinstate(institution=net.homes[4].id), [0, 1, 2])
+        assert net.row(4) is None
+        said = net.ready(4)
+        net.pass_epochs(1)
+
+        row = net.row(4, said + 1)
+        assert row is not None
+        assert (row.power, row.reputation) == (1000, 0)
+        assert_goes_on(net)
+
+    def test_jailed_among_four_stays_without_proposing(self) -> None:
+        net = make_net(4)
+        net.equivocate(3)
+        assert net.run(30, until=lambda: evidence_against(net, 3))
+        net.pass_epochs(1)
+
+        row = net.row(3)
+
+        assert row is not None
+        assert (row.power, row.share, row.reputation, row.debt) == (1000, 0, 0, 1_000_000)
+        first = len(net.homes[0].stored)
+        assert_goes_on(net, blocks=12)
+        proposers = {each.block.header.proposer for each in net.homes[0].stored[first:]}
+        assert net.homes[3].id not in proposers
+
+
+class TestAdmission:
+    """L100, L101, L109: a fifth member comes by vote, and votes from the epoch after it said that it is ready."""
+
+    def test_fifth_member(self) -> None:
+        net = make_net(4)
+        newcomer = make_institution(4)
+        keys = [seed_of("account", 4), seed_of("consensus", 4)]
+        net.send(0, OrgRegister(institution=newcomer), cosigners=keys)
+        net.carry(Admit(institution=newcomer.id), [0, 1, 2])
+        net.pass_epochs(1)
+        assert net.row(4) is None
+
+        assert net.join() == 4
+        assert net.run(60, until=lambda: net.nodes[4].chain.height >= min(net.heights()))
+        said = net.ready(4)
+        net.pass_epochs(2)
+
+        assert net.row(4, said) is None
+        row = net.row(4, said + 1)
+        assert row is not None
+        assert row.power == 1000
+        assert votes_of(net, 4, said + 1) > 0
+        assert_goes_on(net)
+        assert net.penalties == []
+
+    def test_the_new_member_is_needed_and_there(self) -> None:
+        """With one of the old ones gone, the chain goes on with the new one's votes."""
+        net = make_net(4)
+        newcomer = make_institution(4)
+        net.send(
+            0,
+            OrgRegister(institution=newcomer),
+            cosigners=[seed_of("account", 4), seed_of("consensus", 4)],
+        )
+        net.carry(Admit(institution=newcomer.id), [0, 1, 2])
+        net.join()
+        net.ready(4)
+        net.pass_epochs(1)
+        assert net.row(4) is not None
+
+        net.crash(3)
+
+        assert_goes_on(net)
+
+
+class TestRemoval:
+    """L107: who is removed leaves the next table; the others go on, down to three."""
+
+    def test_one_of_five(self) -> None:
+        net = make_net(5)
+        net.carry(Remove(institution=net.homes[4].id), [0, 1, 2, 3])
+        net.pass_epochs(1)
+
+        assert net.row(4) is None
+        assert len(net.nodes[0].validators) == 4
+        assert_goes_on(net)
+
+    def test_shrinking_to_three(self) -> None:
+        """Three members are equal, and a quorum is all of them."""
+        net = make_net(4)
+        net.carry(Remove(institution=net.homes[3].id), [0, 1, 2])
+        net.pass_epochs(1)
+        validators = net.nodes[0].validators
+
+        assert len(validators) == 3
+        assert set(validators.powers) == {1000}
+        assert validators.quorum == 2001
+        net.crash(3)
+        assert_goes_on(net)
+
+
+class TestRotation:
+    """L104: a consensus key is replaced; the old one counts up to the epoch's end, the new one after it."""
+
+    def test_key_is_replaced(self) -> None:
+        net = make_net(4)
+        new = seed_of("next", 3)
+        net.send(3, OrgKeyRotate(use=KeyUse.CONSENSUS, key=bytes(public_key_of(new))), cosigners=[new])
+        rotated = net.epoch
+        row = net.row(3)
+        assert row is not None
+        assert row.public_key == public_key_of(seed_of("consensus", 3))
+        net.pass_epochs(1)
+        row = net.row(3)
+        assert row is not None
+        assert row.public_key == public_key_of(new)
+
+        assert_goes_on(net)
+        assert net.penalties == [], "a node with a key that the table does not name follows in silence"
+        net.crash(3)
+        net.homes[3].key = new
+        net.start(3)
+        net.pass_epochs(3)
+
+        assert votes_of(net, 3, rotated) > 0
+        assert votes_of(net, 3, net.epoch - 1) > 0
+        assert_goes_on(net)
+        assert net.penalties == []
+
+
+def evidence_against(net: VotingNet, number: int) -> bool:
+    """Whether a final block carries evidence against a member, and only against it."""
+    found = [
+        evidence
+        for committed in net.homes[0].stored
+        for evidence in committed.block.body.evidence
+        if isinstance(evidence, ConflictingVotes)
+    ]
+    return bool(found) and {each.culprit for each in found} == {net.homes[number].id}
