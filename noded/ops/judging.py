@@ -79,7 +79,7 @@ def certify(taken: Reader, live: Reader, genesis: Genesis) -> LedgerProof | None
     """
     tip = taken.tip()
     assert tip is not None
-    found_at = _followers(taken, live, tip.height)
+    found_at = read_followers(taken, live, tip.height)
     value = taken.state_get(path_of(HEAD_KEY))
     header = read_header(taken, tip.height)
     if found_at is None or value is None or header is None:
@@ -138,7 +138,7 @@ def judge(
         Unproven: The store is not the chain's.
         StorageError: It cannot be read.
     """
-    recomputed = recompute(store, is_in_use=False)
+    recomputed = recompute(store)
     if recomputed.findings:
         raise Unproven(recomputed.findings[0])
     try:
@@ -157,7 +157,7 @@ def _judge(
     checkpoint: Checkpoint | None,
 ) -> Judged:
     last, block = check_headers(reader, genesis, checkpoint)
-    _check_head(reader, genesis, last, block)
+    check_head(reader, genesis, last, block)
     validators = check_epochs(reader, genesis, last)
     if proof is None:
         _check_tip(reader, last, validators)
@@ -242,8 +242,13 @@ def check_epochs(reader: Reader, genesis: Genesis, last: BlockHeader) -> Validat
     return validators
 
 
-def _check_head(reader: Reader, genesis: Genesis, last: BlockHeader, block: BlockHash) -> None:
-    """The state says itself after which block of which chain it is."""
+def check_head(reader: Reader, genesis: Genesis, last: BlockHeader, block: BlockHash) -> None:
+    """
+    Check that the state says of itself that it is the one after this block of this chain.
+
+    Raises:
+        Unproven: It does not.
+    """
     chain = reader.state_get(path_of(CHAIN_KEY))
     head = reader.state_get(path_of(HEAD_KEY))
     if chain is None or head is None:
@@ -271,10 +276,17 @@ def _check_tip(reader: Reader, last: BlockHeader, validators: ValidatorSet | Non
     )
 
 
-def _followers(
+def read_followers(
     taken: Reader, live: Reader, height: int
 ) -> tuple[tuple[BlockHeader, ...], Certificate] | None:
-    """The headers from the child of a snapshot's last block up to a final one, and its finalization."""
+    """
+    The headers from the child of a snapshot's last block up to a final one, and its finalization; not verified.
+
+    Args:
+        taken: The snapshot.
+        live: The store that it is of, which may have gone on.
+        height: Of the snapshot's last block.
+    """
     later = read_finality(live, height + 1)
     if later is None:  # The store itself may hold headers of an epoch's end that are no blocks of the chain.
         stored = taken.block(height)

@@ -10,7 +10,8 @@ from typing import Final
 from noded.crypto.sparse_merkle import BUCKETS, UpperTree
 from noded.errors import StorageError
 from noded.storage.errors import file_failure
-from noded.storage.inspect import CheckedBuckets, check_buckets
+from noded.storage.inspect import CheckedBuckets, check_buckets, check_rows
+from noded.storage.sqlite_reader import SqliteReader
 from noded.types.ids import StateRoot
 
 PARALLEL_BYTES_MIN: Final = 64 * 1024 * 1024
@@ -33,34 +34,31 @@ class Recomputed:
     """Rows and roots kept in the store that contradict the values."""
 
 
-def recompute(store: Path, *, is_in_use: bool) -> Recomputed:
+def recompute(store: Path) -> Recomputed:
     """
-    Compute the state root of a store from its values; 3.5 s for a million on two cores.
-
-    Args:
-        store: Its file.
-        is_in_use: Whether blocks may be added meanwhile; one process then reads all of it at one height.
+    Compute the state root of a store that nobody writes to from its values; 3.5 s for a million on two cores.
 
     Raises:
         StorageError: It cannot be read.
     """
-    processes = 1 if is_in_use else _worthwhile(store)
+    processes = _worthwhile(store)
     if processes == 1:
-        parts = [check_buckets(store, 0, BUCKETS)]
-    else:
-        count = processes * SPANS_PER_PROCESS
-        bounds = [BUCKETS * number // count for number in range(count + 1)]
-        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-            computed = list(pool.map(_compute, [store] * count, bounds[:-1], bounds[1:]))
-        parts = [
+        return _sum([check_buckets(store, 0, BUCKETS)])
+    count = processes * SPANS_PER_PROCESS
+    bounds = [BUCKETS * number // count for number in range(count + 1)]
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        computed = list(pool.map(_compute, [store] * count, bounds[:-1], bounds[1:]))
+    return _sum(
+        [
             check_buckets(store, *bounds[number : number + 2]) if part is None else part
             for number, part in enumerate(computed)
         ]
-    return Recomputed(
-        rows=sum(part.rows for part in parts),
-        root=_root(parts),
-        findings=tuple(finding for part in parts for finding in part.findings),
     )
+
+
+def recompute_at(reader: SqliteReader) -> Recomputed:
+    """The same at the height that a reader's snapshot sees, while a node goes on with the store."""
+    return _sum([check_rows(reader, 0, BUCKETS)])
 
 
 def _compute(store: Path, first: int, end: int) -> CheckedBuckets | None:
@@ -80,5 +78,9 @@ def _worthwhile(store: Path) -> int:
     return 1 if size < PARALLEL_BYTES_MIN else min(PROCESSES_MAX, len(os.sched_getaffinity(0)))
 
 
-def _root(parts: list[CheckedBuckets]) -> StateRoot:
-    return StateRoot(UpperTree.from_bucket_roots(b"".join(part.roots for part in parts)).root)
+def _sum(parts: list[CheckedBuckets]) -> Recomputed:
+    return Recomputed(
+        rows=sum(part.rows for part in parts),
+        root=StateRoot(UpperTree.from_bucket_roots(b"".join(part.roots for part in parts)).root),
+        findings=tuple(finding for part in parts for finding in part.findings),
+    )

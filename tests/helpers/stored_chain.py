@@ -23,6 +23,9 @@ from tests.helpers.proofs import voter_seed, voting_genesis
 
 EPOCH_LENGTH = 6
 
+BLOCKS = 2 * EPOCH_LENGTH + 3
+"""Of a chain that is in its third epoch."""
+
 
 def short_epochs(members: int = 4) -> Genesis:
     """Founders whose keys are known, and epochs of which a short chain has several."""

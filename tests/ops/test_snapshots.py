@@ -1,6 +1,5 @@
 """A snapshot is proven before it becomes a store, and whatever is wrong with it is noticed."""
 
-import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -27,35 +26,7 @@ from noded.storage.store import CommitBatch, Sidecar
 from noded.storage.tree import encode_delta
 from noded.types.genesis import Genesis
 from noded.types.ids import BlockHash, Height
-from tests.helpers.stored_chain import EPOCH_LENGTH, StoredChain, make_store, short_epochs
-
-BLOCKS = 2 * EPOCH_LENGTH + 3
-"""Into the third epoch."""
-
-
-@pytest.fixture(scope="module")
-def genesis() -> Genesis:
-    return short_epochs()
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory, genesis: Genesis) -> Path:
-    folder = tmp_path_factory.mktemp("template")
-    make_store(folder / STORE_NAME, BLOCKS, genesis=genesis)
-    return folder
-
-
-@pytest.fixture
-def home(tmp_path: Path, template: Path) -> Path:
-    """A home whose node has stopped."""
-    return shutil.copytree(template, tmp_path / "home")
-
-
-@pytest.fixture
-def other(tmp_path: Path) -> Path:
-    """A home without a store."""
-    (tmp_path / "other").mkdir()
-    return tmp_path / "other"
+from tests.helpers.stored_chain import BLOCKS, EPOCH_LENGTH, StoredChain, make_store
 
 
 def certified(home: Path, genesis: Genesis) -> Path:
