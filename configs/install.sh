@@ -76,7 +76,10 @@ do_install() {
     fi
     [ $# -le 1 ] || fail "one wheel or checkout at a time"
     source=${1:-$(dirname "$here")}
-    [ -e "$source" ] || fail "$source: there is no such file"
+    case $source in
+    *.whl) [ -f "$source" ] || fail "$source: there is no such file" ;;
+    *) [ -f "$source/pyproject.toml" ] || fail "$source: neither a wheel nor a checkout" ;;
+    esac
     python=$(find_python)
     install -d -m 0755 "$releases"
     release=$(mktemp -d "$releases/$(date -u +%Y%m%dT%H%M%SZ)-XXXXXX")

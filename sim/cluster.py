@@ -51,6 +51,7 @@ class Cluster:
         self.scenario = scenario
         self.consortium = make_consortium(scenario)
         self.genesis = self.consortium.genesis
+        self.chain_id = self.genesis.chain_id
         self._behave = behave
         count, seed = scenario.nodes.count, scenario.seed
         ties = seed if scenario.time.ties == "random" else None

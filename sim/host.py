@@ -117,6 +117,7 @@ class Host:
         self._pauses = 0
         self._frozen: Callable[[], None] | None = None
         """What was under way when the machine was paused."""
+        self._to_store: deque[CommittedBlock] = deque()
         self._storing = 0
         """When the store has written all that was handed to it."""
 
@@ -154,6 +155,7 @@ class Host:
         self._inbox.clear()
         self._local.clear()
         self._unwritten.clear()
+        self._to_store.clear()
         self._frozen = None
         self.disk.crash(fate)
         self.is_wiped = fate == "lost"
@@ -384,14 +386,17 @@ class Host:
         engine = self.world.engine
         work = self._scaled(self.world.costs.commit.of(len(committed.entries)))
         self._storing = max(self._storing, engine.now) + work + self.disk.sync_ns
-        if self._storing > engine.now:
-            engine.at(self._storing, partial(self._stored, self.life, committed))
+        self._to_store.append(committed)
+        if self._storing > engine.now or len(self._to_store) > 1:
+            engine.at(self._storing, partial(self._stored, self.life))
         else:
-            self._stored(self.life, committed)
+            self._stored(self.life)
 
-    def _stored(self, life: int, committed: CommittedBlock) -> None:
+    def _stored(self, life: int) -> None:
+        """The oldest block on its way into the store is durable."""
         if life != self.life or not self.is_up:
             return
+        committed = self._to_store.popleft()
         self.archive.store(committed)
         if len(self.disk) > LOG_RECORDS_MAX:
             self.disk.compact(self.node.live_records())

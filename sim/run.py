@@ -163,6 +163,7 @@ class Run:
         context = Context(
             scenario=self.scenario,
             genesis=self.cluster.genesis,
+            chain_id=self.cluster.chain_id,
             world=self.cluster.world,
             hosts=self.cluster.hosts,
             tables=self._tables,

@@ -92,7 +92,7 @@ class Accountability(Checker):
         validators = self.context.tables.by_epoch.get(vote.epoch)
         if validators is None or vote.voter not in validators:
             return False
-        message = vote.signing_bytes(self.context.genesis.chain_id)
+        message = vote.signing_bytes(self.context.chain_id)
         check = SignatureCheck(validators.public_key(vote.voter), message, vote.signature)
         return self.context.world.judge.judge(check)
 
@@ -101,7 +101,7 @@ class Accountability(Checker):
             return False
         if len(bitmap_indices(certificate.bitmap)) != len(certificate.signatures):
             return False
-        check = CertificateCheck(self.context.genesis.chain_id, certificate, validators)
+        check = CertificateCheck(self.context.chain_id, certificate, validators)
         return self.context.world.judge.judge(check)
 
     def _add(

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from noded.ledger.commit import CommittedBlock
 from noded.types.genesis import Genesis
-from noded.types.ids import Epoch
+from noded.types.ids import ChainId, Epoch
 from noded.types.validator_set import ValidatorSet
 from sim.host import Host
 from sim.observer import Observer
@@ -58,6 +58,8 @@ class Context:
 
     scenario: Scenario
     genesis: Genesis
+    chain_id: ChainId
+    """Of the genesis, which takes long to compute."""
     world: World
     hosts: Sequence[Host]
     tables: Tables

@@ -47,7 +47,7 @@ class Certificates(Checker):
         power = sum(validators.powers[index] for index in bitmap_indices(certificate.bitmap))
         if 3 * power <= 2 * validators.total:
             self.fail(f"{where}: power {power} of {validators.total}", (host.index,))
-        check = CertificateCheck(self.context.genesis.chain_id, certificate, validators)
+        check = CertificateCheck(self.context.chain_id, certificate, validators)
         if not self.context.world.judge.judge(check):
             self.fail(f"{where}: a signature is wrong", (host.index,))
         for other in self._rivals(certificate):

@@ -155,7 +155,7 @@ def phases(run: Saved) -> Picture | None:
         left += span
         rows.append((name, span))
     axes.set_xlabel("time since the proposal (ms), medians")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.35), ncols=3)
+    figure.legend(loc="outside upper center", ncols=3, fontsize=8)
     caption = f"{_label(run)}: where the time from proposal to finality goes."
     return Picture("phases", caption, figure, ("phase", "ms"), rows)
 

@@ -53,9 +53,9 @@ class Picture:
 
 def make_figure(rows: int = 1, *, height: float = HEIGHT_IN) -> tuple[Figure, list[Axes]]:
     """A figure with so many axes below each other, which share their x axis."""
-    with mpl.rc_context(_RC):
-        figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
-        axes = figure.subplots(rows, 1, sharex=True, squeeze=False)
+    mpl.rcParams.update(_RC)
+    figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
+    axes = figure.subplots(rows, 1, sharex=True, squeeze=False)
     return figure, [row[0] for row in axes]
 
 

@@ -94,7 +94,7 @@ class Driver(Observer):
             gateway: Clients(
                 cluster.hosts[gateway].name,
                 cluster.consortium.keys[gateway].account,
-                cluster.genesis.chain_id,
+                cluster.chain_id,
                 Stream(seed, "clients", gateway),
                 cluster.judge.signed,
             )
