@@ -54,7 +54,7 @@ def status(
         power_connected=power_connected,
         faulty_power_max=(validators.total - 1) // 3,
         tolerated=tolerated(validators),
-        standing=_why_it_stands(node, rows, power_connected, age_ms),
+        standing=_why_it_stands(node, rows, power_connected, now_ms),
         halted=node.halted,
         syncing=node.is_syncing,
         unordered_bytes=node.batches.waiting_bytes,
@@ -97,7 +97,7 @@ def tolerated(validators: ValidatorSet) -> int:
 
 
 def _why_it_stands(
-    node: Node, rows: tuple[ValidatorStatus, ...], power_connected: int, age_ms: int
+    node: Node, rows: tuple[ValidatorStatus, ...], power_connected: int, now_ms: int
 ) -> str | None:
     """A sentence that names who is missing; None while blocks come, or there is nothing to order."""
     if node.halted is not None:
@@ -111,12 +111,18 @@ def _why_it_stands(
         )
     if node.is_syncing:
         return None
-    idle_ms = node.ledger.parameters_after(node.ledger.final_hash).idle_interval_ms
-    if node.core.stall < STILL_STALL and age_ms <= idle_ms + STILL_MS:
+    parameters = node.ledger.parameters_after(node.ledger.final_hash)
+    age_ms = now_ms - node.chain.tip.header.time_ms
+    if node.core.stall < STILL_STALL and age_ms <= parameters.idle_interval_ms + STILL_MS:
         return None
+    if -age_ms > parameters.drift_ms:
+        return (
+            f"this node's clock is {-age_ms / 1000:.0f} s behind the time of the last block, and a block comes after"
+            " the one before: it does not vote until its clock has come so far; check the clocks of all nodes"
+        )
     silent = [row.id for row in rows if not row.voted]
     return (
-        f"no block for {age_ms / 1000:.0f} s, {node.core.stall} views in a row were given up;"
+        f"no block for {max(0, age_ms) / 1000:.0f} s, {node.core.stall} views in a row were given up;"
         f" no vote in view {node.core.view} of: {_named(silent) if silent else 'nobody, votes are on their way'}"
     )
 
