@@ -17,6 +17,7 @@ from noded.api.routes.custody import add_custody
 from noded.api.routes.events import add_events
 from noded.api.routes.ledger import add_ledger
 from noded.api.routes.node import add_health, add_node
+from noded.api.routes.reputation import add_reputation
 from noded.api.routes.transactions import add_transactions
 from noded.api.routing import JSON, Answer, Public, Routes
 from noded.api.tokens import Scope, Tokens
@@ -45,6 +46,7 @@ def make_app(backend: Backend, *, tokens: Tokens, rates: Rates | None, is_local:
     add_node(routes, backend)
     add_chain(routes, backend)
     add_ledger(routes, backend)
+    add_reputation(routes, backend)
     add_custody(routes, backend)
     add_events(routes, backend)
     if is_local:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from noded import __version__
 from noded.api.gate import Handler, caller
-from noded.api.problems import MEDIA_TYPE
+from noded.api.problems import MEDIA_TYPE, InvalidRequest
 from noded.api.rendering import Definitions, Schema, dump, schema_of, to_json
 from noded.api.tokens import Scope
 from noded.storage.store import HEIGHT_MAX
@@ -25,6 +25,9 @@ TEXT: Final = "text/plain"
 
 PAGE_MAX: Final = 200
 """Items of one page; 200 of about 1 KiB are read and written in some 20 ms."""
+
+CURSOR_NUMBER_BYTES: Final = 7
+"""Of the number in a cursor of a counted list: heights, epochs and positions stay far below."""
 
 CURSOR_CHARACTERS_MAX: Final = 256
 """A listing's key of up to 70 bytes in hexadecimal, with room."""
@@ -193,6 +196,23 @@ def page_answer(description: str, item: Any) -> Answer:
 def entry_answer(description: str, value: Any) -> Answer:
     """What a route answers that gives one thing from the state."""
     return Answer(description=description, content=value, schema={"entry": True})
+
+
+def cursor_number(after: str) -> int | None:
+    """
+    The number that a cursor of a counted list stands for; None for the first page.
+
+    Raises:
+        InvalidRequest: It is no such cursor.
+    """
+    if len(after) > 2 * CURSOR_NUMBER_BYTES:
+        raise InvalidRequest(f"query.after: {after[:40]!r} is no cursor of this list")
+    return int(after, 16) if after else None
+
+
+def number_cursor(number: int) -> str:
+    """The cursor that stands for a number."""
+    return number.to_bytes(CURSOR_NUMBER_BYTES).hex()
 
 
 _PLAIN: Final = str.maketrans({"/": "_", "{": None, "}": None, "-": "_"})

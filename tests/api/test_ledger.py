@@ -197,5 +197,8 @@ async def test_reports_of_a_closed_epoch_are_listed(tmp_path: Path) -> None:
         answer = await served.get(path)
         behind = await served.get(f"{path}?after={answer.json['items'][-1]['id']}")
 
+        beyond = await served.get(f"{path}?after={'f' * 16}")
+
+    assert (beyond.status, beyond.reason) == (422, "InvalidRequest")
     assert [item["value"]["epoch"] for item in answer.json["items"]] == [1]
     assert behind.json["items"] == []

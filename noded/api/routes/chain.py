@@ -25,8 +25,10 @@ from noded.api.routing import (
     HeightPath,
     Limit,
     Routes,
+    cursor_number,
     entry_answer,
     json_answer,
+    number_cursor,
     page_answer,
 )
 from noded.api.tokens import Scope
@@ -103,7 +105,8 @@ def add_chain(routes: Routes, backend: Backend) -> None:
 
     async def blocks(start: FirstHeight = None, after: Cursor = "", limit: Limit = 20) -> Response:
         """List blocks, newest first."""
-        first = int(after, 16) - 1 if after else start
+        behind = cursor_number(after)
+        first = start if behind is None else behind - 1
         return Response(dump(await backend.read(lambda at: _list_blocks(at, first, limit))), media_type=JSON)
 
     async def latest() -> Response:
@@ -220,13 +223,14 @@ def _list_blocks(at: StateAt, start: int | None, limit: int) -> dict[str, Any]:
         )
         items.append({"id": stored.hash.hex(), "value": to_json(summary)})
         height -= 1
-    following = (height + 1).to_bytes(8).hex() if items and height >= 0 else None
+    following = number_cursor(height + 1) if items and height >= 0 else None
     return {"height": at.height, "items": items, "next": following}
 
 
 def _transactions(at: StateAt, height: int, after: str, limit: int) -> dict[str, Any]:
     stored = stored_block(at, height)
-    first = int(after, 16) + 1 if after else 0
+    behind = cursor_number(after)
+    first = 0 if behind is None else behind + 1
     receipts = receipts_of(stored)
     items: list[dict[str, Any]] = []
     last = first
@@ -240,4 +244,4 @@ def _transactions(at: StateAt, height: int, after: str, limit: int) -> dict[str,
         if len(items) == limit:
             break
     more = len(items) == limit and last + 1 < len(receipts)
-    return {"height": at.height, "items": items, "next": last.to_bytes(8).hex() if more else None}
+    return {"height": at.height, "items": items, "next": number_cursor(last) if more else None}

@@ -19,7 +19,9 @@ from noded.api.routing import (
     Limit,
     Routes,
     VersionPath,
+    cursor_number,
     entry_answer,
+    number_cursor,
     page_answer,
 )
 from noded.api.tokens import Scope
@@ -224,11 +226,12 @@ def _add_members(routes: Routes, backend: Backend) -> None:
     async def reports(id: Id, after: Cursor = "", limit: Limit = 50) -> Response:
         """List the arithmetic of a member's reputation and power, epoch by epoch, oldest first."""
         member = InstitutionId(bytes.fromhex(id))
-        behind = Epoch(int(after, 16)) if after else None
+        behind = cursor_number(after)
 
         def find(at: StateAt) -> dict[str, Any]:
-            found = reports_of(at.reader, member, after=behind, limit=limit)
-            items = [{"id": each.epoch.to_bytes(8).hex(), "value": to_json(each)} for each in found]
+            last = None if behind is None else Epoch(behind)
+            found = reports_of(at.reader, member, after=last, limit=limit)
+            items = [{"id": number_cursor(each.epoch), "value": to_json(each)} for each in found]
             following = items[-1]["id"] if len(items) == limit else None
             return {"height": at.height, "items": items, "next": following}
 
