@@ -33,7 +33,8 @@ def import_files(output: Output, home: Path, paths: tuple[Path, ...], compartmen
     Import R4 bundles and single resources; of a folder, its *.json.
 
     Every entry of a bundle becomes one record: the very bytes that stand in the file. What the validator finds is a
-    warning and never costs a record. Exit code 1 says that some file or entry gave none.
+    warning and never costs a record. An entry without a resource, such as a deletion, has nothing to import; exit code
+    1 says that a file or an entry is broken.
     """
     from noded.ops.desk import Desk
     from noded.ops.importing import import_documents
@@ -58,12 +59,13 @@ def import_files(output: Output, home: Path, paths: tuple[Path, ...], compartmen
             "new_patients": done.new_patients,
             "transactions": done.transactions,
             "warnings": list(done.warnings),
+            "without_resource": list(done.without_resource),
             "problems": list(done.problems),
         },
         _show,
     )
     if done.problems:
-        raise CommandFailed(f"{len(done.problems)} places gave no record; all others are imported")
+        raise CommandFailed(f"{len(done.problems)} places are broken; all others are imported")
 
 
 def _show(data: Json) -> str:
@@ -74,6 +76,7 @@ def _show(data: Json) -> str:
                 "new patients": data["new_patients"],
                 "transactions": data["transactions"],
                 "warnings": len(data["warnings"]),
+                "entries without a resource": len(data["without_resource"]),
                 "problems": len(data["problems"]),
             }
         )

@@ -30,10 +30,12 @@ COMMANDS: Final = {
     "query": "Read blocks, transactions, members and single entries.",
     "record": "Get records, and list what is known of them.",
     "reload": "Have the running node read its settings again.",
+    "reputation": "Show reputations, and explain where they come from.",
     "start": "Run the node of a home.",
     "status": "Show how the node stands, and why the chain does if it does.",
     "testnet": "Make the homes of a whole network on this machine.",
     "tx": "Send transactions and wait until they are final.",
+    "validators": "Show who may vote in this epoch, with which power.",
     "version": "Show the version of program, protocol and formats.",
 }
 """Every command with what `noded --help` says of it; `noded.cli.NAME` defines it as `command`."""

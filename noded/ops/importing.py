@@ -9,7 +9,7 @@ from typing import Final
 from noded.api.backend import CONTENT_BYTES_MAX, Kept, VersionsToKeep, VersionToKeep
 from noded.client.answers import POSTED_MAX, Refused
 from noded.fhir.documents import FhirRecord, find_documents, read_document
-from noded.fhir.slicing import InvalidDocument
+from noded.fhir.slicing import InvalidDocument, ProblemKind
 from noded.fhir.validation import validate
 from noded.ops.desk import FINAL_S, Desk, NotFinal, Rejected
 from noded.ops.patients import KeptPatient
@@ -54,8 +54,10 @@ class Import:
     transactions: int
     warnings: tuple[str, ...]
     """What the validator found; no record is lost over it."""
+    without_resource: tuple[str, ...]
+    """Entries in which there is nothing to import, such as deletions."""
     problems: tuple[str, ...]
-    """Places from which no record could be cut, and files that are no documents."""
+    """Broken places from which no record could be cut, and files that are no documents."""
 
 
 def import_documents(
@@ -70,6 +72,7 @@ def import_documents(
     """
     imported: list[ImportedRecord] = []
     warnings: list[str] = []
+    without_resource: list[str] = []
     problems: list[str] = []
     new_patients = 0
     sent = _Sent(desk)
@@ -79,7 +82,9 @@ def import_documents(
         except InvalidDocument as error:
             problems.append(str(error))
             continue
-        problems += map(str, document.problems)
+        for problem in document.problems:
+            empty = problem.kind is ProblemKind.NO_RESOURCE
+            (without_resource if empty else problems).append(str(problem))
         patients, new = _patients_of(desk, document.records)
         new_patients += new
         for part in _parts(document.records):
@@ -94,6 +99,7 @@ def import_documents(
         new_patients=new_patients,
         transactions=sent.count,
         warnings=tuple(warnings),
+        without_resource=tuple(without_resource),
         problems=tuple(problems),
     )
 

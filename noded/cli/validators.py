@@ -1,0 +1,54 @@
+"""`noded validators`."""
+
+from pathlib import Path
+
+from noded.cli.options import command as declare
+from noded.cli.options import home_option
+from noded.cli.output import Json, Output, members, table
+
+
+@declare(name="validators")
+@home_option
+def command(output: Output, home: Path) -> None:
+    """Show who may vote in this epoch, with which power and which share of the proposals."""
+    from noded.client.http import NodeClient
+
+    with NodeClient.in_home(home) as node:
+        seen = {each["id"]: each for each in node.get("/v1/status")["status"]["validators"]}
+        rows = [
+            {
+                "id": item["id"],
+                "name": item["value"]["member"]["institution"]["legal_name"],
+                **{name: item["value"][name] for name in ("power", "share", "reputation", "debt")},
+                "jailed_until": item["value"]["jailed_until"],
+                "connected": seen.get(item["id"], {}).get("connected"),
+                "voted": seen.get(item["id"], {}).get("voted"),
+            }
+            for item in node.pages("/v1/reputation")
+            if item["value"]["power"]
+        ]
+        output.show({"epoch": node.get("/v1/epoch"), "validators": rows}, _show)
+
+
+def _show(data: Json) -> str:
+    epoch, rows = data["epoch"], data["validators"]
+    shares = sum(row["share"] for row in rows) or 1
+    top = {
+        "epoch": f"{epoch['epoch']}, heights {epoch['first_height']} to {epoch['last_height']}",
+        "power": f"{epoch['total_power']}; {epoch['quorum']} make a quorum",
+        "may be byzantine": f"{epoch['tolerated']} members, whichever they are",
+    }
+    heads = ("validator", "name", "power", "% of power", "% of proposals", "connected", "voted")
+    body = [
+        (
+            row["id"],
+            row["name"],
+            row["power"],
+            100 * row["power"] / epoch["total_power"],
+            100 * row["share"] / shares,
+            row["connected"],
+            row["voted"],
+        )
+        for row in rows
+    ]
+    return f"{members(top)}\n\n{table(heads, body)}"

@@ -1,0 +1,36 @@
+"""Command lines as their users give them, run in this process."""
+
+import json
+from typing import Any
+
+import pytest
+
+from noded.cli.root import run
+
+Captured = pytest.CaptureFixture[str]
+
+
+def said(capsys: Captured, *arguments: object, code: int = 0) -> str:
+    """What a command prints; it must end with this code."""
+    capsys.readouterr()
+    found = run([str(each) for each in arguments])
+    captured = capsys.readouterr()
+    assert found == code, f"{arguments} ended with {found}: {captured.err}"
+    return captured.out
+
+
+def told(capsys: Captured, *arguments: object, code: int = 0) -> Any:
+    """The one JSON object on stdout."""
+    text = said(capsys, *arguments, "--output", "json", code=code)
+    assert text.count("\n") == 1, "stdout must be exactly one object"
+    return json.loads(text)
+
+
+def complaint(capsys: Captured, *arguments: object, code: int) -> str:
+    """What a command that fails says on stderr; stdout stays empty."""
+    capsys.readouterr()
+    found = run([str(each) for each in arguments])
+    captured = capsys.readouterr()
+    assert found == code, f"{arguments} ended with {found}: {captured.err}"
+    assert captured.out == ""
+    return captured.err
