@@ -62,6 +62,7 @@ class BatchDesk:
         self._outbox = outbox
         self._number = 0
         self._forwarded = 0
+        self._is_fetch_timed = False
         self._sets: dict[Epoch, ValidatorSet] = {}
         self._validators: ValidatorSet
         self._is_author = False
@@ -260,8 +261,14 @@ class BatchDesk:
         """Ask (again) for what is still missing."""
         for peer, request in self.exchange.requests(now_ms):
             self._outbox.send((peer,), request)
-        if self.exchange.has_wanted():
+        if self.exchange.has_wanted() and not self._is_fetch_timed:
+            self._is_fetch_timed = True
             self._outbox.wake(TimerKind.FETCH, FETCH_RETRY_MS)
+
+    def on_fetch_timer(self, now_ms: TimestampMs) -> None:
+        """The time to ask again has come."""
+        self._is_fetch_timed = False
+        self.fetch_due(now_ms)
 
     def expire(self, now_ms: TimestampMs) -> None:
         """Drop what no block may name any more; this node's own transactions go into a new batch (M4)."""

@@ -112,6 +112,9 @@ class Node:
         Raises:
             StateDiffers: The log's final blocks contradict the store.
         """
+        previous = self.ledger.table(Epoch(self.validators.epoch - 1))
+        if previous is not None:
+            self.batches.enter_epoch(ValidatorSet(previous))  # Its batches may still be named.
         self.batches.enter_epoch(self.validators)
         for effect in self.core.restore(list(records), now_ms):
             self._perform(effect, now_ms)
@@ -218,7 +221,7 @@ class Node:
             case TimerKind.BATCH:
                 self.batches.seal_due(now_ms)
             case TimerKind.FETCH:
-                self.batches.fetch_due(now_ms)
+                self.batches.on_fetch_timer(now_ms)
             case TimerKind.BUILD:
                 self._try_build(now_ms, patient=False)
             case TimerKind.SYNC:
