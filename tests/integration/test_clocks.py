@@ -46,6 +46,7 @@ def movable_clock(folder: Path) -> tuple[dict[str, str], Callable[[int], None]]:
     return {"PYTHONPATH": str(folder)}, move
 
 
+@pytest.mark.slow
 def test_one_clock_of_four_jumps(tmp_path: Path) -> None:
     genesis = create_testnet(tmp_path / "net", 4, encrypted=False)
     environment, move = movable_clock(tmp_path / "clock")

@@ -142,6 +142,7 @@ def goes_on(node: NodeProcess, final: dict[TransactionHash, int]) -> None:
     check_signatures([node.home])
 
 
+@pytest.mark.slow
 def test_files_that_may_not_grow_end_the_node_and_nothing_is_lost(lone: tuple[NodeProcess, Genesis]) -> None:
     node, genesis = lone
     with SteadyLoad([node], genesis, senders=1) as load:
@@ -189,6 +190,7 @@ def test_a_full_disk_ends_the_node_and_with_space_it_goes_on(small_disk: Path) -
         goes_on(node, final)
 
 
+@pytest.mark.slow
 def test_a_node_that_lost_its_log_follows_without_a_conflicting_vote(tmp_path: Path) -> None:
     with fleet(tmp_path / "net") as (testnet, genesis):
         nodes = testnet.nodes
