@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from noded.ledger.head import Head
 from noded.ledger.participation import POINTS_FULL, count_block, empty_counters, read_counters
-from noded.types.block import Block, BlockBody, BlockKind
+from noded.types.block import Block, BlockKind
 from noded.types.ids import BlockHash, Epoch, Height, InstitutionId, TimestampMs, View, bitmap_indices
 from noded.types.validator_set import ValidatorSet
 
@@ -61,7 +61,7 @@ def trace_conduct(
         earned = read_counters(head.points)[index] - read_counters(before.points)[index]
         leaf = block.body.parent
         voted = leaf is not None and index in bitmap_indices(leaf.bitmap)
-        late = _late(block.body, member, before, head, index)
+        late = _late(block, member, before, head, index)
         assert earned == POINTS_FULL * voted + sum(each.points for each in late), "counted as traced"
         yield Signal(
             height=block.header.height,
@@ -82,19 +82,20 @@ def evidence_against(block: Block, member: InstitutionId) -> tuple[str, ...]:
     return tuple(type(each).__name__ for each in block.body.evidence if each.culprit == member)
 
 
-def _late(
-    body: BlockBody, member: InstitutionId, before: Head, after: Head, index: int
-) -> tuple[LateVote, ...]:
+def _late(block: Block, member: InstitutionId, before: Head, after: Head, index: int) -> tuple[LateVote, ...]:
     """The credits that earned points: the first of each view for which there were none yet."""
-    known = {standing.view: standing.points[index] for standing in before.recent}
+    had = {standing.view: standing.points[index] for standing in before.recent}
+    leaf = block.body.parent
+    if leaf is not None:
+        had[block.header.parent_view] = POINTS_FULL * (index in bitmap_indices(leaf.bitmap))
     kinds: dict[View, str] = {}
-    for credit in body.credits:
+    for credit in block.body.credits:
         if credit.voter == member:
             kinds.setdefault(credit.view, credit.kind.name)
     return tuple(
         LateVote(kind=kinds[standing.view], view=standing.view, points=standing.points[index])
         for standing in after.recent
-        if standing.view in kinds and standing.view in known and standing.points[index] > known[standing.view]
+        if standing.view in kinds and standing.points[index] > had[standing.view]
     )
 
 
