@@ -78,7 +78,7 @@ def choice_from_json(registry: Registry[T], data: object, where: str = "") -> T:
     try:
         registry.encode(value)
     except Unencodable as error:
-        raise Malformed(error.where, error.why) from error
+        raise Malformed(f"{where}: {error.where}" if where else error.where, error.why) from error
     return value
 
 

@@ -1,0 +1,333 @@
+"""The command line on four real nodes: a record's way from a file to another institution, and who is refused."""
+
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from noded.testnet.creating import create_testnet
+from noded.testnet.processes import Testnet
+from noded.types.genesis import Genesis
+from tests.helpers.command import Captured, complaint, said, told
+from tests.helpers.shared_data import shared_path
+
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("processes")]
+
+SAMPLES = Path(str(files("noded.demo") / "samples"))
+
+
+class Consortium:
+    """Two hospitals, a laboratory and an insurer, and what was imported at the first."""
+
+    def __init__(self, testnet: Testnet, genesis: Genesis) -> None:
+        self.genesis = genesis
+        self.north, self.south, self.lab, self.insurer = (node.home for node in testnet.nodes)
+        self.ids = {node.home: node.institution.id.hex() for node in testnet.nodes}
+
+
+@pytest.fixture(scope="module")
+def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
+    folder = tmp_path_factory.mktemp("cli") / "net"
+    genesis = create_testnet(folder, 4, encrypted=False)
+    with Testnet(folder) as testnet:
+        testnet.start()
+        yield Consortium(testnet, genesis)
+
+
+@pytest.fixture
+def record(consortium: Consortium, capsys: Captured) -> dict[str, str]:
+    """A record of a patient, imported for this test."""
+    done = told(capsys, "fhir", "import", SAMPLES / "zoe-muster.json", "--home", consortium.north)
+    found: dict[str, str] = next(each for each in done["records"] if each["patient"])
+    return found
+
+
+def grant(consortium: Consortium, capsys: Captured, record: dict[str, str], *more: str) -> str:
+    to = consortium.ids[consortium.south]
+    granted = told(
+        capsys, "consent", "grant", "--patient", record["patient"], "--to", to, *more,
+        "--home", consortium.north,
+    )  # fmt: skip
+    return str(granted["consent"])
+
+
+def ask(consortium: Consortium, capsys: Captured, record: dict[str, str], *basis: str) -> str:
+    asked = told(
+        capsys, "access", "request", record["record"], *basis, "--actor", "dr-south",
+        "--home", consortium.south,
+    )  # fmt: skip
+    assert asked["status"] == "permitted"
+    return str(asked["request"])
+
+
+class TestImport:
+    def test_every_entry_is_a_record_and_its_bytes_are_the_files(
+        self, consortium: Consortium, tmp_path: Path, capsys: Captured
+    ) -> None:
+        done = told(capsys, "fhir", "import", SAMPLES, "--home", consortium.north)
+
+        assert (len(done["records"]), len(done["without_resource"]), done["problems"]) == (63, 1, [])
+        for number, each in enumerate(done["records"][::7]):
+            out = tmp_path / str(number)
+            told(capsys, "record", "get", each["record"], "--out", out, "--home", consortium.north)
+            content = out.read_bytes()
+            assert len(content) == each["bytes"]
+            assert content in Path(each["source"]).read_bytes()
+
+    def test_a_trap_for_decimals_keeps_its_bytes(
+        self, consortium: Consortium, tmp_path: Path, capsys: Captured
+    ) -> None:
+        source = shared_path("fhir-r4-examples/Observation-decimal.json")
+
+        done = told(capsys, "fhir", "import", source, "--home", consortium.north)
+
+        (each,) = done["records"]
+        told(capsys, "record", "get", each["record"], "--out", tmp_path / "out", "--home", consortium.north)
+        assert (tmp_path / "out").read_bytes() == source.read_bytes().strip()
+
+    def test_a_broken_file_stops_no_other(
+        self, consortium: Consortium, tmp_path: Path, capsys: Captured
+    ) -> None:
+        (tmp_path / "a.json").write_text("{")
+        (tmp_path / "b.json").write_text('{"resourceType": "Basic", "code": {"text": "x"}}')
+
+        done = told(capsys, "fhir", "import", tmp_path, "--home", consortium.north, code=1)
+
+        assert len(done["records"]) == 1
+        assert "a.json" in done["problems"][0]
+
+    def test_a_finding_is_a_warning(self, consortium: Consortium, tmp_path: Path, capsys: Captured) -> None:
+        path = tmp_path / "odd.json"
+        path.write_text('{"resourceType": "Observation", "status": 5}')
+
+        done = told(capsys, "fhir", "import", path, "--home", consortium.north)
+
+        assert len(done["records"]) == 1
+        assert any("odd.json" in warning for warning in done["warnings"])
+
+    def test_a_patient_is_registered_once(self, consortium: Consortium, capsys: Captured) -> None:
+        path = SAMPLES / "li-yangben.json"
+        first, second = (told(capsys, "fhir", "import", path, "--home", consortium.north) for _ in range(2))
+
+        assert second["new_patients"] == 0
+        patients = [{each["patient"] for each in done["records"]} for done in (first, second)]
+        assert patients[0] == patients[1]
+
+
+class TestSharing:
+    def test_under_consent_the_other_hospital_gets_the_very_bytes(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        request = ask(consortium, capsys, record, "--consent", grant(consortium, capsys, record))
+        told(capsys, "access", "release", request, "--home", consortium.north)
+
+        out = tmp_path / "out"
+        told(
+            capsys, "record", "get", record["record"], "--request", request, "--out", out,
+            "--home", consortium.south,
+        )  # fmt: skip
+
+        content = out.read_bytes()
+        assert content in Path(record["source"]).read_bytes()
+        assert len(content) == record["bytes"]
+        log = told(
+            capsys, "access", "log", "--patient", record["patient"], "--disclosed", "--home", consortium.lab
+        )
+        assert {each["id"]: each["value"]["status"] for each in log["requests"]}[request] == "read"
+        used = complaint(
+            capsys, "record", "get", record["record"], "--request", request, "--out", tmp_path / "again",
+            "--home", consortium.south, code=3,
+        )  # fmt: skip
+        assert "ask again" in used
+
+    def test_whoever_is_no_grantee_is_refused_by_that_name(
+        self, consortium: Consortium, record: dict[str, str], capsys: Captured
+    ) -> None:
+        consent = grant(consortium, capsys, record)
+
+        asked = told(
+            capsys, "access", "request", record["record"], "--consent", consent, "--actor", "clerk",
+            "--purpose", "hpaymt", "--home", consortium.insurer, code=1,
+        )  # fmt: skip
+
+        assert (asked["status"], asked["decided_by"]) == ("denied", "consent/grantee")
+
+    def test_another_purpose_is_refused_by_that_name(
+        self, consortium: Consortium, record: dict[str, str], capsys: Captured
+    ) -> None:
+        consent = grant(consortium, capsys, record)
+
+        asked = told(
+            capsys, "access", "request", record["record"], "--consent", consent, "--actor", "x",
+            "--purpose", "hresch", "--home", consortium.south, code=1,
+        )  # fmt: skip
+
+        assert asked["decided_by"] == "consent/purposes"
+
+    def test_a_condition_that_fails_is_named_down_to_its_leaf(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        path = tmp_path / "condition.json"
+        path.write_text(
+            json.dumps({"type": "all", "of": [{"type": "jurisdiction_in", "jurisdictions": ["DE"]}]})
+        )
+        consent = grant(consortium, capsys, record, "--condition", str(path))
+
+        asked = told(
+            capsys, "access", "request", record["record"], "--consent", consent, "--actor", "x",
+            "--home", consortium.south, code=1,
+        )  # fmt: skip
+
+        assert asked["decided_by"] == "consent/condition/all[0]/jurisdiction"
+
+    def test_after_revocation_nobody_gets_a_permit_or_a_release(
+        self, consortium: Consortium, record: dict[str, str], capsys: Captured
+    ) -> None:
+        consent = grant(consortium, capsys, record)
+        before = ask(consortium, capsys, record, "--consent", consent)
+        told(capsys, "consent", "revoke", consent, "--home", consortium.north)
+
+        asked = told(
+            capsys, "access", "request", record["record"], "--consent", consent, "--actor", "x",
+            "--home", consortium.south, code=1,
+        )  # fmt: skip
+        assert asked["decided_by"] == "consent/revoked"
+        complaint(capsys, "access", "release", before, "--home", consortium.north, code=1)
+
+    def test_only_the_custodian_releases(
+        self, consortium: Consortium, record: dict[str, str], capsys: Captured
+    ) -> None:
+        request = ask(consortium, capsys, record, "--consent", grant(consortium, capsys, record))
+
+        error = complaint(capsys, "access", "release", request, "--home", consortium.lab, code=1)
+
+        assert "does not wait for this institution" in error
+
+    def test_a_patient_who_took_the_wallet_along_still_decides(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        passphrase, wallet = tmp_path / "passphrase", tmp_path / "wallet"
+        passphrase.write_text("correct horse\n")
+        passphrase.chmod(0o600)
+        options = ("--passphrase-file", str(passphrase))
+        told(
+            capsys, "patient", "export", record["patient"], "--out", wallet, *options,
+            "--home", consortium.north,
+        )  # fmt: skip
+        consent = grant(consortium, capsys, record, "--wallet", str(wallet), *options)
+
+        listed = told(capsys, "consent", "list", "--patient", record["patient"], "--home", consortium.south)
+        assert consent in [each["id"] for each in listed["consents"]]
+
+
+class TestEmergency:
+    def test_works_without_the_patient_and_is_reviewed_by_somebody_else(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        opened = told(
+            capsys, "breakglass", "open", "--patient", record["patient"], "--reason", "unconscious",
+            "--actor", "dr-south", "--home", consortium.south,
+        )  # fmt: skip
+        opening = opened["opening"]
+        request = ask(consortium, capsys, record, "--opening", opening, "--purpose", "etreat")
+        told(capsys, "access", "release", request, "--home", consortium.north)
+        told(
+            capsys, "record", "get", record["record"], "--request", request, "--out", tmp_path / "out",
+            "--home", consortium.south,
+        )  # fmt: skip
+        assert (tmp_path / "out").read_bytes() in Path(record["source"]).read_bytes()
+
+        own = ("breakglass", "review", opening, "--verdict", "justified", "--actor", "head")
+        assert "NotAReviewer" in complaint(capsys, *own, "--home", consortium.south, code=1)
+        told(capsys, *own, "--home", consortium.north)
+
+        listed = told(capsys, "breakglass", "list", "--patient", record["patient"], "--home", consortium.lab)
+        (row,) = [each["value"] for each in listed["openings"] if each["id"] == opening]
+        assert row["review"]["verdict"] == "justified"
+        assert row["review_due_ms"] == opened["review_due_ms"] > row["opened_ms"]
+
+
+class TestProofs:
+    def test_a_consent_is_proven_active_and_later_not(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        consent = grant(consortium, capsys, record)
+        chain_id = consortium.genesis.chain_id.hex()
+        active = []
+        for number in range(2):
+            path = tmp_path / str(number)
+            told(capsys, "proof", "export", "consent", consent, "--out", path, "--home", consortium.lab)
+            verify = ("proof", "verify", path, "--chain-id", chain_id, "--home", tmp_path)
+            active.append(told(capsys, *verify)["active"])
+            if number == 0:
+                told(capsys, "consent", "revoke", consent, "--home", consortium.north)
+
+        assert active == [True, False]
+
+    def test_a_record_is_proven_anchored(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        path = tmp_path / "proof"
+        told(capsys, "proof", "export", "record", record["record"], "--out", path, "--home", consortium.south)
+
+        shown = told(capsys, "proof", "verify", path, "--genesis", consortium.lab / "genesis.cbor")
+
+        assert (shown["kind"], shown["id"], shown["exists"]) == ("record", record["record"], True)
+        assert shown["anchored_at"] <= shown["height"]
+
+    def test_what_is_not_there_is_proven_absent(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        path = tmp_path / "proof"
+        told(capsys, "proof", "export", "record", "00" * 16, "--out", path, "--home", consortium.south)
+
+        assert not told(capsys, "proof", "verify", path, "--home", consortium.south)["exists"]
+
+
+class TestLedger:
+    def test_operations_are_sent_from_a_file(
+        self, consortium: Consortium, tmp_path: Path, capsys: Captured
+    ) -> None:
+        path = tmp_path / "operation.json"
+        members = sorted([consortium.ids[consortium.south], consortium.ids[consortium.lab]])
+        path.write_text(json.dumps({"type": "group.create", "group": "ab" * 16, "members": members}))
+
+        sent = told(capsys, "tx", "send", path, "--home", consortium.north)
+
+        assert told(capsys, "tx", "wait", sent["hash"], "--home", consortium.lab)["applied"]
+        shown = told(capsys, "query", "tx", sent["hash"], "--home", consortium.lab)
+        assert shown["height"] == sent["height"]
+        group = told(capsys, "query", "entry", "groups", "ab" * 16, "--home", consortium.lab)
+        assert [each["institution"] for each in group["value"]["members"]] == members
+        assert "IdTaken" in complaint(capsys, "tx", "send", path, "--home", consortium.north, code=1)
+
+    def test_a_file_with_a_mistake_names_the_member(
+        self, consortium: Consortium, tmp_path: Path, capsys: Captured
+    ) -> None:
+        path = tmp_path / "operation.json"
+        path.write_text('{"type": "group.create", "group": "ab", "members": []}')
+
+        assert "operation[0]" in complaint(capsys, "tx", "send", path, "--home", consortium.north, code=2)
+
+    def test_an_unknown_transaction_is_waited_for_in_vain(
+        self, consortium: Consortium, capsys: Captured
+    ) -> None:
+        complaint(capsys, "tx", "wait", "00" * 32, "--timeout", "0.1", "--home", consortium.north, code=1)
+
+    def test_events_come_block_by_block(self, consortium: Consortium, capsys: Captured) -> None:
+        text = said(
+            capsys, "events", "tail", "--from", "1", "--count", "3", "--output", "json",
+            "--home", consortium.south,
+        )  # fmt: skip
+
+        assert [json.loads(line)["height"] for line in text.splitlines()] == [1, 2, 3]
+
+    def test_everybody_knows_the_members(self, consortium: Consortium, capsys: Captured) -> None:
+        for home in consortium.ids:
+            found = told(capsys, "query", "members", "--home", home)["members"]
+            assert sorted(each["id"] for each in found) == sorted(consortium.ids.values())
+
+    def test_a_second_process_on_a_home_is_unsafe(self, consortium: Consortium, capsys: Captured) -> None:
+        assert "stop it first" in complaint(capsys, "start", "--home", consortium.north, code=5)
