@@ -13,6 +13,7 @@ from noded.node.exchange import FETCH_RETRY_MS, BatchExchange
 from noded.node.gateway import Gateway, refusal
 from noded.node.outbox import Outbox
 from noded.node.settings import (
+    ANNOUNCE_AGAIN_MS,
     BATCH_AGE_MS,
     BATCHES_SERVED_MAX,
     DIRECT_ACKNOWLEDGE_MAX,
@@ -275,6 +276,21 @@ class BatchDesk:
         for sealed in self.pool.expire(now_ms, self._validators.epoch):
             if sealed.batch.author == self._me:
                 self._pack([decode_transaction(each) for each in sealed.batch.transactions], now_ms)
+
+    def announce_again(self, now_ms: TimestampMs) -> None:
+        """Name this node's batches that wait for long: a push may have been dropped on a full queue or a bad line."""
+        if not self._is_author:
+            return
+        waiting = []
+        for name in self.pool.unordered():
+            held = self.pool.get(name)
+            assert held is not None
+            batch = held.sealed.batch
+            if batch.author == self._me and batch.time_ms <= now_ms - ANNOUNCE_AGAIN_MS:
+                waiting.append(name)
+        if waiting:
+            others = [peer for peer in self._validators.ids() if peer != self._me]
+            self._outbox.send(others, BatchesAnnounced(hashes=tuple(waiting[:HELD_MAX])))
 
     def held_prefixes(self) -> tuple[bytes, ...]:
         """Names of what this node holds and no finalised block names, to ride on its votes."""

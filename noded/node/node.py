@@ -227,6 +227,7 @@ class Node:
             case TimerKind.SYNC:
                 self._out.wake(TimerKind.SYNC, STATUS_INTERVAL_MS)
                 self.batches.expire(now_ms)
+                self.batches.announce_again(now_ms)
                 if self.chain.lacks_parent():
                     for peer in self._peers:
                         self._sync.want(peer, self.chain.height)

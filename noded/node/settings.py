@@ -8,6 +8,9 @@ from noded.types.vote import VoteKind
 BATCH_AGE_MS = 50
 """An open batch is sealed at this age: half a block interval of 100 ms, so that batching costs little latency."""
 
+ANNOUNCE_AGAIN_MS = 2_000
+"""Age at which a batch of this node's that no block names is announced again, at every status interval."""
+
 PUSH_VALIDATORS_MAX = 16
 """Up to this many validators every batch is pushed to all."""
 
