@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from noded.types.genesis import Institution
 from noded.types.medical import RecordId, Version
 from noded.types.operations.audit import ErasureRequest
 from noded.types.operations.consent import AccessRelease, ConsentAmend
@@ -33,6 +34,18 @@ DENIED = b"denied-request.."
 ERASED = RecordId(b"erased-record...")
 
 
+def founders() -> list[Institution]:
+    """The members, each with keys of its own."""
+    return [
+        replace(
+            make_institution(party, ROLES[party]),
+            consensus_key=key_of(number, "consensus"),
+            network_key=key_of(number, "network"),
+        )
+        for number, party in enumerate(MEMBERS)
+    ]
+
+
 def tell_story(backend: TestBackend | None = None) -> TestBackend:
     """
     Blocks 1 to 4 of a chain of three members.
@@ -41,15 +54,7 @@ def tell_story(backend: TestBackend | None = None) -> TestBackend:
     is permitted, the insurer denied, the glass is broken. 4: the clinic's request is released, an erasure demanded.
     """
     if backend is None:
-        members = [
-            replace(
-                make_institution(party, ROLES[party]),
-                consensus_key=key_of(number, "consensus"),
-                network_key=key_of(number, "network"),
-            )
-            for number, party in enumerate(MEMBERS)
-        ]
-        backend = TestBackend(TestChain(make_genesis(institutions=members)))
+        backend = TestBackend(TestChain(make_genesis(institutions=founders())))
     chain = backend.chain
     backend.commit(
         chain.transaction(

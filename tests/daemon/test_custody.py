@@ -1,0 +1,403 @@
+"""A record from its custodian to a reader and back to bytes: custody on one node, reading on another."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from noded.api.backend import NotHere, NotPermitted, PeerFailed, StateAt, VersionToKeep
+from noded.blobs.errors import RecordNotHeld
+from noded.blobs.keys import unpack_secrets
+from noded.blobs.sealing import open_content
+from noded.blobs.store import BlobStore
+from noded.client.compartments import Place, open_keys
+from noded.client.wraps import ReadTicket, ask
+from noded.codec.errors import Malformed
+from noded.codec.schema import encode_value
+from noded.daemon.custody import REQUEST_BLOB, REQUEST_KEYS, Custody, KeysQuestion
+from noded.daemon.reading import Reading
+from noded.network.interface import Network, NetworkError, PeerUnavailable, RequestRefused
+from noded.types.ids import InstitutionId, PublicKey
+from noded.types.medical import Compartment, KeyEpoch, RecordId, Version
+from noded.types.operations.consent import (
+    AccessRelease,
+    ConsentRevoke,
+    Mode,
+    OneRecord,
+    UnderConsent,
+    WholeCompartment,
+)
+from noded.types.operations.identity import PatientRegister
+from noded.types.operations.records import RecordContent
+from noded.types.roles import Purpose
+from tests.helpers.backend import TestBackend
+from tests.helpers.ledger import START_MS, TestChain, make_genesis
+from tests.helpers.medical import (
+    CLINIC,
+    CONSENT,
+    DOCTOR,
+    HOSPITAL,
+    INSURER,
+    PATIENT,
+    RECORD,
+    make_content,
+    make_grant,
+    make_record,
+)
+from tests.helpers.story import founders
+
+CONTENT = b'{"resourceType": "Observation", "valueQuantity": {"value": 1.00}}' * 3000
+VERSION = Version(1)
+
+
+@dataclass
+class Direct:
+    """Hands a request straight to the custodian, in the name of whoever asks."""
+
+    me: InstitutionId
+    custody: Custody
+    is_down: bool = False
+    forged: bytes | None = None
+    """What the custodian is made to answer."""
+
+    async def request(self, peer: InstitutionId, kind: int, payload: bytes, timeout_s: float) -> bytes:
+        assert peer == HOSPITAL.institution
+        if self.is_down:
+            raise PeerUnavailable("as the test says")
+        return await self.custody.answer(self.me, kind, payload) if self.forged is None else self.forged
+
+
+class Consortium:
+    """The hospital's node keeps a record, the clinic's and the insurer's would read it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.backend = TestBackend(TestChain(make_genesis(institutions=founders())))
+        self.now_ms = int(START_MS)
+        self.custody = Custody(
+            home=_home(folder, "hospital"),
+            reserve_bytes=0,
+            data_key=bytes(range(32)),
+            chain_id=self.backend.genesis.chain_id,
+            me=HOSPITAL.institution,
+            store=self.backend.store,
+            look=self.look,
+            clock_ms=lambda: self.now_ms,
+        )
+        self.folder = folder
+        self.fetched_bytes = 0
+        self._others: list[Custody] = []
+        self.readers: dict[str, tuple[Reading, Direct]] = {}
+
+    def look(self, query: Callable[[StateAt], Any]) -> Any:
+        return self.backend.look(query)
+
+    def reader(self, party: Any = CLINIC) -> tuple[Reading, Direct]:
+        """A member's node; its wraps go to a store of its own."""
+        name = party.id.decode().strip(".")
+        if name not in self.readers:
+            own = TestBackend(self.backend.chain)
+            home = _home(self.folder, name)
+
+            def look(query: Callable[[StateAt], Any]) -> Any:
+                return self.backend.look(lambda at: query(replace(at, reader=own.store)))
+
+            own_custody = Custody(
+                home=home,
+                reserve_bytes=0,
+                data_key=bytes(32),
+                chain_id=own.genesis.chain_id,
+                me=party.institution,
+                store=own.store,
+                look=look,
+                clock_ms=lambda: self.now_ms,
+            )
+            self._others.append(own_custody)
+            direct = Direct(party.institution, self.custody)
+            reading = Reading(
+                home=home,
+                reserve_bytes=0,
+                me=party.institution,
+                custody=own_custody,
+                store=own.store,
+                network=cast(Network, direct),
+                look=look,
+                clock_ms=lambda: self.now_ms,
+                count_bytes=self._count,
+            )
+            self.readers[name] = reading, direct
+        return self.readers[name]
+
+    def close(self) -> None:
+        for custody in (self.custody, *self._others):
+            custody.close()
+
+    def commit(self, *operations: Any, sender: PublicKey, cosigners: tuple[PublicKey, ...] = ()) -> None:
+        self.backend.commit(self.backend.chain.transaction(*operations, sender=sender, cosigners=cosigners))
+        (receipt,) = self.backend.chain.committed[-1].receipts
+        assert receipt.error is None, receipt
+
+    async def keep(self) -> RecordContent:
+        """The record is kept, registered and open to the clinic by consent."""
+        (kept,) = await self.custody.keep(
+            [
+                VersionToKeep(
+                    record=RECORD,
+                    version=VERSION,
+                    content=CONTENT,
+                    patient=PATIENT.patient,
+                    compartment=Compartment(0),
+                    key_epoch=KeyEpoch(0),
+                )
+            ]
+        )
+        content = make_content(
+            commitment=kept.version.commitment,
+            ciphertext_hash=kept.version.ciphertext,
+            ciphertext_bytes=kept.version.ciphertext_bytes,
+            wrap_hash=kept.wrap_hash,
+        )
+        self.commit(
+            PatientRegister(patient=PATIENT.patient, key=PATIENT.key),
+            make_record(content=content),
+            sender=HOSPITAL.key,
+            cosigners=(PATIENT.key,),
+        )
+        return content
+
+    def request(self, target: Any = None, party: Any = CLINIC) -> ReadTicket:
+        ticket = ask(
+            os.urandom,
+            target=target or OneRecord(record=RECORD, version=VERSION),
+            basis=UnderConsent(consent=CONSENT),
+            purpose=Purpose.TREAT,
+            actor=DOCTOR,
+        )
+        self.commit(ticket.request, sender=party.key)
+        return ticket
+
+    async def release(self, ticket: ReadTicket) -> None:
+        named = await self.custody.release(ticket.request.request)
+        release = AccessRelease(request=ticket.request.request, wrap_hash=named)
+        self.commit(release, sender=HOSPITAL.key)
+
+    def _count(self, count: int) -> None:
+        self.fetched_bytes += count
+
+
+def _home(folder: Path, name: str) -> Path:
+    home = folder / name
+    home.mkdir()
+    return home
+
+
+@pytest.fixture
+def consortium(tmp_path: Path) -> Iterator[Consortium]:
+    made = Consortium(tmp_path)
+    yield made
+    made.close()
+
+
+class TestOneRecord:
+    async def test_the_reader_gets_exactly_the_bytes_that_went_in(self, consortium: Consortium) -> None:
+        content = await consortium.keep()
+        consortium.commit(make_grant(), sender=PATIENT.key)
+        ticket = consortium.request()
+        await consortium.release(ticket)
+        reading, _ = consortium.reader()
+        request = ticket.request.request
+
+        sidecar = await reading.wrap(request)
+        name = await reading.fetch(request, RECORD, VERSION)
+
+        keys = ticket.open(consortium.backend.genesis.chain_id, sidecar, sidecar.wrap_hash, epoch=None)
+        assert name == content.ciphertext_hash
+        opened = open_content(
+            BlobStore(consortium.folder / "clinic" / "fetched", reserve_bytes=0),
+            name,
+            unpack_secrets(keys),
+            record=RECORD,
+            version=VERSION,
+            commitment=content.commitment,
+        )
+        assert opened == CONTENT
+        assert consortium.fetched_bytes > len(CONTENT)
+
+    async def test_the_wrap_is_kept_by_the_reader_once_it_came(self, consortium: Consortium) -> None:
+        await consortium.keep()
+        consortium.commit(make_grant(), sender=PATIENT.key)
+        ticket = consortium.request()
+        await consortium.release(ticket)
+        reading, direct = consortium.reader()
+        first = await reading.wrap(ticket.request.request)
+        direct.is_down = True
+
+        assert await reading.wrap(ticket.request.request) == first
+
+    async def test_without_a_release_there_is_nothing(self, consortium: Consortium) -> None:
+        await consortium.keep()
+        consortium.commit(make_grant(), sender=PATIENT.key)
+        ticket = consortium.request()
+        reading, _ = consortium.reader()
+
+        with pytest.raises(NotPermitted, match="permitted"):
+            await reading.wrap(ticket.request.request)
+        with pytest.raises(NotPermitted):
+            await reading.fetch(ticket.request.request, RECORD, VERSION)
+
+    async def test_a_denied_request_is_never_released(self, consortium: Consortium) -> None:
+        await consortium.keep()
+        ticket = consortium.request()
+
+        with pytest.raises(NotPermitted, match="it is denied"):
+            await consortium.custody.release(ticket.request.request)
+
+    async def test_after_a_revocation_nothing_is_fetched(self, consortium: Consortium) -> None:
+        await consortium.keep()
+        consortium.commit(make_grant(), sender=PATIENT.key)
+        ticket = consortium.request()
+        await consortium.release(ticket)
+        consortium.commit(ConsentRevoke(consent=CONSENT), sender=PATIENT.key)
+        reading, _ = consortium.reader()
+
+        with pytest.raises(NotPermitted):
+            await reading.fetch(ticket.request.request, RECORD, VERSION)
+
+    async def test_another_member_gets_neither_wrap_nor_ciphertext(self, consortium: Consortium) -> None:
+        await consortium.keep()
+        consortium.commit(make_grant(), sender=PATIENT.key)
+        ticket = consortium.request()
+        await consortium.release(ticket)
+        request = ticket.request.request
+        stranger, _ = consortium.reader(INSURER)
+        question = encode_value(KeysQuestion(request=request, record=None, version=VERSION))
+
+        with pytest.raises(NotPermitted):
+            await stranger.wrap(request)
+        with pytest.raises(NotPermitted):
+            await stranger.fetch(request, RECORD, VERSION)
+        assert await consortium.custody.answer(INSURER.institution, REQUEST_KEYS, question) == b""
+        assert await consortium.custody.answer(CLINIC.institution, REQUEST_KEYS, question) != b""
+
+    async def test_what_is_erased_cannot_be_released(self, consortium: Consortium) -> None:
+        await consortium.keep()
+        consortium.commit(make_grant(), sender=PATIENT.key)
+        ticket = consortium.request()
+
+        assert await consortium.custody.erase(RECORD) == 1
+        with pytest.raises(RecordNotHeld):
+            await consortium.custody.release(ticket.request.request)
+
+
+class TestCompartment:
+    async def test_one_wrap_opens_all_records_in_it(self, consortium: Consortium) -> None:
+        content = await consortium.keep()
+        consortium.commit(make_grant(mode=Mode.STANDING), sender=PATIENT.key)
+        target = WholeCompartment(patient=PATIENT.patient, compartment=Compartment(0))
+        ticket = consortium.request(target)
+        await consortium.release(ticket)
+        reading, _ = consortium.reader()
+        request = ticket.request.request
+
+        sidecar = await reading.wrap(request)
+        sealed = await reading.sealed_keys(request, RECORD, VERSION)
+
+        chain_id = consortium.backend.genesis.chain_id
+        key = ticket.open(chain_id, sidecar, sidecar.wrap_hash, epoch=KeyEpoch(0))
+        place = Place(
+            patient=PATIENT.patient,
+            compartment=Compartment(0),
+            epoch=KeyEpoch(0),
+            record=RECORD,
+            version=VERSION,
+        )
+        secrets = unpack_secrets(open_keys(key, sealed, place))
+        opened = open_content(
+            consortium.custody.kept,
+            content.ciphertext_hash,
+            secrets,
+            record=RECORD,
+            version=VERSION,
+            commitment=content.commitment,
+        )
+        assert opened == CONTENT
+
+    async def test_keys_under_it_go_to_nobody_else(self, consortium: Consortium) -> None:
+        await consortium.keep()
+        consortium.commit(make_grant(mode=Mode.STANDING), sender=PATIENT.key)
+        target = WholeCompartment(patient=PATIENT.patient, compartment=Compartment(0))
+        ticket = consortium.request(target)
+        await consortium.release(ticket)
+
+        args = ticket.request.request, RECORD, VERSION
+        assert await consortium.custody.sealed_keys(INSURER.institution, *args) == b""
+        assert await consortium.custody.sealed_keys(CLINIC.institution, *args) != b""
+
+
+class TestFaultsOfPeers:
+    async def test_a_custodian_that_is_away_is_named(self, consortium: Consortium) -> None:
+        await consortium.keep()
+        consortium.commit(make_grant(), sender=PATIENT.key)
+        ticket = consortium.request()
+        await consortium.release(ticket)
+        reading, direct = consortium.reader()
+        direct.is_down = True
+
+        with pytest.raises(PeerFailed, match=HOSPITAL.id.hex()):
+            await reading.wrap(ticket.request.request)
+
+    @pytest.mark.parametrize("forged", [b"\x00", b"\x85" + bytes(40)])
+    async def test_a_forged_answer_is_not_believed(self, consortium: Consortium, forged: bytes) -> None:
+        await consortium.keep()
+        consortium.commit(make_grant(), sender=PATIENT.key)
+        ticket = consortium.request()
+        await consortium.release(ticket)
+        reading, direct = consortium.reader()
+        direct.forged = forged
+
+        with pytest.raises(PeerFailed):
+            await reading.wrap(ticket.request.request)
+
+    async def test_a_wrap_that_expired_is_told(self, consortium: Consortium) -> None:
+        await consortium.keep()
+        consortium.commit(make_grant(), sender=PATIENT.key)
+        ticket = consortium.request()
+        await consortium.release(ticket)
+        reading, _ = consortium.reader()
+        consortium.backend.store.prune_sidecars(1 << 60, 100)
+
+        with pytest.raises(NotHere):
+            await reading.wrap(ticket.request.request)
+
+    @pytest.mark.parametrize("kind", [REQUEST_BLOB, REQUEST_KEYS])
+    @pytest.mark.parametrize("payload", [b"", b"\x00", bytes(1000)])
+    async def test_questions_that_are_none_are_the_peers_fault(
+        self, consortium: Consortium, kind: int, payload: bytes
+    ) -> None:
+        with pytest.raises(Malformed):
+            await consortium.custody.answer(CLINIC.institution, kind, payload)
+
+    async def test_other_kinds_are_refused(self, consortium: Consortium) -> None:
+        with pytest.raises(RequestRefused, match="kind 9"):
+            await consortium.custody.answer(CLINIC.institution, 9, b"")
+        assert issubclass(RequestRefused, NetworkError)
+
+
+async def test_no_plaintext_comes_to_disk(consortium: Consortium) -> None:
+    await consortium.keep()
+
+    files = [path.read_bytes() for path in consortium.folder.rglob("*") if path.is_file()]
+
+    assert files
+    assert not any(CONTENT[:40] in data for data in files)
+
+
+async def test_the_chart_is_read_by_its_own_institution(consortium: Consortium) -> None:
+    await consortium.keep()
+
+    assert await consortium.custody.read_record(RECORD, VERSION) == CONTENT
+    assert await consortium.custody.read_record(RECORD, VERSION, start=5, end=9) == CONTENT[5:9]
+    with pytest.raises(RecordNotHeld):
+        await consortium.custody.read_record(RecordId(bytes(16)), VERSION)
