@@ -18,6 +18,9 @@ from noded.network.addresses import parse_address
 INSTITUTION_DIGITS = 32
 """Hexadecimal digits of an institution's id."""
 
+HASH_DIGITS = 64
+HEIGHT_DIGITS_MAX = 12
+
 
 class When(Enum):
     """When a changed value takes effect."""
@@ -55,6 +58,18 @@ def _is_institution(text: str) -> bool:
     return len(text) == INSTITUTION_DIGITS and all(digit in "0123456789abcdef" for digit in text)
 
 
+def _checked_checkpoint(checkpoint: str) -> str:
+    height, _, name = checkpoint.partition(":")
+    if checkpoint and not (
+        height.isdecimal()
+        and len(height) <= HEIGHT_DIGITS_MAX
+        and len(name) == HASH_DIGITS
+        and all(digit in "0123456789abcdef" for digit in name)
+    ):
+        raise ValueError("expected HEIGHT:HASH, with a hash of 64 hexadecimal digits")
+    return checkpoint
+
+
 def _checked_passphrase(source: str) -> str:
     kind, _, rest = source.partition(":")
     if source in ("none", "credential") or (kind == "file" and rest) or (kind == "fd" and rest.isdecimal()):
@@ -85,6 +100,10 @@ class NodeSection(Section):
     institution: Annotated[str, AfterValidator(_checked_institution)] = Field(
         default="",
         description="Id of this institution, 32 hexadecimal digits; needed only if it was admitted after genesis.",
+    )
+    checkpoint: Annotated[str, AfterValidator(_checked_checkpoint)] = Field(
+        default="",
+        description="A block that must be on the chain, as HEIGHT:HASH from someone trusted; a snapshot without it, or a store, is refused.",
     )
     passphrase: Annotated[str, AfterValidator(_checked_passphrase)] = Field(
         default="credential",

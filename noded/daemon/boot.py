@@ -18,6 +18,7 @@ from noded.ledger.ledger import Ledger, OtherChain
 from noded.node.effects import Effect
 from noded.node.node import Node
 from noded.node.starting import Durable, start_node
+from noded.ops.checkpoint import parse_checkpoint
 from noded.ops.home import STORE_NAME, WAL_NAME, open_keys
 from noded.ops.rows import StoreBase, commit_batch, proof_of, read_block, read_header
 from noded.storage.lock import HomeLock
@@ -98,6 +99,7 @@ def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int]
         store.commit(commit_batch([found(genesis)]))
     base = StoreBase(store)
     ledger = _ledger(config, genesis, base)
+    _check_checkpoint(config, ledger)
     wal = Wal(config.home / WAL_NAME, chain_id)
     stack.callback(wal.close)
     records = _read_log(wal, signer)
@@ -136,6 +138,19 @@ def _ledger(config: NodeConfig, genesis: Genesis, base: StoreBase) -> Ledger:
             f"{config.home / STORE_NAME}: holds another chain than {path} ({genesis.name!r}) founds; put the genesis file"
             " of this home's chain there again, or use another home for the other chain"
         ) from error
+
+
+def _check_checkpoint(config: NodeConfig, ledger: Ledger) -> None:
+    checkpoint = parse_checkpoint(config.node.checkpoint)
+    if checkpoint is None or checkpoint.height > ledger.final_height:
+        return
+    found_hash = ledger.block_hash_at(checkpoint.height)
+    if found_hash != checkpoint.hash:
+        named = "no block" if found_hash is None else f"block {found_hash.hex()}"
+        raise WrongHome(
+            f"{config.home / STORE_NAME}: has {named} at height {checkpoint.height}, node.checkpoint says"
+            f" {checkpoint.hash.hex()}; find out which of the two is of the consortium's chain"
+        )
 
 
 def signed_until(config: NodeConfig, keystore: Keystore, name: str) -> Mapping[ChainId, Watermark]:

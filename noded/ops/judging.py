@@ -23,6 +23,7 @@ from noded.ledger.genesis import found
 from noded.ledger.head import CHAIN_KEY, HEAD_KEY, Chain, Head
 from noded.ledger.state import VALUE_BYTES_MAX
 from noded.lightclient import PROOF_VERSION, InvalidProof, LedgerProof, check_finality, follow_epochs, verify
+from noded.ops.checkpoint import Checkpoint
 from noded.ops.recomputing import recompute
 from noded.ops.rows import STORED_BYTES_MAX, proof_of, read_epoch_end, read_finality, read_header
 from noded.storage.sqlite import open_reader
@@ -38,17 +39,6 @@ from noded.types.vote import Certificate
 
 class Unproven(NodedError):
     """A store does not hold what the chain's members finalised; the message says where it departs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """A block that somebody trusted vouches for."""
-
-    height: Height
-    hash: BlockHash
-
-    def __str__(self) -> str:
-        return f"{self.height}:{self.hash.hex()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,22 @@ from typing import Final
 
 from noded.errors import NodedError
 from noded.lightclient import PROOF_BYTES_MAX, InvalidProof, LedgerProof, decode_proof, encode_proof, verify
+from noded.ops.checkpoint import Checkpoint
 from noded.ops.home import SNAPSHOTS_NAME, STORE_NAME, is_in_use
-from noded.ops.judging import Checkpoint, Judged, Unproven, certify, judge
+from noded.ops.judging import Judged, Unproven, certify, judge
 from noded.ops.swapping import discard, swap_in, workplace
 from noded.storage.errors import SnapshotInvalid, StoreExists
 from noded.storage.files import os_errors, write_private
 from noded.storage.lock import HomeLock
-from noded.storage.snapshot import Snapshot, create_snapshot, read_manifest, restore_snapshot, verify_snapshot
+from noded.storage.snapshot import (
+    MANIFEST_SUFFIX,
+    Snapshot,
+    create_snapshot,
+    list_snapshots,
+    read_manifest,
+    restore_snapshot,
+    verify_snapshot,
+)
 from noded.storage.sqlite import open_reader
 from noded.types.genesis import Genesis
 
@@ -52,6 +61,18 @@ class Listed:
     manifest: Snapshot
     is_certified: bool
     """Whether there is a proof beside it."""
+
+    def files(self) -> tuple[Path, ...]:
+        """The snapshot, its manifest, and its proof, which may not be there."""
+        return self.path, self.path.with_suffix(MANIFEST_SUFFIX), self.path.with_suffix(PROOF_SUFFIX)
+
+
+def list_certified(folder: Path) -> list[Listed]:
+    """The snapshots in a folder, lowest height first; not verified."""
+    return [
+        Listed(path=path, manifest=read_manifest(path), is_certified=path.with_suffix(PROOF_SUFFIX).exists())
+        for path in list_snapshots(folder)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

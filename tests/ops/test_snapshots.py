@@ -9,8 +9,8 @@ import pytest
 
 from noded.crypto.sparse_merkle import bucket_of, bucket_root, leaf_hash, path_of
 from noded.lightclient import decode_proof, encode_proof
+from noded.ops.checkpoint import Checkpoint
 from noded.ops.home import STORE_NAME, WAL_NAME
-from noded.ops.judging import Checkpoint
 from noded.ops.snapshots import (
     NotCertified,
     Restored,
