@@ -1,0 +1,146 @@
+"""What the operator is told, over a node whose parts are set by hand."""
+
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from noded.daemon.standing import NAMED_MAX, STILL_MS, STILL_STALL, readiness, status, tolerated
+from noded.network.interface import Network
+from noded.node.node import Node
+from noded.types.ids import Height
+from tests.helpers.ledger import TestChain, make_genesis, member_id
+
+ME = member_id(1)
+
+
+@dataclass
+class Scene:
+    """A node at height 1 of a chain, its peers, and a clock."""
+
+    members: int = 4
+    powers: tuple[int, ...] | None = None
+    connected: tuple[int, ...] = (2, 3, 4)
+    missing: tuple[int, ...] = ()
+    stall: int = 0
+    age_ms: int = 500
+    halted: str | None = None
+    syncing: bool = False
+    final_height: int = 1
+    chain: TestChain = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.chain = TestChain(make_genesis(self.members, powers=self.powers))
+        self.chain.run()
+
+    def status(self) -> Any:
+        tip = self.chain.committed[-1].block
+        node = SimpleNamespace(
+            validators=self.chain.validators,
+            ledger=self.chain.ledger,
+            chain=SimpleNamespace(tip=tip, height=tip.header.height),
+            core=SimpleNamespace(
+                height=self.final_height,
+                epoch=1,
+                view=7,
+                stall=self.stall,
+                missing=lambda: [member_id(number) for number in self.missing],
+            ),
+            batches=SimpleNamespace(waiting_bytes=5),
+            is_syncing=self.syncing,
+            halted=self.halted,
+        )
+        peers = [
+            SimpleNamespace(peer=member_id(number), connected=number in self.connected)
+            for number in range(2, self.members + 1)
+        ]
+        network = SimpleNamespace(peers=lambda: peers)
+        return status(
+            cast(Node, node),
+            cast(Network, network),
+            me=ME,
+            stored=Height(1),
+            started_ms=0,
+            now_ms=tip.header.time_ms + self.age_ms,
+        )
+
+
+class TestWhyItStands:
+    def test_a_chain_that_moves_gives_no_reason(self) -> None:
+        found = Scene().status()
+
+        assert found.standing is None
+        assert (found.power_connected, found.quorum, found.tolerated) == (4000, 2667, 1)
+
+    def test_too_few_connected_are_named(self) -> None:
+        found = Scene(connected=(2,)).status()
+
+        assert "2 of 4 validators are connected, with power 2000 of 4000; 2667 is needed" in found.standing
+        assert member_id(3).hex() in found.standing
+        assert member_id(4).hex() in found.standing
+        assert member_id(2).hex() not in found.standing
+
+    def test_many_missing_are_counted(self) -> None:
+        found = Scene(members=NAMED_MAX + 4, connected=()).status()
+
+        assert found.standing.endswith(f"missing: {NAMED_MAX + 3} validators")
+
+    def test_views_given_up_name_the_silent(self) -> None:
+        found = Scene(stall=STILL_STALL, missing=(3,)).status()
+
+        assert f"{STILL_STALL} views in a row were given up" in found.standing
+        assert found.standing.endswith(f"no vote in view 7 of: {member_id(3).hex()}")
+
+    def test_silence_longer_than_idleness_is_told(self) -> None:
+        idle_ms = make_genesis().parameters.idle_interval_ms
+
+        assert Scene(age_ms=idle_ms + STILL_MS).status().standing is None
+        assert "no block for" in Scene(age_ms=idle_ms + STILL_MS + 1).status().standing
+
+    def test_a_halted_node_says_so(self) -> None:
+        assert Scene(halted="another state").status().standing == "this node halted: another state"
+
+    def test_fetching_blocks_is_no_standing_still(self) -> None:
+        assert Scene(age_ms=10**9, syncing=True).status().standing is None
+
+
+class TestReadiness:
+    def failed(self, **changes: Any) -> list[str]:
+        return [check.name for check in readiness(Scene(**changes).status()) if not check.ok]
+
+    def test_a_node_in_good_order_is_ready(self) -> None:
+        assert self.failed() == []
+
+    @pytest.mark.parametrize(
+        ("changes", "names"),
+        [
+            ({"halted": "x"}, ["not-halted", "chain-moves"]),
+            ({"syncing": True}, ["in-sync"]),
+            ({"final_height": 1000}, ["in-sync"]),
+            ({"connected": ()}, ["quorum-connected", "chain-moves"]),
+            ({"stall": STILL_STALL}, ["chain-moves"]),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, changes: dict[str, Any], names: list[str]) -> None:
+        assert self.failed(**changes) == names
+
+    def test_every_check_says_what_was_found(self) -> None:
+        assert all(check.detail for check in readiness(Scene().status()))
+
+
+@pytest.mark.parametrize(
+    ("powers", "expected"),
+    [((1000,), 0), ((1000,) * 3, 0), ((1000,) * 4, 1), ((1000,) * 7, 2), ((3000, 1000, 1000, 1000), 0)],
+)
+def test_the_most_powerful_are_counted_first(powers: tuple[int, ...], expected: int) -> None:
+    validators = TestChain(make_genesis(len(powers), powers=powers)).validators
+    table = replace(
+        validators.table,
+        validators=tuple(
+            replace(row, power=type(row.power)(power))
+            for row, power in zip(validators.table.validators, powers, strict=True)
+        ),
+    )
+
+    assert tolerated(type(validators)(table)) == expected
