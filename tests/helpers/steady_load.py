@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from types import TracebackType
 from typing import Final, Self
@@ -9,11 +10,13 @@ from typing import Final, Self
 from noded.bench.load import Sender
 from noded.client.answers import NodeUnreachable, Refused
 from noded.client.http import NodeClient
+from noded.ops.home import STORE_NAME
+from noded.storage.sqlite import open_reader
 from noded.testnet.processes import NodeProcess
 from noded.types.genesis import Genesis
 from noded.types.ids import TransactionHash
 from noded.types.transaction import SignedTransaction
-from tests.helpers.fleet import PATIENCE_S, sender_of
+from tests.helpers.fleet import PATIENCE_S, sender_of, until_height
 
 TOGETHER: Final = 8
 """Transactions in one call."""
@@ -119,10 +122,11 @@ class SteadyLoad:
 
 
 def check_all_there(nodes: Sequence[NodeProcess], final: dict[TransactionHash, int]) -> None:
-    """Every node has every transaction at the height at which it was acknowledged."""
+    """Every node, which runs, comes to have every transaction at the height at which it was acknowledged."""
+    until_height(nodes, max(final.values()))
     for node in nodes:
-        with NodeClient.in_home(node.home) as client:
+        with closing(open_reader(node.home / STORE_NAME)) as reader:
             for name, height in final.items():
-                found = client.wait_transaction(name, 60.0)
-                assert found is not None, f"{node.home.name} lost {name.hex()}, final at {height}"
-                assert (found["height"], found["applied"]) == (height, True)
+                place = reader.transaction(name)
+                assert place is not None, f"{node.home.name} lost {name.hex()}, final at {height}"
+                assert (place.height, place.applied) == (height, True)
