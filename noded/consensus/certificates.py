@@ -12,7 +12,7 @@ class CertificateStore:
     Not bounded by a number: each took a quorum to make, and all above the last final view may be needed (R11).
     """
 
-    __slots__ = ("finalized", "highest", "notarized", "nullified", "stored")
+    __slots__ = ("finalized", "highest", "notarized", "nullified", "stored", "unsettled")
 
     def __init__(self) -> None:
         self.notarized: dict[View, Certificate] = {}
@@ -23,6 +23,8 @@ class CertificateStore:
         """Highest view with a certificate: the node is in the next one (R5)."""
         self.stored: dict[tuple[VoteKind, View], None] = {}
         """Kinds and views of those in the log."""
+        self.unsettled: dict[View, Certificate] = {}
+        """Notarizations whose blocks are not judged here, or may still get this node's F."""
 
     def add(self, certificate: Certificate) -> bool:
         """Keep a verified certificate; False if one of its kind and view was known."""
@@ -36,6 +38,8 @@ class CertificateStore:
             if view in store:
                 return False
             store[view] = certificate
+            if store is self.notarized:
+                self.unsettled[view] = certificate
         if view > self.highest:
             self.highest = view
         return True
@@ -82,6 +86,8 @@ class CertificateStore:
 
     def prune(self, final_view: View) -> None:
         """Forget what lies below the last final view."""
+        for view in [view for view in self.unsettled if view <= final_view]:
+            del self.unsettled[view]
         for store in (self.notarized, self.nullified):
             for view in [view for view in store if view < final_view]:
                 del store[view]

@@ -12,16 +12,14 @@ from noded.types.vote import Certificate
 
 def check_blocks(state: EpochState) -> None:
     """Have those blocks judged that may get this node's vote or be built upon, as soon as their parents are."""
-    final_view = state.final_view
-    for view, certificate in state.certificates.notarized.items():
-        if view > final_view:
+    for view, certificate in state.certificates.unsettled.items():
+        entry = state.tree.get(certificate.block_hash)
+        if entry is None:
             assert certificate.block_hash is not None
-            entry = state.tree.get(certificate.block_hash)
-            if entry is None:
-                proposer = state.validators.proposer(view)
-                want_block(state, certificate.block_hash, holders_of(state, certificate, proposer))
-            elif entry.status is Status.NEW:
-                _check(state, entry, certificate)
+            proposer = state.validators.proposer(view)
+            want_block(state, certificate.block_hash, holders_of(state, certificate, proposer))
+        elif entry.status is Status.NEW:
+            _check(state, entry, certificate)
     offer = state.offers.get(state.view)
     if offer is not None and offer.entry is not None and offer.entry.status is Status.NEW:
         _check(state, offer.entry, offer.proposal.parent)
@@ -75,5 +73,7 @@ def on_payload_checked(state: EpochState, event: PayloadChecked) -> None:
     if event.invalid is None:
         entry.status = Status.VALID
         state.is_dirty = True
+        if entry.view < state.view:
+            state.belated.append(entry)
     else:
         refuse(state, entry)

@@ -45,6 +45,7 @@ def _check_tallies(state: EpochState) -> None:
 
 def _check_tree(state: EpochState) -> None:
     tree = state.tree
+    assert state.final_view == tree.final.view
     assert tree.final.status is Status.VALID
     assert tree.entries[tree.final.hash] is tree.final
     for entry in tree.entries.values():

@@ -148,8 +148,10 @@ class ConsensusCore:
             wrong is among them as PenalizePeer; an exception is a bug.
         """
         assert self._started_ms is not None
-        out = self._begin(now_ms)
         state = self._state
+        out: list[Effect] = []
+        state.out = out
+        state.now_ms = now_ms
         match event:
             case MessageReceived(peer, message):
                 try:
@@ -183,7 +185,10 @@ class ConsensusCore:
                 pass  # Whoever was asked something and is gone is replaced when the request times out.
             case _:
                 assert_never(event)
-        return self._finish(out)
+        if self._state.is_dirty:
+            settle(self._state)
+        self._checks.flush(out)
+        return out
 
     def _begin(self, now_ms: TimestampMs) -> list[Effect]:
         state = self._state

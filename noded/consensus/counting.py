@@ -214,14 +214,25 @@ def take_certificate(state: EpochState, certificate: Certificate) -> bool:
     """Keep a verified certificate; what follows from it is done when the step settles (R5)."""
     if certificate.view <= state.final_view or not state.certificates.add(certificate):
         return False
-    state.pace.heard(bitmap_mask(certificate.bitmap))
+    if state.pace.silent_mask:
+        state.pace.heard(bitmap_mask(certificate.bitmap))
     state.is_dirty = True
     return True
 
 
 def count_own(state: EpochState, vote: Vote) -> None:
-    """Make an own vote durable and count it; sending it comes after (R15)."""
+    """
+    Make an own vote durable and count it; sending it comes after (R15).
+
+    Who gathers no votes of the view keeps no tallies of it: they begin with the own votes when they are made.
+    """
     state.persist(VoteRecord(vote=vote))
+    votes = state.votes.get(vote.view)
+    if votes is not None:
+        state.ballots.add(vote)
+        if state.index not in votes.first[vote.kind]:
+            count_verified(state, state.index, vote)
+        return
     state.ballots.add(vote)
-    if state.index not in state.view_votes(vote.view).first[vote.kind]:
-        count_verified(state, state.index, vote)
+    if state.validators.powers[state.index] >= state.validators.quorum:
+        check_tally(state, state.view_votes(vote.view).tally(vote.kind, vote.view, vote.block_hash))

@@ -9,6 +9,9 @@ from noded.types.ids import BlockHash, Epoch, View
 from noded.types.messages import Certificates
 from noded.types.vote import Certificate, VoteKind
 
+FORGET_VIEWS = 8
+"""Final views between two times of forgetting; little is kept that long in vain."""
+
 
 def finalize(state: EpochState) -> None:
     """Commit what the best finalization makes final, once all blocks down to the last final one are known."""
@@ -67,9 +70,13 @@ def _chain_to(state: EpochState, target: BlockHash, certificate: Certificate) ->
 def advance(state: EpochState, entry: Entry) -> None:
     """Make a block the last final one; what it decides need not be remembered (R6, R8)."""
     state.tree.finalize(entry)
-    final_view = entry.view
+    final_view = state.final_view = entry.view
     state.pace.stall = 0
     state.finality_attempt = 0
+    if final_view < state.forget_at:
+        return
+    state.forget_at = View(final_view + FORGET_VIEWS)
+    state.tree.forget()
     state.certificates.prune(final_view)
     state.ballots.prune(View(final_view - LATE_VIEWS))
     for view in [view for view in state.offers if view <= final_view]:

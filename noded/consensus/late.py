@@ -82,9 +82,7 @@ def _candidates(
     found: list[tuple[Vote, int, Tally]] = []
     for at in sorted(voted):
         block_hash, bitmap = voted[at]
-        votes = state.votes.get(at)
-        if votes is None:
-            continue
+        votes = state.view_votes(at)
         taken: dict[int, None] = {}
         for kind in (VoteKind.NOTARIZE, VoteKind.FINALIZE):
             tally = votes.tallies[kind].get(block_hash)

@@ -74,19 +74,26 @@ def _enclosed_news(state: EpochState, proposal: Proposal) -> list[Certificate]:
     if finalization is not None and is_news(state, finalization):
         news.append(finalization)
     for certificate in proposal.nullifications:
-        if certificates.nullified.get(certificate.view) != certificate:
+        if not _is_same(certificates.nullified.get(certificate.view), certificate):
             news.append(certificate)
     parent = proposal.parent
-    if parent is not None and parent not in (
-        certificates.notarized.get(parent.view),
-        certificates.finalized,
-        *news[:1],
+    if parent is not None and not (
+        _is_same(certificates.notarized.get(parent.view), parent)
+        or _is_same(certificates.finalized, parent)
+        or _is_same(finalization, parent)
     ):
         news.append(parent)
     for certificate in news:
         if not is_well_formed(certificate, state.validators):
             raise BadCertificate(f"{certificate.kind.name} of view {certificate.view} states no quorum")
     return news
+
+
+def _is_same(known: Certificate | None, certificate: Certificate) -> bool:
+    """Whether a certificate is the very one that is known."""
+    return known is certificate or (
+        known is not None and known.view == certificate.view and known == certificate
+    )
 
 
 def _on_proposal_checked(

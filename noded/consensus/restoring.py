@@ -63,19 +63,13 @@ def _find_root(state: EpochState) -> None:
         entry = entry.parent
     if entry is not None and entry.view > 0:
         state.tree.reset(entry.block, entry.view)
+        state.final_view = entry.view
 
 
 def _load_vote(state: EpochState, record: VoteRecord) -> None:
     vote = record.vote
     assert vote.voter == state.me, "a log of another validator"
     state.ballots.add(vote)
-    if state.index >= 0:
-        votes = state.view_votes(vote.view)
-        votes.first[vote.kind][state.index] = vote
-        tally = votes.tally(vote.kind, vote.view, vote.block_hash)
-        if state.index not in tally.votes:
-            tally.add(state.index, vote, state.validators.powers[state.index])
-            tally.verified |= 1 << state.index
     if vote.kind is VoteKind.FINALIZE and vote.view > state.f_cast:
         state.f_cast = vote.view
 

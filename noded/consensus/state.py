@@ -57,12 +57,14 @@ class NextEpochBuffer:
 class Offer:
     """The proposal of a view, as far as this node has judged it."""
 
-    __slots__ = ("entry", "is_early", "is_refused", "proposal")
+    __slots__ = ("entry", "is_early", "is_placed", "is_refused", "proposal")
 
     def __init__(self, proposal: Proposal) -> None:
         self.proposal = proposal
         self.entry: Entry | None = None
         """The block in the tree; None until all signatures are verified."""
+        self.is_placed = False
+        """Whether its parent may be built on and all views between are nullified (R2)."""
         self.is_early = False
         """Whether a timer will bring it back when its time has come (R13)."""
         self.is_refused = False
@@ -78,10 +80,52 @@ class EpochState:
     """
 
     __slots__ = (
-        "ballots", "building", "certificates", "checks", "ending", "entered_ms", "entry", "epoch", "f_cast", "f_sent", "f_timed", "facts", "finality_attempt",
-        "finality_timer", "index", "informed_ms", "is_dirty", "is_ended", "is_rushed", "is_voter",
-        "is_working", "me", "next_epoch", "now_ms", "offered_view", "offers", "out", "pace", "params", "previous", "proof", "propose_at_ms", "relayed",
-        "repair", "reported", "routes", "signer", "size", "suspects", "timer_token", "tree", "validators", "view",
+        "ballots",
+        "belated",
+        "building",
+        "certificates",
+        "checks",
+        "ending",
+        "entered_ms",
+        "entry",
+        "epoch",
+        "f_cast",
+        "f_sent",
+        "f_timed",
+        "facts",
+        "final_view",
+        "finality_attempt",
+        "finality_timer",
+        "forget_at",
+        "index",
+        "informed_ms",
+        "is_dirty",
+        "is_ended",
+        "is_rushed",
+        "is_voter",
+        "is_working",
+        "me",
+        "next_epoch",
+        "now_ms",
+        "offered_view",
+        "offers",
+        "out",
+        "pace",
+        "params",
+        "previous",
+        "proof",
+        "propose_at_ms",
+        "relayed",
+        "repair",
+        "reported",
+        "routes",
+        "signer",
+        "size",
+        "suspects",
+        "timer_token",
+        "tree",
+        "validators",
+        "view",
         "votes",
     )  # fmt: skip
 
@@ -120,6 +164,12 @@ class EpochState:
 
         self.view = View(0)
         """0 before the epoch is entered."""
+        self.final_view = View(0)
+        """Of the last final block; 0 for the epoch's genesis block."""
+        self.forget_at = View(0)
+        """Final view at which to forget what lies below it; doing that for each block would cost more than it saves."""
+        self.belated: list[Entry] = []
+        """Blocks that turned out valid when their view was over."""
         self.entered_ms = TimestampMs(0)
         self.timer_token = 0
         """Of the running view timer; another one that fires is stale."""
@@ -165,11 +215,6 @@ class EpochState:
         self.now_ms = TimestampMs(0)
         self.out: list[Effect] = []
 
-    @property
-    def final_view(self) -> View:
-        """View of the last final block; 0 for the epoch's genesis block."""
-        return self.tree.final.view
-
     def persist(self, record: Record) -> None:
         """Have a record made durable before anything of this step is sent."""
         self.out.append(Persist(record))
@@ -201,16 +246,17 @@ class EpochState:
         self.out.append(PenalizePeer(peer, reason.__name__))
 
     def view_votes(self, view: View) -> ViewVotes:
-        """The votes of a view."""
+        """The votes of a view, with this node's own."""
         found = self.votes.get(view)
         if found is None:
             found = self.votes[view] = ViewVotes()
+            for vote in self.ballots.latest(view):
+                found.first[vote.kind][self.index] = vote
+                tally = found.tally(vote.kind, view, vote.block_hash)
+                tally.add(self.index, vote, self.validators.powers[self.index])
+                tally.verified |= 1 << self.index
         return found
 
     def is_proposer(self, view: View) -> bool:
         """Whether a view is this node's to propose in."""
         return self.validators.proposer(view) == self.me
-
-    def lag_of(self, view: View) -> int:
-        """How far a view lies behind the current one; negative if ahead."""
-        return self.view - view

@@ -108,11 +108,15 @@ class BlockTree:
         return tuple(ancestors)
 
     def finalize(self, entry: Entry) -> None:
-        """Make `entry` the root, forget its rivals and what is too old."""
-        final_view = entry.view
+        """Make `entry` the root."""
+        self.final = entry
+
+    def forget(self) -> None:
+        """Drop the rivals of the root and what is too old."""
+        final_view = self.final.view
         floor = final_view - LATE_VIEWS
         keep: dict[BlockHash, Entry] = {}
-        ancestor: Entry | None = entry
+        ancestor: Entry | None = self.final
         while ancestor is not None and ancestor.view >= floor:
             keep[ancestor.hash] = ancestor
             last = ancestor
@@ -122,7 +126,6 @@ class BlockTree:
             if other.view > final_view and block_hash not in keep:
                 keep[block_hash] = other
         self.entries = keep
-        self.final = entry
         if self.orphans:
             self.orphans = {
                 parent: alive

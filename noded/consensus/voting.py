@@ -14,25 +14,27 @@ from noded.types.vote import Certificate, Vote, VoteKind
 
 def vote(state: EpochState) -> None:
     """Sign and send what the rules allow now."""
-    final_view = state.final_view
-    for view, certificate in state.certificates.notarized.items():
-        if view > final_view and state.ballots.may_finalize(view):
+    if state.certificates.unsettled:
+        for certificate in tuple(state.certificates.unsettled.values()):
             _finalize(state, certificate)
     offer = state.offers.get(state.view)
     if offer is not None:
         _notarize(state, offer)
-    for view, other in state.offers.items():
-        if view < state.view and other.entry is not None and state.ballots.may_notarize(view):
-            _notarize_late(state, other.entry)
+    if state.belated:
+        for entry in state.belated:
+            _notarize_late(state, entry)
+        state.belated.clear()
     if state.f_cast > state.f_sent and state.routes.is_linear:
         _send_alone_later(state)
 
 
 def _finalize(state: EpochState, certificate: Certificate) -> None:
     """R4: F needs a notarization, its block stored and valid here, and no X of one's own."""
-    assert certificate.block_hash is not None
     entry = state.tree.get(certificate.block_hash)
-    if entry is None or entry.status is not Status.VALID:
+    if entry is None or entry.status <= Status.CHECKING:
+        return
+    del state.certificates.unsettled[certificate.view]
+    if entry.status is Status.INVALID or not state.ballots.may_finalize(certificate.view):
         return
     vote = sign_vote(state, VoteKind.FINALIZE, certificate.view, certificate.block_hash)
     if vote is None:
@@ -54,11 +56,9 @@ def _notarize(state: EpochState, offer: Offer) -> None:
         if state.ballots.may_notarize(state.view) and state.ballots.may_nullify(state.view):
             nullify(state)
         return
-    if entry is None or not state.ballots.may_notarize(entry.view) or not is_buildable(state, entry):
+    if entry is None or not state.ballots.may_notarize(entry.view):
         return
-    if not is_gap_nullified(state, entry):
-        header = entry.block.header
-        want_certificates(state, header.parent_view, entry.view, header.proposer)
+    if not offer.is_placed and not _place(state, offer, entry):
         return
     if entry.status is not Status.VALID:
         return
@@ -78,13 +78,27 @@ def _notarize(state: EpochState, offer: Offer) -> None:
     send_notarize(state, vote)
 
 
+def _place(state: EpochState, offer: Offer, entry: Entry) -> bool:
+    """R2: whether the block stands where it may; once it does, it does until the view is over."""
+    if not is_buildable(state, entry):
+        return False
+    if not is_gap_nullified(state, entry):
+        header = entry.block.header
+        want_certificates(state, header.parent_view, entry.view, header.proposer)
+        return False
+    offer.is_placed = True
+    return True
+
+
 def is_buildable(state: EpochState, entry: Entry) -> bool:
     """R2: the parent is the last final block, or notarized in the view that its own header states."""
     parent = entry.parent
     if parent is None or parent is state.tree.final:
         return parent is not None
     certificate = state.certificates.notarized.get(parent.view)
-    return certificate is not None and certificate.block_hash == parent.hash
+    return (
+        certificate is not None and certificate.block_hash == parent.hash and parent.view > state.final_view
+    )
 
 
 def is_gap_nullified(state: EpochState, entry: Entry) -> bool:
@@ -123,7 +137,8 @@ def _notarize_late(state: EpochState, entry: Entry) -> None:
     """R17: N for a view that is over, which no R forbids: it only shows that this node is there."""
     certificate = state.certificates.notarized.get(entry.view)
     if (
-        certificate is None
+        not state.ballots.may_notarize(entry.view)
+        or certificate is None
         or certificate.block_hash != entry.hash
         or entry.status is not Status.VALID
         or entry.view < state.view - LATE_VIEWS

@@ -1,7 +1,9 @@
 """R6, R16: finality, and how an epoch ends."""
 
 from noded.consensus.effects import Commit, SafetyBroken, SyncNeeded
+from noded.consensus.finalizing import FORGET_VIEWS
 from noded.consensus.inputs import TimerKind
+from noded.consensus.tree import LATE_VIEWS
 from noded.types.block import Block, BlockKind
 from noded.types.messages import BlockFound, Certificates, GetBlock, Proposal
 from noded.types.records import BlockRecord, CertificateRecord, EpochRecord
@@ -98,9 +100,10 @@ class TestFinality:
 
         state = bench.core._state
         assert bench.core.height == 40
-        assert len(state.tree.entries) <= 18
-        assert len(state.certificates.notarized) <= 2
-        assert state.offers == {}
+        assert len(state.tree.entries) <= LATE_VIEWS + FORGET_VIEWS + 1
+        assert len(state.certificates.notarized) <= FORGET_VIEWS + 1
+        assert len(state.offers) <= FORGET_VIEWS
+        assert len(state.votes) <= LATE_VIEWS + FORGET_VIEWS + 1
 
     def test_two_finalizations_that_exclude_each_other_raise_the_alarm(self) -> None:
         bench = Bench()

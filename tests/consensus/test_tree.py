@@ -53,6 +53,7 @@ def test_finality_forgets_rivals_and_old_ancestors() -> None:
     tree.insert(rival)
 
     tree.finalize(entries[24])
+    tree.forget()
 
     assert tree.get(rival.hash) is None
     views = sorted(entry.view for entry in tree.entries.values())
