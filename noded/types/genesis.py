@@ -42,7 +42,7 @@ EncryptionKey = NewType("EncryptionKey", bytes)
 """X25519 public key to which data keys are wrapped (HPKE); 32 bytes."""
 
 Endpoint = NewType("Endpoint", str)
-"""Multiaddress at which a node can be reached, without its peer id."""
+"""``host:port`` at which a node can be reached, ``[host]:port`` for IPv6."""
 
 restrict(EncryptionKey, Limit(32, 32))
 restrict(Endpoint, Limit(1, 128))
