@@ -116,10 +116,10 @@ class Behaviour:
         return replace(proposal, block=other, signature=self.signer.sign(signing_bytes))
 
     def halves(self) -> tuple[tuple[PeerId, ...], tuple[PeerId, ...]]:
-        """All peers in two halves, the same every time; fellow conspirators are in both."""
-        fellows = [self.host.world.names[member] for member in sorted(self.conspiracy.members)]
-        first = [peer for index, peer in enumerate(self.others) if index % 2 == 0 or peer in fellows]
-        second = [peer for index, peer in enumerate(self.others) if index % 2 == 1 or peer in fellows]
+        """All peers in two halves, the same for every conspirator; these themselves are in both."""
+        index_of, members = self.host.world.index_of, self.conspiracy.members
+        first = [peer for peer in self.others if index_of[peer] % 2 == 0 or index_of[peer] in members]
+        second = [peer for peer in self.others if index_of[peer] % 2 == 1 or index_of[peer] in members]
         return tuple(first), tuple(second)
 
     def is_mine(self, message: Message) -> bool:

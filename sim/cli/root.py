@@ -16,7 +16,6 @@ VERDICT_CODES: Final = {"pass": 0, "stalled": 10, "violated": 11, "model-violate
 
 COMMANDS: Final = {
     "bench": "Measure what the engine delivers on this machine.",
-    "calibrate": "Measure what a node's operations cost on this machine.",
     "check": "Check a scenario and show all that it comes to.",
     "compare": "Compare two runs or sweeps.",
     "plot": "Draw the pictures of runs as PDF and PNG, with their data as CSV.",
@@ -29,7 +28,6 @@ COMMANDS: Final = {
     "swarm": "Run many scenarios drawn from seeds, and keep those that fail.",
     "sweep": "Run a scenario for every value of its grid.",
     "trace": "Write a window of a run as a Perfetto trace.",
-    "validate": "Compare with what others measured.",
 }
 """Every command with what `noded-sim --help` says of it; `sim.cli.NAME` defines it as `command`."""
 

@@ -35,7 +35,7 @@ FREE = Price(0.0, 0.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Prices on one core of the machine that was calibrated; speeds scale them."""
+    """Prices on one core of the machine that they were measured on; speeds scale them."""
 
     step: Price = FREE
     """Any input that is no message."""
@@ -68,7 +68,7 @@ class Costs:
 @cache
 def load_costs(source: str) -> Costs:
     """
-    Read a table of costs: "none", "default" (the built-in one), or a file written by `noded-sim calibrate`.
+    Read a table of costs: "none", "default" (the built-in one), or a file of the same form.
 
     Raises:
         ConfigError: The file cannot be read, or names no costs.

@@ -41,7 +41,7 @@ class Nodes(Section):
     cores: Annotated[int, Field(ge=1, le=256)] = 4
     """Cores of a machine: one runs the node, the others verify signatures."""
     speed: Annotated[float, Field(gt=0)] = 1.0
-    """How much faster a core is than the calibrated one."""
+    """How much faster a core is than the one that the costs are of."""
     slow: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Other speeds, by selector."""
 
@@ -52,7 +52,7 @@ class Cpu(Section):
     model: Literal["none", "costs"] = "costs"
     """"none": nothing takes any time (latency only)."""
     costs: str = "default"
-    """The built-in table, or a file written by `noded-sim calibrate`."""
+    """The built-in table, or a file of the same form."""
 
 
 class Disk(Section):

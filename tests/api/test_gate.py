@@ -95,7 +95,9 @@ class TestCallers:
 
 class TestRates:
     async def test_a_client_that_asks_too_often_is_told_when_to_come_again(self, tmp_path: Path) -> None:
-        async with serve(TestBackend(), tmp_path, listen=TCP, requests_per_s=1, requests_burst=3) as served:
+        async with serve(
+            TestBackend(), tmp_path, listen=TCP, requests_per_s=0.001, requests_burst=3
+        ) as served:
             token = served.token(Scope.READ)
             answers = [await served.get(READ, over="http", headers=token) for _ in range(5)]
             other = await served.get(READ, over="http", headers=served.token(Scope.READ))
@@ -108,7 +110,9 @@ class TestRates:
         assert {answer.status for answer in local} == {200}
 
     async def test_guessing_tokens_counts_for_the_address(self, tmp_path: Path) -> None:
-        async with serve(TestBackend(), tmp_path, listen=TCP, requests_per_s=1, requests_burst=3) as served:
+        async with serve(
+            TestBackend(), tmp_path, listen=TCP, requests_per_s=0.001, requests_burst=3
+        ) as served:
             answers = [
                 await served.get(READ, over="http", headers={"authorization": f"Bearer noded_{number}_x"})
                 for number in range(5)
@@ -119,7 +123,9 @@ class TestRates:
         assert known.status == 200
 
     async def test_new_limits_hold_at_once(self, tmp_path: Path) -> None:
-        async with serve(TestBackend(), tmp_path, listen=TCP, requests_per_s=1, requests_burst=1) as served:
+        async with serve(
+            TestBackend(), tmp_path, listen=TCP, requests_per_s=0.001, requests_burst=1
+        ) as served:
             token = served.token(Scope.READ)
             first = await served.get(READ, over="http", headers=token)
             second = await served.get(READ, over="http", headers=token)

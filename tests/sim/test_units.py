@@ -30,7 +30,7 @@ def test_what_is_no_duration(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "1GB", "0Mbit", "-1Gbit"])
 def test_what_is_no_rate(text: str) -> None:
-    with pytest.raises(ValueError, match="Mbit|1Gbit|zero"):
+    with pytest.raises(ValueError, match=r"Mbit|1Gbit|zero"):
         parse_rate(text)
 
 
