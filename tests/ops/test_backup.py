@@ -55,6 +55,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory, template: Path, genesis: Gen
     return home
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, whole: Path) -> Path:
+    """A backup of it."""
+    target = tmp_path_factory.mktemp("made") / "backup"
+    create_backup(load(whole, {}), target, now_ms=NOW_MS)
+    return target
+
+
 @pytest.fixture
 def config(tmp_path: Path, whole: Path) -> NodeConfig:
     return load(shutil.copytree(whole, tmp_path / "home"), {})
@@ -181,12 +189,6 @@ class TestCreate:
 
 
 class TestVerify:
-    @pytest.fixture(scope="class")
-    def made(self, tmp_path_factory: pytest.TempPathFactory, whole: Path) -> Path:
-        target = tmp_path_factory.mktemp("made") / "backup"
-        back_up(load(whole, {}), target)
-        return target
-
     @pytest.fixture
     def backup(self, made: Path, tmp_path: Path) -> Path:
         return shutil.copytree(made, tmp_path / "backup")
