@@ -21,6 +21,7 @@ USAGE
 here=$(cd "$(dirname "$0")" && pwd)
 link=/opt/noded
 releases=/opt/noded-releases
+tools=$releases/.tools
 command=/usr/local/bin/noded
 units=/etc/systemd/system
 etc=/etc/noded
@@ -42,6 +43,14 @@ find_python() {
         fi
     done
     fail "Python 3.11 or newer with venv is needed; on Debian: apt-get install python3-venv"
+}
+
+# Releases have no pip in them; what puts them together has.
+make_tools() {
+    if ! "$tools/bin/python" -m pip --version >/dev/null 2>&1; then
+        rm -rf "$tools"
+        "$1" -m venv "$tools"
+    fi
 }
 
 # Makes the link point to a release in one step: at no time is there no program.
@@ -85,14 +94,17 @@ do_install() {
     release=$(mktemp -d "$releases/$(date -u +%Y%m%dT%H%M%SZ)-XXXXXX")
     trap 'rm -rf "$release"' EXIT
     chmod 0755 "$release"
-    "$python" -m venv "$release"
-    pip="$release/bin/python -m pip --quiet --disable-pip-version-check"
-    $pip install --require-hashes -r "$here/requirements.lock"
+    make_tools "$python"
+    "$python" -m venv --without-pip "$release"
+    pip="$tools/bin/python -m pip --python $release/bin/python --quiet --disable-pip-version-check"
     if [ -d "$source" ]; then
-        $pip wheel --no-deps -w "$release/wheel" "$source"
+        $pip wheel --no-deps --wheel-dir "$release/wheel" "$source"
         source=$(echo "$release"/wheel/noded-*.whl)
     fi
-    $pip install --no-deps "$source"
+    # Of everything the hash is known, so pip refuses what the lock lacks.
+    source=$(realpath "$source")
+    echo "$source --hash=sha256:$(sha256sum "$source" | cut -d' ' -f1)" >"$release/program.lock"
+    $pip install --require-hashes -r "$here/requirements.lock" -r "$release/program.lock"
     version=$("$release/bin/noded" version --output json) || fail "the new release does not run; nothing was changed"
     install -d "$release/share/doc/noded"
     install -m 0644 "$here/README.md" "$here/default.toml" "$release/share/doc/noded"
@@ -142,9 +154,9 @@ do_uninstall() {
     --purge) purge=yes ;;
     *) fail "uninstall takes --purge only" ;;
     esac
-    if has_systemd; then
-        systemctl disable --now noded.service 'noded@*.service' 2>/dev/null || true
+    if has_systemd && [ -e "$units/noded.service" ]; then
         systemctl stop noded.service 'noded@*.service'
+        systemctl disable --quiet noded.service 'noded@.service'
     fi
     rm -f "$units/noded.service" "$units/noded@.service" "$command"
     if has_systemd; then systemctl daemon-reload; fi
