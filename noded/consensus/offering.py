@@ -1,5 +1,6 @@
 """R2: proposals come in. Everything that can be judged at once is, before anything of it is believed."""
 
+from dataclasses import dataclass
 from functools import partial
 
 from noded.consensus.certificates import is_well_formed
@@ -7,13 +8,16 @@ from noded.consensus.counting import certificate_check, is_news, take_certificat
 from noded.consensus.effects import Check, CreditsCheck
 from noded.consensus.errors import BadCertificate, BadProposal, BadSignature, InvalidBlock, NotTheProposer
 from noded.consensus.reporting import on_rival_proposal, report_invalid
-from noded.consensus.rules import block_fault, enclosure_fault
+from noded.consensus.rules import EpochFacts, block_fault, enclosure_fault
 from noded.consensus.state import AHEAD_VIEWS, EpochState, Offer
 from noded.types.checks import SignatureCheck
 from noded.types.evidence import proposal_signing_bytes
-from noded.types.ids import PeerId
+from noded.types.ids import BlockHash, PeerId
 from noded.types.messages import Proposal
 from noded.types.vote import Certificate
+
+JUDGED_MAX = 256
+"""Proposals whose bytes were judged; nodes hear one within a second or two of each other."""
 
 
 def on_proposal(state: EpochState, peer: PeerId, proposal: Proposal) -> None:
@@ -37,28 +41,61 @@ def on_proposal(state: EpochState, peer: PeerId, proposal: Proposal) -> None:
         return
     if not state.checks.may_ask(peer):
         return
-    fault = enclosure_fault(proposal) if block.is_consistent() else "with another body"
-    if fault is not None:
-        raise BadProposal(fault)
+    bytes_say = judge_bytes(proposal, state.facts)
+    if bytes_say.is_unenclosed is not None:
+        raise BadProposal(bytes_say.is_unenclosed)
     news = _enclosed_news(state, proposal)
     if view - state.view > AHEAD_VIEWS and view - 1 not in [certificate.view for certificate in news]:
         return
-    checks: list[Check] = [
-        SignatureCheck(
-            state.validators.public_key(peer),
-            proposal_signing_bytes(state.facts.chain_id, header.epoch, view, block.hash),
-            proposal.signature,
-        )
-    ]
-    if block.body.credits and block_fault(block, state.facts, None) is None:
-        checks.append(CreditsCheck(state.facts.chain_id, block, state.validators))
-    first_certificate = len(checks)
     for certificate in news:
-        checks.append(certificate_check(state, certificate))
+        if not is_well_formed(certificate, state.validators):
+            raise BadCertificate(f"{certificate.kind.name} of view {certificate.view} states no quorum")
+    checks = bytes_say.checks + tuple([certificate_check(state, certificate) for certificate in news])
     offer = state.offers[view] = Offer(proposal)
     state.checks.ask(
-        tuple(checks), partial(_on_proposal_checked, state, peer, offer, news, first_certificate), peer
+        checks, partial(_on_proposal_checked, state, peer, offer, news, len(bytes_say.checks)), peer
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _BytesSay:
+    """What a proposal's own bytes say about it; the same for every node of the epoch."""
+
+    proposal: Proposal
+    facts: EpochFacts
+    is_unenclosed: str | None
+    """Why it does not carry what its block names (R2)."""
+    fault: str | None
+    """Why its block is invalid whatever its parent is (R2, R19)."""
+    checks: tuple[Check, ...]
+    """Of the proposer's signature, then of the credits'."""
+
+
+_judged: dict[BlockHash, _BytesSay] = {}
+
+
+def judge_bytes(proposal: Proposal, facts: EpochFacts) -> _BytesSay:
+    """What the bytes of a proposal say; kept, so hundreds of simulated nodes that share one read it once."""
+    block = proposal.block
+    known = _judged.get(block.hash)
+    if known is not None and known.proposal is proposal and known.facts.are_those_of(facts):
+        return known
+    fault = None
+    checks: list[Check] = []
+    unenclosed = enclosure_fault(proposal) if block.is_consistent() else "with another body"
+    if unenclosed is None:
+        header = block.header
+        fault = block_fault(block, facts, None)
+        message = proposal_signing_bytes(facts.chain_id, header.epoch, header.view, block.hash)
+        key = facts.validators.public_key(header.proposer)
+        checks.append(SignatureCheck(key, message, proposal.signature))
+        if fault is None and block.body.credits:
+            checks.append(CreditsCheck(facts.chain_id, block, facts.validators))
+    said = _BytesSay(proposal, facts, unenclosed, fault, tuple(checks))
+    if len(_judged) >= JUDGED_MAX:
+        _judged.clear()
+    _judged[block.hash] = said
+    return said
 
 
 def _enclosed_news(state: EpochState, proposal: Proposal) -> list[Certificate]:
@@ -83,9 +120,6 @@ def _enclosed_news(state: EpochState, proposal: Proposal) -> list[Certificate]:
         or _is_same(finalization, parent)
     ):
         news.append(parent)
-    for certificate in news:
-        if not is_well_formed(certificate, state.validators):
-            raise BadCertificate(f"{certificate.kind.name} of view {certificate.view} states no quorum")
     return news
 
 
@@ -124,7 +158,7 @@ def _on_proposal_checked(
     state.is_dirty = True
     if view <= state.final_view:
         return
-    fault = block_fault(block, state.facts, None)
+    fault = judge_bytes(proposal, state.facts).fault
     if fault is not None or not all(results):
         offer.is_refused = True
         state.penalize(peer, InvalidBlock)

@@ -41,6 +41,14 @@ class EpochFacts:
         """Where the epoch ends at the latest."""
         return Height(self.genesis.height + self.epoch_length)
 
+    def are_those_of(self, other: "EpochFacts") -> bool:
+        """Whether both are of one epoch of one chain; the genesis block's hash commits to the chain's id."""
+        return (
+            self.validators is other.validators
+            and self.genesis_hash == other.genesis_hash
+            and self.epoch_length == other.epoch_length
+        )
+
     def may_follow(self, parent: BlockKind, height: Height, kind: BlockKind) -> bool:
         """Whether a block of this kind at this height may stand on a parent of that kind (R16)."""
         if parent is not BlockKind.NORMAL:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from noded.consensus.offering import judge_bytes
 from noded.consensus.rules import (
     EpochFacts,
     block_fault,
@@ -98,6 +99,25 @@ class TestBlocks:
 
     def test_where_the_parent_is_not_at_hand_its_place_is_not_judged(self) -> None:
         assert block_fault(altered(SECOND, height=Height(77)), FACTS, None) is None
+
+
+class TestFacts:
+    """Verdicts are kept for one epoch of one chain, and for no other."""
+
+    def test_facts_differ_in_table_genesis_and_length(self) -> None:
+        assert FACTS.are_those_of(replace(FACTS))
+        assert not FACTS.are_those_of(replace(FACTS, validators=make_set((1,) * 4)))
+        assert not FACTS.are_those_of(replace(FACTS, genesis_hash=FIRST.hash))
+        assert not FACTS.are_those_of(replace(FACTS, epoch_length=99))
+
+    def test_a_verdict_of_one_is_not_taken_for_another(self) -> None:
+        """The block at the last height of a shorter epoch must be a terminal one."""
+        proposal = make_proposal(FIRST)
+        shorter = replace(FACTS, epoch_length=1)
+
+        assert judge_bytes(proposal, FACTS).fault is None
+        assert judge_bytes(proposal, shorter).fault == "not the kind that the epoch demands"
+        assert judge_bytes(proposal, FACTS).fault is None
 
 
 class TestKinds:

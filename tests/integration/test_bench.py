@@ -1,0 +1,62 @@
+"""`noded bench` as its users run it: figures of real processes, none of which is judged here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from noded.client.answers import POSTED_MAX
+
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("processes")]
+
+PROMISED = {
+    "tx_per_s",
+    "ops_per_s",
+    "finality_ms",
+    "cpu_s_per_1000_tx",
+    "rss_mb_max",
+    "idle_cpu_percent",
+    "machine",
+}
+
+
+def run_bench(folder: Path, *arguments: str) -> dict[str, object]:
+    """The one JSON object on stdout of a measurement that succeeds."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "noded", "bench", "--output", "json", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-4000:]
+    assert ended.stdout.count("\n") == 1
+    result = json.loads(ended.stdout)
+    assert isinstance(result, dict)
+    assert set(result) >= PROMISED
+    assert list(folder.iterdir()) == []
+    return result
+
+
+def test_a_single_validator_chain_under_open_load(tmp_path: Path) -> None:
+    result = run_bench(tmp_path, "--nodes", "1", "--seconds", "2", "--rate", "40", "--ops-per-tx", "5")
+
+    assert (result["nodes"], result["ops_per_tx"], result["saturated"]) == (1, 5, False)
+    assert float(str(result["ops_per_s"])) == pytest.approx(5 * float(str(result["tx_per_s"])), rel=0.01)
+    finality = result["finality_ms"]
+    assert isinstance(finality, dict)
+    assert 0 < finality["p50"] <= finality["p95"] <= finality["p99"]
+
+
+@pytest.mark.slow
+def test_four_nodes_are_saturated(tmp_path: Path) -> None:
+    result = run_bench(tmp_path, "--seconds", "5", "--saturate")
+
+    assert result["saturated"] is True
+    assert float(str(result["tx_per_s"])) * 5 > POSTED_MAX
+    assert float(str(result["finality_at_tx_per_s"])) == pytest.approx(
+        0.7 * float(str(result["tx_per_s"])), rel=0.01
+    )
