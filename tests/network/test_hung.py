@@ -82,11 +82,17 @@ async def test_a_killed_peer_is_known_at_once() -> None:
 
 
 def test_the_process_ends_on_a_signal() -> None:
-    """Ctrl-C: nothing of the library holds the loop."""
+    """Ctrl-C: nothing of the library holds the loop; also where these tests run in the background of a shell."""
     command = [sys.executable, "-m", "tests.helpers.peer_process", "2", "1", "127.0.0.1:1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith(b"127.0.0.1:")
-        process.send_signal(signal.SIGINT)
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # Ignored signals are inherited.
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=heed
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith(b"127.0.0.1:")
+            process.send_signal(signal.SIGINT)
 
-        assert process.wait(timeout=PATIENCE_S) != 0
+            assert process.wait(timeout=PATIENCE_S) != 0
+        finally:
+            process.kill()
