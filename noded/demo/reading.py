@@ -57,6 +57,7 @@ def ask_for(reader: Institution, record: Imported, basis: Basis, purpose: Purpos
 
 def release(custodian: Institution, request: RequestId) -> WrapHash:
     """The custodian wraps the key for the reader, and says so on the ledger."""
+    custodian.look_until(f"/v1/requests/{request.hex()}")
     answer = custodian.client.post(f"/v1/custody/requests/{request.hex()}/release")
     wrap_hash = WrapHash(bytes.fromhex(answer["wrap_hash"]))
     custodian.do(AccessRelease(request=request, wrap_hash=wrap_hash))
