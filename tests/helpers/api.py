@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,7 @@ class ServedApi:
     ) -> Told:
         """One request on a connection of its own."""
         async with await self.connect(over) as stream:
+            with suppress(trio.BrokenResourceError):  # It may answer and close before it has read all.
             await stream.send_all(request_bytes(method, target, headers or {}, body))
             return await read_answer(stream)
 

@@ -5,8 +5,10 @@ It sees the machine's files through an overlay that keeps all changes in memory,
 way out, and ends with the test.
 """
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +22,8 @@ SYSTEMD: Final = Path("/lib/systemd/systemd")
 SCRIPT: Final = Path(__file__).with_name("systemd_guest.sh")
 NAMESPACES: Final = ("--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup")
 PATH: Final = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+PR_SET_PDEATHSIG: Final = 1
 
 LONG_S: Final = 300.0
 """For anything that takes a second on a machine that has nothing else to do."""
@@ -170,6 +174,8 @@ def _own_cgroup() -> Path:
 
 
 def _enter(cgroup: Path) -> None:
+    """In the new process: be in its cgroup, and die with the tests even if they are killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     (cgroup / "cgroup.procs").write_text("0", "ascii")
 
 

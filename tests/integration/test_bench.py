@@ -9,7 +9,7 @@ import pytest
 
 from noded.client.answers import POSTED_MAX
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.xdist_group("processes")]
 
 PROMISED = {
     "tx_per_s",

@@ -18,7 +18,7 @@ import pytest
 
 from tests.helpers.systemd import CannotBoot, CommandFailed, Guest
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("systemd")]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.xdist_group("systemd")]
 
 PROJECT = Path(__file__).parents[2]
 INSTALL = "/opt/test/project/configs/install.sh"
