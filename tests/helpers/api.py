@@ -74,7 +74,7 @@ class ServedApi:
         """One request on a connection of its own."""
         async with await self.connect(over) as stream:
             with suppress(trio.BrokenResourceError):  # It may answer and close before it has read all.
-            await stream.send_all(request_bytes(method, target, headers or {}, body))
+                await stream.send_all(request_bytes(method, target, headers or {}, body))
             return await read_answer(stream)
 
     async def get(self, target: str, **more: Any) -> Told:
