@@ -3,7 +3,7 @@ The debug bundle: what someone who helps needs to see of a node, in one file tha
 
 Everything in it is put there by name: settings, how the node stands, figures, the doctor's findings, sizes. No file of
 the home is copied, and of the log only fields that are known (`log_lines.py`). So neither keys nor tokens nor
-anything of a patient can be in it.
+anything of a patient can be in it (O7).
 """
 
 import io

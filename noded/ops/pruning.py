@@ -1,4 +1,4 @@
-"""Keeping a store small: what a node never needs again of old blocks is forgotten, what proofs take is kept."""
+"""Keeping a store small: what a node never needs again of old blocks is forgotten, what proofs take is kept (O6)."""
 
 from typing import Final
 

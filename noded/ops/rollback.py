@@ -1,5 +1,5 @@
 """
-Taking a store back to an earlier block.
+Taking a store back to an earlier block (O5).
 
 Old values are nowhere, so the state is made anew: from the nearest snapshot below, or from the founding document, by
 executing the stored blocks again. What comes out is compared with what the next final header says before it takes the

@@ -156,7 +156,7 @@ def install_snapshot(
     replace: bool,
 ) -> Restored:
     """
-    Make a snapshot the store of a home on which no node runs, once it is proven.
+    Make a snapshot the store of a home on which no node runs, once it is proven (O1–O4).
 
     Args:
         path: The snapshot; its manifest and proof are beside it.

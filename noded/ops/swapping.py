@@ -1,4 +1,4 @@
-"""Putting another store in the place of a home's own, which is kept aside and never deleted."""
+"""Putting another store in the place of a home's own, which is kept aside and never deleted (O3)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing

@@ -125,3 +125,25 @@ class TestBackup:
         checked = told(capsys, "db", "check", "--home", tmp_path / "new")
         assert restored["state_root"] == checked["state_root"]
         complaint(capsys, "backup", "restore", tmp_path / "backup", "--home", tmp_path / "new", code=5)
+
+
+class TestDoctor:
+    def test_its_exit_code_says_that_something_fails(self, home: Path, capsys: Captured) -> None:
+        found = told(capsys, "doctor", "--home", home, code=1)
+
+        assert found["verdict"] == "fail"
+        (keys,) = [each for each in found["findings"] if each["name"] == "permissions"]
+        assert "noded init" in keys["way_out"]
+        assert "→" in said(capsys, "doctor", "--home", home, code=1)
+
+    def test_without_a_node_peers_and_top_are_not_reachable(self, home: Path, capsys: Captured) -> None:
+        for command in ("peers", "top"):
+            complaint(capsys, command, "--home", home, code=4)
+
+    def test_a_bundle_is_never_written_over_a_file(
+        self, home: Path, tmp_path: Path, capsys: Captured
+    ) -> None:
+        made = told(capsys, "debug", "bundle", tmp_path / "bundle.tar.gz", "--home", home)
+        assert "doctor.json" in made["parts"]
+
+        complaint(capsys, "debug", "bundle", tmp_path / "bundle.tar.gz", "--home", home, code=5)

@@ -1,4 +1,4 @@
-"""A bundle shows how a node stands, and no secret, token or word of a patient, wherever one stands in the home."""
+"""O7: a bundle shows how a node stands, and no secret, token or word of a patient, wherever one stands in the home."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What is pruned is what nobody needs again; proofs of what is kept still verify."""
+"""O6: what is pruned is what nobody needs again; proofs of what is kept still verify."""
 
 import stat
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""A rolled back store has the state that the members certified, made anew by execution."""
+"""O5: a rolled back store has the state that the members certified, made anew by execution."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""A snapshot is proven before it becomes a store, and whatever is wrong with it is noticed."""
+"""O1–O4: a snapshot is proven before it becomes a store, and whatever is wrong with it is noticed."""
 
 import sqlite3
 from contextlib import closing
