@@ -17,6 +17,7 @@ from noded.daemon.logs import Logs
 from noded.daemon.membership import known_peers
 from noded.daemon.notify import notify
 from noded.daemon.observing import Observer
+from noded.daemon.pruning import Pruner
 from noded.daemon.shell import Shell
 from noded.daemon.watchdog import feed_watchdog
 from noded.daemon.writing import Writer
@@ -104,15 +105,18 @@ async def _serve(
         nursery.start_soon(_heed_signals, backend, nursery.cancel_scope)
         host, port = await nursery.start(network.run)
         api = await nursery.start(serve_api, backend, backend.config.api_settings())
+        pruner = Pruner(opened.store, backend.config.storage.keep_blocks)
 
         def apply(changed: NodeConfig) -> None:
             api.apply(changed.api_settings())
             logs.set_level(changed.log.level)
             network.set_members(known_peers(opened.ledger.latest(), changed))
+            pruner.keep = changed.storage.keep_blocks
 
         backend.appliers.append(apply)
         nursery.start_soon(backend.run)
         nursery.start_soon(shell.run, opened.first_effects)
+        nursery.start_soon(pruner.run)
         nursery.start_soon(feed_watchdog, shell, opened.store)
         header = opened.node.chain.tip.header
         log.info("ready", listen=format_address(host, port), height=header.height, epoch=header.epoch)

@@ -1,16 +1,18 @@
 """Checking a home's store: the file, every value, header, body, batch and finalization; and what nothing certifies."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
+from typing import Final
 
 from noded.codec.errors import Malformed
 from noded.codec.schema import decode_value
 from noded.crypto.hashing import hasher
 from noded.lightclient import InvalidProof, check_finality, follow_epochs
-from noded.ops.home import STORE_NAME
+from noded.ops.home import STORE_NAME, is_in_use
 from noded.ops.judging import Unproven, check_head, check_headers, read_epochs, read_followers
 from noded.ops.recomputing import Recomputed, recompute, recompute_at
 from noded.ops.rows import STORED_BYTES_MAX, read_block, read_header
@@ -24,6 +26,11 @@ from noded.types.block import BlockHeader, FinalityProof
 from noded.types.genesis import Genesis
 from noded.types.ids import Epoch, Height, StateRoot
 from noded.types.validator_set import ValidatorSet
+
+PATIENCE_S: Final = 30.0
+"""For the block that certifies the state of a node that runs; an idle chain makes one in ten seconds."""
+
+LOOK_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +48,14 @@ class Checked:
     """What is wrong, at most FINDINGS_MAX; none for a store that is whole."""
 
 
-def check_database(home: Path, genesis: Genesis, *, is_in_use: bool) -> Checked:
+def check_database(home: Path, genesis: Genesis, *, sleep: Callable[[float], None] = time.sleep) -> Checked:
     """
-    Check a home's store.
+    Check a home's store; while the node runs, at one height, waiting for the block that certifies its state.
 
     Args:
         home: Of the node.
         genesis: The chain's founding document.
-        is_in_use: Whether the node goes on meanwhile; the check is of one height all the same.
+        sleep: Waits.
 
     Raises:
         StorageError: The store cannot be read at all.
@@ -57,9 +64,15 @@ def check_database(home: Path, genesis: Genesis, *, is_in_use: bool) -> Checked:
     findings: list[str] = []
     try:
         findings += islice(check_tables(store), FINDINGS_MAX)
-        recomputed = None if is_in_use else recompute(store)
+        recomputed = None if is_in_use(home) else recompute(store)
+
+        def wait() -> bool:
+            sleep(LOOK_S)
+            return is_in_use(home)
+
+        looks = repeat(wait, int(PATIENCE_S / LOOK_S)) if recomputed is None else ()
         with closing(open_reader(store)) as reader, reader.snapshot():
-            return _check(reader, store, genesis, recomputed, findings)
+            return _check(reader, store, genesis, recomputed, findings, looks)
     except StoreCorrupt as error:
         findings.append(str(error))
     return Checked(
@@ -68,7 +81,12 @@ def check_database(home: Path, genesis: Genesis, *, is_in_use: bool) -> Checked:
 
 
 def _check(
-    reader: SqliteReader, store: Path, genesis: Genesis, recomputed: Recomputed | None, findings: list[str]
+    reader: SqliteReader,
+    store: Path,
+    genesis: Genesis,
+    recomputed: Recomputed | None,
+    findings: list[str],
+    looks: Iterable[Callable[[], bool]],
 ) -> Checked:
     if recomputed is None:
         recomputed = recompute_at(reader)
@@ -85,6 +103,10 @@ def _check(
         findings += islice(_wrong_finality(reader, genesis, last), FINDINGS_MAX)
         with closing(open_reader(store)) as live:
             is_certified = _compare(reader, live, genesis, last, recomputed)
+            for wait in looks:
+                if is_certified is not None or not wait():
+                    break
+                is_certified = _compare(reader, live, genesis, last, recomputed)
         if is_certified is False:
             findings.append(f"the state after block {last.height} is not the one that the next header names")
     return Checked(

@@ -11,7 +11,7 @@ from noded.storage.sqlite import SqliteStore
 from noded.storage.store import Reader
 
 PRUNED_AT_ONCE: Final = 256
-"""Blocks forgotten in one transaction: some 50 ms of a node's writer."""
+"""Blocks forgotten in one transaction where no node runs: some 50 ms."""
 
 
 def prune_floor(reader: Reader, keep: int) -> int:

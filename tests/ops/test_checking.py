@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from noded.ops import checking
-from noded.ops.checking import Checked, check_database
+from noded.ops.checking import PATIENCE_S, Checked, check_database
 from noded.ops.home import STORE_NAME
 from noded.storage.errors import StoreMissing
+from noded.storage.lock import HomeLock
 from noded.types.genesis import Genesis
 from tests.helpers.stored_chain import BLOCKS, StoredChain
 
@@ -20,11 +20,11 @@ def spoil(home: Path, genesis: Genesis, sql: str, *arguments: object) -> Checked
     with closing(sqlite3.connect(home / STORE_NAME)) as connection:
         assert connection.execute(sql, arguments).rowcount > 0
         connection.commit()
-    return check_database(home, genesis, is_in_use=False)
+    return check_database(home, genesis)
 
 
 def test_a_whole_store_of_a_stopped_node(home: Path, genesis: Genesis) -> None:
-    found = check_database(home, genesis, is_in_use=False)
+    found = check_database(home, genesis)
 
     assert found.findings == ()
     assert found.height == BLOCKS
@@ -33,32 +33,32 @@ def test_a_whole_store_of_a_stopped_node(home: Path, genesis: Genesis) -> None:
         assert chain.ledger.state_root_after(chain.tip) == found.state_root
 
 
-def test_the_next_header_certifies_the_state(
-    home: Path, genesis: Genesis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A node that runs adds a block while the check computes."""
-    with closing(StoredChain(home / STORE_NAME, genesis)) as chain:
-        recompute_at = checking.recompute_at
-
-        def meanwhile(reader: object) -> object:
-            recomputed = recompute_at(reader)  # type: ignore[arg-type]
-            chain.grow(1)
-            return recomputed
-
-        monkeypatch.setattr(checking, "recompute_at", meanwhile)
-        found = check_database(home, genesis, is_in_use=True)
+def test_the_next_header_certifies_the_state(home: Path, genesis: Genesis) -> None:
+    """A node that runs is waited for, until it adds a block."""
+    with HomeLock(home), closing(StoredChain(home / STORE_NAME, genesis)) as chain:
+        naps = iter((0, 0, 1))
+        found = check_database(home, genesis, sleep=lambda _: chain.grow(next(naps)))
 
     assert found.findings == ()
     assert (found.height, found.is_certified) == (BLOCKS, True)
 
 
+def test_a_chain_that_stands_is_not_waited_for_for_ever(home: Path, genesis: Genesis) -> None:
+    naps: list[float] = []
+    with HomeLock(home), closing(StoredChain(home / STORE_NAME, genesis)):
+        found = check_database(home, genesis, sleep=naps.append)
+
+    assert (found.findings, found.is_certified) == ((), None)
+    assert sum(naps) == pytest.approx(PATIENCE_S)
+
+
 def test_a_store_without_blocks_is_no_chain(other: Path, genesis: Genesis) -> None:
     with pytest.raises(StoreMissing):
-        check_database(other, genesis, is_in_use=False)
+        check_database(other, genesis)
 
 
 def test_another_chain(home: Path, genesis: Genesis) -> None:
-    found = check_database(home, replace(genesis, name="other"), is_in_use=False)
+    found = check_database(home, replace(genesis, name="other"))
 
     assert "does not follow from the genesis document" in found.findings[0]
 
@@ -113,4 +113,4 @@ def test_damaged_pages(home: Path, genesis: Genesis) -> None:
         data[page * 4096 : page * 4096 + 100] = b"\xa5" * 100
     (home / STORE_NAME).write_bytes(data)
 
-    assert check_database(home, genesis, is_in_use=False).findings
+    assert check_database(home, genesis).findings

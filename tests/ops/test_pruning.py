@@ -70,7 +70,7 @@ class TestPrune:
             assert read_header(reader, 3) is not None
         assert (tmp_path / STORE_NAME).stat().st_size < before
         assert stat.S_IMODE((tmp_path / STORE_NAME).stat().st_mode) == 0o600
-        assert check_database(tmp_path, genesis, is_in_use=False).findings == ()
+        assert check_database(tmp_path, genesis).findings == ()
 
     def test_the_chain_goes_on_and_proofs_hold(self, tmp_path: Path) -> None:
         genesis = make(tmp_path, BLOCKS)

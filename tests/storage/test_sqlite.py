@@ -231,6 +231,24 @@ def test_pruned_space_goes_back_to_the_file_system(path: Path) -> None:
     store.close()
 
 
+def test_space_goes_back_in_parts_while_much_is_free(path: Path) -> None:
+    store = SqliteStore(path)
+    for height in range(20):
+        batch = StoredBatch(hash_of(f"batch {height}"), height, Random(height).randbytes(50_000))
+        store.commit(CommitBatch(blocks=make_blocks(height, height), batches=[batch]))
+    assert not store.reclaim_some(10)
+
+    store.prune_blocks(15, 100)
+    parts = 0
+    while store.reclaim_some(10):
+        parts += 1
+    store.reclaim()
+
+    assert parts > 5
+    assert store.batch(hash_of("batch 15")) is not None
+    store.close()
+
+
 class TestFailures:
     """S1, S7: each names the file and the way out, and none leaves half a commit."""
 
