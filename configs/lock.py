@@ -1,11 +1,13 @@
 """
 Writes requirements.lock here: what a node needs, out of the lock of the whole project, versions and hashes as there.
 
-`python configs/lock.py` in an environment with everything installed; with `--check` it only compares.
+`python configs/lock.py` in an environment with everything installed; with `--check` it only compares. What the project
+itself needs is read from pyproject.toml: an editable installation may be older than that.
 """
 
 import re
 import sys
+import tomllib
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -31,32 +33,30 @@ def entries() -> dict[str, str]:
     return {name: "\n".join(text).rstrip() + "\n" for name, text in found.items()}
 
 
-def needed(package: str, extras: frozenset[str] = frozenset()) -> dict[str, None]:
-    """All packages that one needs, by its metadata and that of what it needs."""
+def needed(project: list[str]) -> dict[str, None]:
+    """All packages that these requirements name, and what those need by their metadata."""
     found: dict[str, None] = {}
-    waiting = [(package, extras)]
+    waiting: list[tuple[list[str], frozenset[str]]] = [(project, frozenset())]
     seen: dict[tuple[str, frozenset[str]], None] = {}
     while waiting:
-        one = waiting.pop()
-        if one in seen:
-            continue
-        seen[one] = None
-        for text in requires(one[0]) or ():
-            requirement = Requirement(text)
-            wanted = ("", *sorted(one[1]))
-            if requirement.marker is None or any(
-                requirement.marker.evaluate({"extra": extra}) for extra in wanted
-            ):
+        texts, extras = waiting.pop()
+        for requirement in map(Requirement, texts):
+            marker = requirement.marker
+            if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *sorted(extras))):
                 name = canonicalize_name(requirement.name)
                 found[name] = None
-                waiting.append((name, frozenset(requirement.extras)))
+                one = (name, frozenset(requirement.extras))
+                if one not in seen:
+                    seen[one] = None
+                    waiting.append((requires(name) or [], one[1]))
     return found
 
 
 def main() -> int:
     """Write the lock, or compare it."""
     locked = entries()
-    text = HEAD + "".join(locked[name] for name in sorted(needed("noded")))
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    text = HEAD + "".join(locked[name] for name in sorted(needed(project["dependencies"])))
     if "--check" in sys.argv:
         if not OWN.exists() or OWN.read_text("utf-8") != text:
             print(f"{OWN.name} is not what lock.py writes")

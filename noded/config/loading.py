@@ -6,7 +6,7 @@ each with the place where it stands.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -68,7 +68,7 @@ def load(home: Path, environment: Mapping[str, str], *, file: Path | None = None
 
     Args:
         home: Folder of the node.
-        environment: Of the process; only names with the prefix and two underscores count.
+        environment: Of the process; names with the prefix and a section.
         file: Another file than the home's own, which then must exist.
 
     Raises:
@@ -154,7 +154,10 @@ def _take_environment(
     sections = _sections()
     for variable in sorted(environment):
         name, parts, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
-        if not variable.startswith(ENVIRONMENT_PREFIX) or not parts:
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
+        if not parts:
+            problems += _half_named(variable)
             continue
         if name not in sections or key not in sections[name].model_fields:
             problems.append(_unknown(variable, f"{name}.{key}", _all_keys()))
@@ -165,6 +168,15 @@ def _take_environment(
             problems.append(Problem(source=variable, key=f"{name}.{key}", why=str(error)))
         else:
             given[name][key] = _Given(value, variable)
+
+
+def _half_named(variable: str) -> Iterator[Problem]:
+    """What is wrong with NODED_LOG_LEVEL: one underscore makes it another program's variable, and nobody notices."""
+    near = {name.upper(): f"{ENVIRONMENT_PREFIX}{name.upper()}__" for name in _sections()}
+    section, _, key = variable.removeprefix(ENVIRONMENT_PREFIX).partition("_")
+    if section in near and key:
+        why = f"two underscores stand between section and key; did you mean {near[section]}{key}?"
+        yield Problem(source=variable, key="", why=why)
 
 
 def _from_text(field: FieldInfo, text: str) -> Any:

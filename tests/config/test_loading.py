@@ -86,6 +86,14 @@ class TestRefusals:
             "NODED_NETWORK__LISTN: network.listn: there is no such setting; did you mean network.listen?"
         ]
 
+    def test_a_variable_with_one_underscore_is_not_passed_over(self) -> None:
+        assert refused(NODED_LOG_LEVEL="debug") == [
+            "NODED_LOG_LEVEL: two underscores stand between section and key; did you mean NODED_LOG__LEVEL?"
+        ]
+
+    def test_variables_of_the_programs_around_are_no_settings(self) -> None:
+        assert read(NODED_HOME="/x", NODED_PYTHON="python3") == read()
+
     def test_the_variable_is_named_where_its_value_is_wrong(self) -> None:
         assert refused("[api]\nconnections_max = 5", NODED_API__CONNECTIONS_MAX="0") == [
             "NODED_API__CONNECTIONS_MAX: api.connections_max: 0: input should be greater than or equal to 1"
