@@ -11,6 +11,7 @@ from noded.testnet.creating import create_testnet
 from noded.testnet.processes import Testnet
 from noded.types.genesis import Genesis
 from tests.helpers.command import Captured, complaint, said, told
+from tests.helpers.fleet import status, until_height
 from tests.helpers.shared_data import shared_path
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("processes")]
@@ -22,9 +23,14 @@ class Consortium:
     """Two hospitals, a laboratory and an insurer, and what was imported at the first."""
 
     def __init__(self, testnet: Testnet, genesis: Genesis) -> None:
+        self.nodes = testnet.nodes
         self.genesis = genesis
         self.north, self.south, self.lab, self.insurer = (node.home for node in testnet.nodes)
         self.ids = {node.home: node.institution.id.hex() for node in testnet.nodes}
+
+    def agree(self) -> None:
+        """Wait until all have what is final at one of them: each may be a block behind."""
+        until_height(self.nodes, max(status(node)["height"] for node in self.nodes))
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +47,7 @@ def record(consortium: Consortium, capsys: Captured) -> dict[str, str]:
     """A record of a patient, imported for this test."""
     done = told(capsys, "fhir", "import", SAMPLES / "zoe-muster.json", "--home", consortium.north)
     found: dict[str, str] = next(each for each in done["records"] if each["patient"])
+    consortium.agree()
     return found
 
 
@@ -50,6 +57,7 @@ def grant(consortium: Consortium, capsys: Captured, record: dict[str, str], *mor
         capsys, "consent", "grant", "--patient", record["patient"], "--to", to, *more,
         "--home", consortium.north,
     )  # fmt: skip
+    consortium.agree()
     return str(granted["consent"])
 
 
@@ -59,6 +67,7 @@ def ask(consortium: Consortium, capsys: Captured, record: dict[str, str], *basis
         "--home", consortium.south,
     )  # fmt: skip
     assert asked["status"] == "permitted"
+    consortium.agree()
     return str(asked["request"])
 
 
@@ -122,6 +131,7 @@ class TestSharing:
     ) -> None:
         request = ask(consortium, capsys, record, "--consent", grant(consortium, capsys, record))
         told(capsys, "access", "release", request, "--home", consortium.north)
+        consortium.agree()
 
         out = tmp_path / "out"
         told(
@@ -129,6 +139,7 @@ class TestSharing:
             "--home", consortium.south,
         )  # fmt: skip
 
+        consortium.agree()
         content = out.read_bytes()
         assert content in Path(record["source"]).read_bytes()
         assert len(content) == record["bytes"]
@@ -188,6 +199,7 @@ class TestSharing:
         consent = grant(consortium, capsys, record)
         before = ask(consortium, capsys, record, "--consent", consent)
         told(capsys, "consent", "revoke", consent, "--home", consortium.north)
+        consortium.agree()
 
         asked = told(
             capsys, "access", "request", record["record"], "--consent", consent, "--actor", "x",
@@ -230,9 +242,11 @@ class TestEmergency:
             capsys, "breakglass", "open", "--patient", record["patient"], "--reason", "unconscious",
             "--actor", "dr-south", "--home", consortium.south,
         )  # fmt: skip
+        consortium.agree()
         opening = opened["opening"]
         request = ask(consortium, capsys, record, "--opening", opening, "--purpose", "etreat")
         told(capsys, "access", "release", request, "--home", consortium.north)
+        consortium.agree()
         told(
             capsys, "record", "get", record["record"], "--request", request, "--out", tmp_path / "out",
             "--home", consortium.south,
@@ -242,6 +256,7 @@ class TestEmergency:
         own = ("breakglass", "review", opening, "--verdict", "justified", "--actor", "head")
         assert "NotAReviewer" in complaint(capsys, *own, "--home", consortium.south, code=1)
         told(capsys, *own, "--home", consortium.north)
+        consortium.agree()
 
         listed = told(capsys, "breakglass", "list", "--patient", record["patient"], "--home", consortium.lab)
         (row,) = [each["value"] for each in listed["openings"] if each["id"] == opening]
@@ -263,6 +278,7 @@ class TestProofs:
             active.append(told(capsys, *verify)["active"])
             if number == 0:
                 told(capsys, "consent", "revoke", consent, "--home", consortium.north)
+                consortium.agree()
 
         assert active == [True, False]
 
