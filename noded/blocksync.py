@@ -24,6 +24,10 @@ REQUEST_TIMEOUT_MS = 5_000
 """Until the next peer is asked; a range is a megabyte at most."""
 
 
+DUE_MAX = 64
+"""Requests that may still be answered late: one each REQUEST_TIMEOUT_MS, so those of the last five minutes."""
+
+
 class BadRange(InvalidMessage):
     """A range of blocks does not prove itself (S1)."""
 
@@ -55,6 +59,8 @@ class BlockSync:
         self._chain_id = chain_id
         self._heights: dict[PeerId, Height] = {}
         self._asked: tuple[PeerId, Height] | None = None
+        self._due: dict[tuple[PeerId, Height], int] = {}
+        """How often each range was asked for and not answered, oldest first: who answers late is not to blame."""
         self._deadline_ms = TimestampMs(0)
         self._refused: dict[PeerId, None] = {}
 
@@ -101,6 +107,9 @@ class BlockSync:
         peer = willing[height % len(willing)]
         first = Height(height + 1)
         self._asked = (peer, first)
+        self._due[self._asked] = self._due.pop(self._asked, 0) + 1
+        if len(self._due) > DUE_MAX:
+            del self._due[next(iter(self._due))]
         self._deadline_ms = TimestampMs(now_ms + REQUEST_TIMEOUT_MS)
         return peer, GetBlocks(first=first, last=Height(height + BLOCKS_MAX))
 
@@ -108,15 +117,20 @@ class BlockSync:
         self, peer: PeerId, message: BlockRange, tip: BlockHeader, validators: ValidatorSet
     ) -> CheckedRange | None:
         """
-        Check a range that was asked for; None when the peer has nothing, or it no longer fits our tip.
+        Check a range that was asked for, however late; None when the peer has nothing, or it no longer fits our tip.
 
         Raises:
-            UnaskedRange: Nothing was asked of this peer.
+            UnaskedRange: Nothing was asked of this peer, or as often as it has answered.
             BadRange: The range does not prove itself.
         """
-        if self._asked != (peer, message.first):
+        asked = (peer, message.first)
+        due = self._due.pop(asked, 0)
+        if not due:
             raise UnaskedRange(f"a range from {message.first} was not asked for")
-        self._asked = None
+        if due > 1:
+            self._due[asked] = due - 1
+        if self._asked == asked:
+            self._asked = None
         if message.finalization is None or not message.blocks:
             self._heights.pop(peer, None)
             return None

@@ -334,7 +334,8 @@ class NodeNet:
                 case Answer(token, submissions):
                     self.answers[token] = submissions
                 case SendBlocks(peer, first, last):
-                    self._deliver_range(home, peer, first, last)
+                    message = self.range_of(number, first, last)
+                    self._deliver(home.id, peer, message, MESSAGES.encode(message))
                 case PenalizePeer(peer, reason):
                     self.penalties.append((number, peer, reason))
                 case Halt(reason):
@@ -348,15 +349,16 @@ class NodeNet:
             decoded = MESSAGES.decode(data, max_bytes=2 * 1024 * 1024)
             self._push(LINK_MS, number, MessageReceived(source, decoded))
 
-    def _deliver_range(self, home: Home, peer: PeerId, first: int, last: int) -> None:
+    def range_of(self, number: int, first: int, last: int) -> BlockRange:
+        """What a node answers when it is asked for these blocks."""
         chosen: list[CommittedBlock] = []
-        for committed in home.stored[first : last + 1]:
+        for committed in self.homes[number].stored[first : last + 1]:
             if chosen and committed.block.header.epoch != chosen[0].block.header.epoch:
                 break
             chosen.append(committed)
         while chosen and chosen[-1].finalization is None:
             chosen.pop()
-        message = BlockRange(
+        return BlockRange(
             first=Height(first),
             blocks=tuple(
                 SyncedBlock(block=each.block, batches=tuple(batch.encoding for batch in each.batches))
@@ -365,7 +367,6 @@ class NodeNet:
             tail=chosen[-1].tail if chosen else (),
             finalization=chosen[-1].finalization if chosen else None,
         )
-        self._deliver(home.id, peer, message, MESSAGES.encode(message))
 
 
 __all__ = ["NodeNet", "make_genesis", "make_institution", "seed_of"]
