@@ -111,9 +111,13 @@ class Behaviour:
         block = proposal.block
         body = replace(block.body, payload=payload)
         header = replace(block.header, time_ms=time_ms, payload_root=payload_root(payload))
-        other = Block(header=header, body=body)
-        signing_bytes = proposal_signing_bytes(self.chain_id, header.epoch, header.view, other.hash)
-        return replace(proposal, block=other, signature=self.signer.sign(signing_bytes))
+        return self.sign(proposal, Block(header=header, body=body))
+
+    def sign(self, proposal: Proposal, block: Block) -> Proposal:
+        """The proposal with this block."""
+        header = block.header
+        signing_bytes = proposal_signing_bytes(self.chain_id, header.epoch, header.view, block.hash)
+        return replace(proposal, block=block, signature=self.signer.sign(signing_bytes))
 
     def halves(self) -> tuple[tuple[PeerId, ...], tuple[PeerId, ...]]:
         """All peers in two halves, the same for every conspirator; these themselves are in both."""

@@ -14,6 +14,7 @@ from sim.byzantine.garbage import Garbage
 from sim.byzantine.impersonate import Impersonate
 from sim.byzantine.nullify_only import NullifyOnly
 from sim.byzantine.oscillate import Oscillate
+from sim.byzantine.rewind import Rewind
 from sim.byzantine.silent import Silent
 from sim.byzantine.stale import Stale
 from sim.byzantine.twins import Twin, sides
@@ -39,6 +40,7 @@ BEHAVIOURS: dict[str, type[Behaviour]] = {
     "twins": Twin,
     "oscillate": Oscillate,
     "exclude": Exclude,
+    "rewind": Rewind,
 }
 
 VICTIMS_SHARE = 4

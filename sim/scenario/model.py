@@ -141,6 +141,7 @@ Behaviour = Literal[
     "twins",
     "oscillate",
     "exclude",
+    "rewind",
 ]
 
 

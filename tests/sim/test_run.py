@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from sim.byzantine import BEHAVIOURS
 from sim.run import Options
 from tests.helpers.simulation import run_small
 
@@ -102,13 +103,7 @@ class TestVerdict:
 
         assert run_small(fault=skew, time__heal="30s").verdict == "pass"
 
-    @pytest.mark.parametrize(
-        "behaviour",
-        [
-            "silent", "equivocate", "double-vote", "nullify-only", "withhold", "delay", "censor", "stale", "impersonate",
-            "garbage", "twins", "oscillate", "exclude",
-        ],
-    )  # fmt: skip
+    @pytest.mark.parametrize("behaviour", BEHAVIOURS)
     def test_every_behaviour_of_one_in_four_is_survived(self, behaviour: str) -> None:
         byzantine = [{"behaviour": behaviour, "nodes": [1], "period": "1s"}]
         result = run_small(byzantine=byzantine, time__heal="30s")
