@@ -127,6 +127,8 @@ def _simplify(plain: Plain) -> Iterator[Plain]:
     yield _changed(plain, "workload", model="constant", rate=2, gateways=1)
     yield _changed(plain, "network", latency={"model": "constant", "delay": "10ms"})
     yield _changed(plain, "network", up="unlimited", down="unlimited")
+    yield _changed(plain, "network", loss=0.0)
+    yield _changed(plain, "nodes", slow={})
     yield _changed(plain, "cpu", model="none")
     yield _changed(plain, "disk", fsync="0s")
     yield _changed(plain, "clock", offset="0s", drift_ppm=0)

@@ -5,6 +5,8 @@ All faults together stay within the model: at most f nodes are byzantine or lose
 heals, so that safety must hold throughout and the chain must go on.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from sim.scenario.load import make_scenario
@@ -19,6 +21,9 @@ LIVE_VIEWS = 100
 """Shortest timeouts within which the chain must grow: ten longest ones."""
 
 FAULTS_MAX = 6
+
+SHORT_EPOCH = 10
+"""Heights: voting powers change several times in a run."""
 
 BEHAVIOURS: tuple[str, ...] = Behaviour.__args__  # type: ignore[attr-defined]
 
@@ -43,9 +48,10 @@ def draw_scenario(seed: int) -> Scenario:
             spare -= 1
     bad = [row["nodes"][0] for row in byzantine]
     faults = [_draw_fault(stream, count, bad, may_lose=spare) for _ in range(stream.below(FAULTS_MAX + 1))]
-    lost = {node for fault in faults if fault.get("disk") == "lost" for node in fault["nodes"]}
+    losers = dict.fromkeys(fault["nodes"][0] for fault in faults if fault.get("disk") == "lost")
+    lost = list(losers)[:spare]
     for fault in faults:
-        if fault.get("disk") == "lost" and len(lost) > spare:
+        if fault.get("disk") == "lost" and fault["nodes"][0] not in lost:
             fault["disk"] = "torn"
     timeout = stream.between(200, 600)
     return make_scenario(
@@ -59,8 +65,16 @@ def draw_scenario(seed: int) -> Scenario:
                 "delta": f"{timeout}ms",
                 "ties": "random",
             },
-            "nodes": {"count": count, "cores": stream.between(1, 4)},
-            "network": {"latency": _draw_latency(stream), **_draw_rates(stream)},
+            "nodes": {
+                "count": count,
+                "cores": stream.between(1, 4),
+                "slow": {str(stream.below(count)): 0.2} if stream.chance(1, 4) else {},
+            },
+            "network": {
+                "latency": _draw_latency(stream),
+                **_draw_rates(stream),
+                "loss": stream.choice((0.0, 0.0, 0.0, 0.01)),
+            },
             "cpu": {"model": stream.choice(("none", "costs"))},
             "disk": {"fsync": stream.choice(("0s", "1ms", "8ms"))},
             "clock": {"offset": f"{stream.below(300)}ms", "drift_ppm": stream.choice((0, 50, 500))},
@@ -71,6 +85,7 @@ def draw_scenario(seed: int) -> Scenario:
                 "idle_interval": stream.choice(("0s", "1s", "3s")),
                 "block_interval": stream.choice(("0s", "0s", "100ms")),
                 "reputation": stream.chance(3, 4),
+                "tolerated": max(1, len(bad) + len(lost)),
                 "silent_views": stream.choice((0, 3)),
             },
             "workload": {
@@ -84,6 +99,29 @@ def draw_scenario(seed: int) -> Scenario:
             "byzantine": byzantine,
         }
     )
+
+
+def tally(scenarios: Iterable[Scenario]) -> dict[str, int]:
+    """In how many of these scenarios each kind of thing occurs."""
+    found: Counter[str] = Counter()
+    for scenario in scenarios:
+        found.update(sorted(_kinds_in(scenario)))
+    return dict(sorted(found.items()))
+
+
+def _kinds_in(scenario: Scenario) -> set[str]:
+    protocol = scenario.protocol
+    kinds = {f"{scenario.nodes.count:02} nodes", f"routing {protocol.routing}"}
+    kinds |= {f"latency {scenario.network.latency.model}", f"workload {scenario.workload.model}"}
+    kinds |= {f"byzantine {row.behaviour}" for row in scenario.byzantine}
+    for fault in scenario.fault:
+        disk = getattr(fault, "disk", None)
+        kinds.add(f"fault {fault.kind}" if disk is None else f"fault {fault.kind}, disk {disk}")
+    if protocol.reputation:
+        kinds.add("reputation")
+        if protocol.epoch_length <= SHORT_EPOCH:
+            kinds.add("reputation, short epochs")
+    return kinds
 
 
 def _draw_latency(stream: Stream) -> dict[str, Any]:
@@ -147,9 +185,15 @@ def _draw_fault(stream: Stream, count: int, bad: list[int], *, may_lose: int) ->
             return {"kind": kind, **span, "nodes": some, "delay": f"{stream.between(50, 1_500)}ms"}
         case "skew":
             offset = stream.between(-400, 400)
-            return {"kind": kind, "at": f"{at}ms", "nodes": one, "offset": f"{offset}ms"}
+            drift = stream.choice((0, 0, -2_000, 2_000))
+            return {
+                "kind": kind, "at": f"{at}ms", "nodes": one, "offset": f"{offset}ms", "drift_ppm": drift
+            }  # fmt: skip
         case "churn":
             every, down = stream.between(500, 3_000), stream.between(100, 2_000)
-            return {"kind": kind, **span, "nodes": some, "every": f"{every}ms", "down": f"{down}ms"}
+            disk = stream.choice(("kept", "torn"))
+            return {
+                "kind": kind, **span, "nodes": some, "every": f"{every}ms", "down": f"{down}ms", "disk": disk
+            }  # fmt: skip
         case _:
             return {"kind": kind, **span, "nodes": some}
