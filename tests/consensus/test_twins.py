@@ -5,17 +5,11 @@ from random import Random
 
 import pytest
 
-from noded.consensus import offering, rules, voting
-from noded.consensus.ballots import Ballots
-from noded.consensus.state import EpochState
-from noded.types.block import BlockHeader, JustifyLeaf
-from noded.types.ids import PeerId
-from noded.types.messages import Proposal
-from noded.types.validator_set import ValidatorSet
 from tests.helpers.byzantine.equivocator import Equivocator
 from tests.helpers.byzantine.liar import Liar
 from tests.helpers.chaos import Chaos
 from tests.helpers.consensus_net import Behaviour
+from tests.helpers.planted import PLANTS, plant
 
 SEEDS = range(40)
 SEEDS_SLOW = range(1000, 3000)
@@ -49,46 +43,6 @@ def test_no_seed_of_thousands_breaks_safety_or_stays_stuck(seed: int) -> None:
     run_seed(seed)
 
 
-Plant = Callable[[pytest.MonkeyPatch], None]
-
-
-def half_quorum(patch: pytest.MonkeyPatch) -> None:
-    original = ValidatorSet.__post_init__
-
-    def with_half(self: ValidatorSet) -> None:
-        original(self)
-        object.__setattr__(self, "quorum", self.total // 2 + self.total % 2)
-
-    patch.setattr(ValidatorSet, "__post_init__", with_half)
-
-
-def finalize_after_nullify(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Ballots, "may_finalize", lambda self, view: view not in self.finalized)
-
-
-def nullification_not_required(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(voting, "is_gap_nullified", lambda state, entry: True)
-
-
-def two_notarize_votes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Ballots, "may_notarize", lambda self, view: view not in self.nullified)
-
-    def take_the_last(state: EpochState, peer: PeerId, first: Proposal, second: Proposal) -> None:
-        del state.offers[second.block.header.view]
-        offering.on_proposal(state, peer, second)
-
-    patch.setattr(offering, "on_rival_proposal", take_the_last)
-
-
-def unbound_parent_view(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(rules, "is_parent_bound", lambda header, parent: True)
-
-    def names_parent(header: BlockHeader, leaf: JustifyLeaf) -> bool:
-        return leaf.block_hash == header.parent_hash
-
-    patch.setattr(rules, "is_leaf_of_parent", names_parent)
-
-
 def twins(random: Random) -> Behaviour | None:
     return random.choice([None, Equivocator()])
 
@@ -102,22 +56,28 @@ def misstating_liars(random: Random) -> Behaviour | None:
 
 
 @pytest.mark.parametrize(
-    ("plant", "draw"),
+    ("bug", "draw"),
     [
-        (half_quorum, twins),
-        (finalize_after_nullify, twins),
-        (nullification_not_required, skipping_liars),
-        (two_notarize_votes, twins),
-        (unbound_parent_view, misstating_liars),
+        ("half quorum", twins),
+        ("finalize after nullify", twins),
+        ("nullification not required", skipping_liars),
+        ("two N votes", twins),
+        ("unbound parent view", misstating_liars),
+        ("switch on a notarized terminal block", twins),
     ],
 )
 def test_planted_bug_is_found(
-    plant: Plant, draw: Callable[[Random], Behaviour | None], monkeypatch: pytest.MonkeyPatch
+    bug: str, draw: Callable[[Random], Behaviour | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rules, "_verdicts", {})
-    plant(monkeypatch)
+    plant(bug, monkeypatch)
 
     assert any(Chaos(seed, draw=draw, is_plain=draw is not twins).run().violations for seed in SEEDS_TO_FIND)
+
+
+def test_every_planted_bug_is_looked_for() -> None:
+    mark = next(mark for mark in test_planted_bug_is_found.pytestmark if mark.name == "parametrize")
+
+    assert [bug for bug, _ in mark.args[1]] == list(PLANTS)
 
 
 @pytest.mark.parametrize("draw", [twins, skipping_liars, misstating_liars])

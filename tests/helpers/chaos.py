@@ -59,6 +59,7 @@ class Chaos:
         slices: int = 25,
         is_plain: bool = False,
         draw: Callable[[Random], Behaviour | None] = draw_behaviour,
+        epoch_lengths: tuple[int, ...] = (4, 7, 1000),
     ) -> None:
         random = self.random = Random(seed)
         self.slices = slices
@@ -84,7 +85,7 @@ class Chaos:
             params=make_params(
                 routing=random.choice([Routing.ALL, Routing.LINEAR]),
                 delta_ms=DELTA_MS,
-                epoch_length=random.choice([4, 7, 1000]),
+                epoch_length=random.choice(epoch_lengths),
                 silent_views=random.choice([0, 2]),
             ),
             tables=table,
