@@ -25,6 +25,9 @@ from noded.types.medical import (
 from noded.types.operations.records import RecordContent, RecordRegister
 from tests.helpers.stored_chain import StoredChain
 
+BLOCK_MS = 10
+"""Between blocks: less than making one takes, or the chain would be ahead of the clock and its members would wait."""
+
 TRANSACTIONS_PER_BATCH = 500
 """Of 300 bytes each: a batch holds 512 KiB."""
 
@@ -72,7 +75,7 @@ def extend(chain: StoredChain, first: int, operations: int, *, per_block: int) -
             )
             for at in range(start, end, TRANSACTIONS_PER_BATCH)
         ]
-        committed = chain.append(chain.block(*batches), batches)
+        committed = chain.append(chain.block(*batches, after_ms=BLOCK_MS), batches)
         assert all(receipt.error is None for receipt in committed.receipts), committed.receipts[0]
 
 
