@@ -9,7 +9,8 @@ from pages.consensus import CONSENSUS
 from pages.ledger import LEDGER
 from pages.network import NETWORK
 from pages.node import NODE
-from panels import Dashboard, Panel
+from pages.simulation import SIMULATION
+from panels import SCRAPE_INTERVAL, Dashboard, Panel
 
 FOLDER = Path(__file__).parent / "dashboards"
 WIDTH = 24
@@ -19,12 +20,15 @@ HEIGHT = 8
 SCHEMA_VERSION = 39
 """Of Grafana 10.3; later ones read it."""
 
-SCRAPE_INTERVAL = "15s"
-"""As in configs/prometheus; `$__rate_interval` is at least four of them."""
-
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
-DASHBOARDS = {"network": NETWORK, "node": NODE, "consensus": CONSENSUS, "ledger": LEDGER}
+DASHBOARDS = {
+    "network": NETWORK,
+    "node": NODE,
+    "consensus": CONSENSUS,
+    "ledger": LEDGER,
+    "simulation": SIMULATION,
+}
 
 
 def variable(name: str, query: str) -> dict[str, Any]:
@@ -42,7 +46,7 @@ def variable(name: str, query: str) -> dict[str, Any]:
     }
 
 
-def panel_json(panel: Panel, number: int, x: int, y: int, width: int) -> dict[str, Any]:
+def panel_json(panel: Panel, number: int, x: int, y: int, width: int, interval: str) -> dict[str, Any]:
     """A panel as Grafana reads it."""
     steps = [{"color": "green", "value": None}]
     steps += [{"color": colour, "value": limit} for limit, colour in panel.limits]
@@ -60,7 +64,7 @@ def panel_json(panel: Panel, number: int, x: int, y: int, width: int) -> dict[st
         "title": panel.title,
         "description": panel.description,
         "datasource": DATASOURCE,
-        "interval": SCRAPE_INTERVAL,
+        "interval": interval,
         "gridPos": {"x": x, "y": y, "w": width, "h": HEIGHT},
         "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": options,
@@ -78,11 +82,13 @@ def panel_json(panel: Panel, number: int, x: int, y: int, width: int) -> dict[st
 
 def dashboard_json(dashboard: Dashboard) -> dict[str, Any]:
     """A dashboard as Grafana reads it."""
-    panels = []
+    panels: list[dict[str, Any]] = []
+    nodes = dashboard.chosen_by
     for index, row in enumerate(dashboard.rows):
         width = WIDTH // len(row)
         for column, panel in enumerate(row):
-            panels.append(panel_json(panel, len(panels) + 1, column * width, index * HEIGHT, width))
+            place = (column * width, index * HEIGHT, width)
+            panels.append(panel_json(panel, len(panels) + 1, *place, dashboard.interval))
     return {
         "uid": dashboard.uid,
         "title": dashboard.title,
@@ -107,8 +113,8 @@ def dashboard_json(dashboard: Dashboard) -> dict[str, Any]:
         "templating": {
             "list": [
                 {"name": "datasource", "label": "datasource", "type": "datasource", "query": "prometheus"},
-                variable("job", "label_values(noded_height, job)"),
-                variable("instance", 'label_values(noded_height{job=~"$job"}, instance)'),
+                variable("job", f"label_values({nodes}, job)"),
+                variable("instance", f'label_values({nodes}{{job=~"$job"}}, instance)'),
             ]
         },
         "panels": panels,

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 ALL = 'job=~"$job", instance=~"$instance"'
 """Selects what the variables at the top of the dashboard say."""
 
+SCRAPE_INTERVAL = "15s"
+"""As in configs/prometheus."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -41,6 +44,10 @@ class Dashboard:
     uid: str
     title: str
     rows: Sequence[Sequence[Panel]]
+    chosen_by: str = "noded_height"
+    """The metric whose jobs and instances can be chosen at the top."""
+    interval: str = SCRAPE_INTERVAL
+    """Between two samples; `$__rate_interval` is at least four of them."""
 
 
 def by(name: str, **labels: str) -> str:

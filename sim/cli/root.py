@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "bench": "Measure what the engine delivers on this machine.",
     "check": "Check a scenario and show all that it comes to.",
     "compare": "Compare two runs or sweeps.",
+    "metrics": "Write the course of runs for Prometheus and the Grafana dashboard.",
     "plot": "Draw the pictures of runs as PDF and PNG, with their data as CSV.",
     "replay": "Run a saved run again and compare its event hash.",
     "report": "Write one HTML page with pictures about runs.",

@@ -41,20 +41,22 @@ def _die_with_the_tests() -> None:
 class Prometheus:
     """One process; a context manager."""
 
-    def __init__(self, folder: Path, targets: Mapping[str, str], *, alerts: str) -> None:
+    def __init__(self, folder: Path, targets: Mapping[str, str], *, alerts: str, kept: str = "15d") -> None:
         """
         Prepare; entering the context starts it.
 
         Args:
-            folder: Empty; for its files.
+            folder: For its files; `data` in it may have blocks already.
             targets: Address of the figures by the name that the instance gets.
-            alerts: The alerts' file.
+            alerts: The text of the alerts' file.
+            kept: How long samples are kept.
         """
         [port] = free_ports(1)
         self._folder = folder
+        self._kept = kept
         self._address = f"{HOST}:{port}"
         self._process: subprocess.Popen[bytes] | None = None
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         shutil.copy(CONFIGS / "rules.yml", folder)
         (folder / "alerts.yml").write_text(alerts, "utf-8")
         config = yaml.safe_load((CONFIGS / "prometheus.yml").read_text("utf-8"))
@@ -71,6 +73,7 @@ class Prometheus:
                     "prometheus",
                     f"--config.file={self._folder / 'prometheus.yml'}",
                     f"--storage.tsdb.path={self._folder / 'data'}",
+                    f"--storage.tsdb.retention.time={self._kept}",
                     f"--web.listen-address={self._address}",
                 ],
                 stdin=subprocess.DEVNULL,
@@ -100,9 +103,10 @@ class Prometheus:
             self._process.kill()
             self._process.wait()
 
-    def query(self, expr: str) -> list[dict[str, Any]]:
-        """The series that an expression has now."""
-        found: list[dict[str, Any]] = self._get("query", query=expr)["result"]
+    def query(self, expr: str, *, at_s: int | None = None) -> list[dict[str, Any]]:
+        """The series that an expression has now, or at a second since 1970."""
+        when = {} if at_s is None else {"time": str(at_s)}
+        found: list[dict[str, Any]] = self._get("query", query=expr, **when)["result"]
         return found
 
     def rules(self) -> list[dict[str, Any]]:
