@@ -49,7 +49,8 @@ def render(runs: Sequence[Saved], start_s: int) -> bytes:
         runs: Saved runs.
         start_s: The second since 1970 on which their virtual time begins.
     """
-    return generate_latest(_Runs(runs, start_s))  # type: ignore[arg-type]
+    text: bytes = generate_latest(_Runs(runs, start_s))  # type: ignore[no-untyped-call]
+    return text
 
 
 def longest_s(runs: Iterable[Saved]) -> int:
