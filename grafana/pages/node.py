@@ -9,7 +9,15 @@ NODE = Dashboard(
         [
             one("Processor", "Cores in use.", "short", rate("process_cpu_seconds_total")),
             one("Memory", "Resident memory.", "bytes", by("process_resident_memory_bytes")),
-            one("Open files", "File descriptors in use.", "short", by("process_open_fds")),
+            Panel(
+                title="Files and tasks",
+                description="Descriptors in use, and tasks of the event loop.",
+                unit="short",
+                queries=[
+                    Query(by("process_open_fds"), "{{instance}} files"),
+                    Query(by("noded_tasks"), "{{instance}} tasks"),
+                ],
+            ),
             Panel(
                 title="Disk",
                 description="Space left, and what the ledger and the consensus log take.",

@@ -1,6 +1,7 @@
 """Load on real nodes that goes on whatever happens to them, and remembers what they acknowledged as final."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import islice
@@ -35,11 +36,28 @@ class SteadyLoad:
     A context manager; it ends by raising what went wrong in a thread.
     """
 
-    def __init__(self, nodes: Sequence[NodeProcess], genesis: Genesis, *, senders: int = 2) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[NodeProcess],
+        genesis: Genesis,
+        *,
+        senders: int = 2,
+        per_s: float | None = None,
+    ) -> None:
+        """
+        Prepare; entering the context begins.
+
+        Args:
+            nodes: To which transactions are handed in, in turn.
+            genesis: Of their chain.
+            senders: How many institutions.
+            per_s: Transactions a second of all of them, at most; None for as many as are answered.
+        """
         self.final: dict[TransactionHash, int] = {}
         """Height at which each transaction is final, as a node said."""
         self._nodes = nodes
         self._senders = [sender_of(node, genesis) for node in nodes[:senders]]
+        self._pace_s = 0.0 if per_s is None else TOGETHER * senders / per_s
         self._changed = threading.Condition()
         self._signing = threading.Lock()
         self._stopping = threading.Event()
@@ -103,6 +121,7 @@ class SteadyLoad:
                 waiting = waiting or list(islice(records, TOGETHER))
             turn += 1
             node = self._nodes[turn % len(self._nodes)]
+            began = time.monotonic()
             with NodeClient.in_home(node.home) as client:
                 try:
                     rows = client.post_transactions([each.encoding for each in waiting], wait_s=WAIT_S)
@@ -119,6 +138,7 @@ class SteadyLoad:
                 self._changed.notify_all()
             # What is not final may still become so: the same transactions go to the next node.
             waiting = [each for each in waiting if each.hash not in done]
+            self._stopping.wait(max(0.0, self._pace_s - (time.monotonic() - began)))
 
 
 def check_all_there(nodes: Sequence[NodeProcess], final: dict[TransactionHash, int]) -> None:

@@ -9,12 +9,12 @@ import json
 import re
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from tests.helpers.systemd import CannotBoot, CommandFailed, Guest
 
@@ -110,7 +110,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     wheels = tmp_path_factory.mktemp("wheels")
     shown = {
         Path(sys.base_prefix): "/opt/test/python",
-        Path(sysconfig.get_path("purelib")): "/opt/test/site-packages",
+        Path(structlog.__file__).parents[1]: "/opt/test/site-packages",
         PROJECT: "/opt/test/project",
         wheels: "/opt/test/wheels",
     }
