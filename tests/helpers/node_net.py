@@ -155,9 +155,13 @@ class NodeNet:
 
     def join(self) -> int:
         """Start a node that is not of the founding; its number."""
-        number = self._add_home(self.homes[0].stored[0])
+        number = self.add_home()
         self.start(number)
         return number
+
+    def add_home(self) -> int:
+        """A home in which no node runs yet; its number."""
+        return self._add_home(self.homes[0].stored[0])
 
     def _add_home(self, founding: CommittedBlock) -> int:
         number = len(self.homes)

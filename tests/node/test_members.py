@@ -118,6 +118,9 @@ class TestEquivocation:
         proposers = {each.block.header.proposer for each in net.homes[0].stored[first:]}
         assert net.homes[3].id not in proposers
 
+        net.crash(3)
+        assert_goes_on(net)
+
 
 class TestAdmission:
     """L100, L101, L109: a fifth member comes by vote, and votes from the epoch after it said that it is ready."""
@@ -162,6 +165,36 @@ class TestAdmission:
         net.crash(3)
 
         assert_goes_on(net)
+
+
+class TestIdleNewcomers:
+    """L109, L131: members who are admitted and then do nothing do not stop the chain."""
+
+    def test_who_never_is_ready_never_counts(self) -> None:
+        net = make_net(4)
+        for number in (4, 5, 6):
+            admit_absent(net, number)
+        for _ in range(3):
+            net.pass_epochs(1)
+            assert len(net.nodes[0].validators) == 4
+
+        net.crash(3)
+
+        assert_goes_on(net)
+
+    def test_of_many_that_were_ready_and_stay_away_one_counts(self) -> None:
+        """A sixth of four members' power is less than one member's, so one may enter, the one that waited longest."""
+        net = make_net(4, epoch_length=60)
+        for number in (6, 4, 5):
+            admit_absent(net, number)
+        net.pass_epochs(1)
+        assert len({net.ready(number) for number in (4, 5, 6)}) == 1
+        net.pass_epochs(1)
+
+        assert [net.row(number) is not None for number in (4, 5, 6)] == [False, False, True]
+        assert_goes_on(net)
+        net.pass_epochs(2)
+        assert len(net.nodes[0].validators) == 5, "who did not enter at once must say again that it is ready"
 
 
 class TestRemoval:
@@ -217,6 +250,16 @@ class TestRotation:
         assert votes_of(net, 3, net.epoch - 1) > 0
         assert_goes_on(net)
         assert net.penalties == []
+
+
+def admit_absent(net: VotingNet, number: int) -> None:
+    """Admit a member whose node never starts."""
+    newcomer = make_institution(number)
+    keys = [seed_of("account", number), seed_of("consensus", number)]
+    net.send(0, OrgRegister(institution=newcomer), cosigners=keys)
+    net.carry(Admit(institution=newcomer.id), [0, 1, 2])
+    while len(net.homes) <= number:
+        net.add_home()
 
 
 def evidence_against(net: VotingNet, number: int) -> bool:
