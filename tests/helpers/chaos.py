@@ -27,6 +27,25 @@ SLICE_MS = 150
 """How long a partition lasts: about a view's timeout, so that some of its votes get through and some do not."""
 
 
+LENGTHS = (4, 7, 1000)
+"""Of epochs, in blocks."""
+
+WEIGHTS = 8
+"""Epochs after which the weights are the first ones again."""
+
+
+def _draw_weights(random: Random, n: int) -> list[list[int]]:
+    """The weights of each epoch: never the same in two that follow each other."""
+    drawn: list[list[int]] = []
+    while len(drawn) < WEIGHTS or drawn[0] == drawn[-1]:
+        weights = [random.choice([1, 1, 2, 3]) for _ in range(n)]
+        if len(drawn) == WEIGHTS:
+            drawn.pop()
+        if not drawn or weights != drawn[-1]:
+            drawn.append(weights)
+    return drawn
+
+
 def draw_behaviour(random: Random) -> Behaviour | None:
     """What a byzantine validator does; None for two correct-looking copies with one key."""
     return random.choice(
@@ -59,25 +78,25 @@ class Chaos:
         slices: int = 25,
         is_plain: bool = False,
         draw: Callable[[Random], Behaviour | None] = draw_behaviour,
-        epoch_lengths: tuple[int, ...] = (4, 7, 1000),
+        epoch_lengths: tuple[int, ...] = LENGTHS,
     ) -> None:
         random = self.random = Random(seed)
         self.slices = slices
         n = 4 if is_plain else random.choice([4, 4, 5, 7])
-        weights = [[1 if is_plain else random.choice([1, 1, 2, 3]) for _ in range(n)] for _ in range(8)]
+        weights = [[1] * n] * WEIGHTS if is_plain else _draw_weights(random, n)
         tables: dict[int, ValidatorSet] = {}
 
         def table(epoch: int) -> ValidatorSet:
             if epoch not in tables:
                 tables[epoch] = make_set(
-                    tuple(weights[epoch % 8]),
+                    tuple(weights[epoch % WEIGHTS]),
                     epoch=epoch,
                     round_robin=is_plain or random.random() < 0.5,
                     seed=epoch.to_bytes(32, "big"),
                 )
             return tables[epoch]
 
-        faulty = self._draw_faulty([table(epoch) for epoch in range(1, 9)])
+        faulty = self._draw_faulty([table(epoch) for epoch in range(1, 1 + WEIGHTS)])
         behaviours = {number: draw(random) for number in faulty}
         self.net = Net(
             n,

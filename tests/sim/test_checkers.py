@@ -125,10 +125,45 @@ def test_durability_fails_when_a_restart_loses_stored_blocks() -> None:
     assert "durability" in planted.failed()
 
 
+def test_durability_fails_when_a_stored_block_is_another_after_a_restart() -> None:
+    planted = Planted()
+    committed = planted.last_block()
+    header = replace(committed.block.header, time_ms=committed.block.header.time_ms + 1)
+    rival = replace(committed, block=replace(committed.block, header=header))
+    planted.observers.stored(planted.host, rival)
+    planted.host.crash("kept")
+    planted.host.start()
+
+    assert planted.failed() == ["durability"]
+
+
+def test_durability_asks_nothing_of_a_disk_that_was_lost() -> None:
+    planted = Planted()
+    planted.host.crash("lost")
+    planted.host.start()
+
+    assert planted.failed() == []
+
+
 def test_votes_fail_when_a_correct_node_sends_two_that_conflict() -> None:
     planted = Planted()
     for block in (OTHER, BlockHash(b"\x02" * 32)):
         planted.send(Votes(votes=(planted.vote(VoteKind.NOTARIZE, 9_999, block),), certificates=()))
+
+    assert "singlevotes" in planted.failed()
+
+
+def test_votes_fail_when_a_restarted_node_contradicts_its_earlier_life() -> None:
+    planted = Planted()
+    first, second = (
+        planted.vote(VoteKind.NOTARIZE, 9_999, block) for block in (OTHER, BlockHash(b"\x02" * 32))
+    )
+    planted.send(Votes(votes=(first,), certificates=()))
+    planted.host.crash("torn")
+    planted.host.start()
+    planted.send(Votes(votes=(first,), certificates=()))
+    assert planted.failed() == [], "to say it again is no contradiction"
+    planted.send(Votes(votes=(second,), certificates=()))
 
     assert "singlevotes" in planted.failed()
 
@@ -218,6 +253,22 @@ class TestValidity:
 
         assert self.run_with(change, monkeypatch) == ["validity"]
 
+    def test_a_block_that_states_another_state_before_it_fails(self) -> None:
+        planted = Planted()
+        following = planted.last_block()
+        ledger = next(each for each in planted.run._checkers if each.name == "validity")._ledger  # type: ignore[attr-defined]
+        header = replace(
+            following.block.header,
+            height=ledger.final_height + 1,
+            parent_hash=ledger.final_hash,
+            parent_state_root=StateRoot(bytes(32)),
+        )
+        rival = replace(following, block=replace(following.block, header=header), batches=(), entries=())
+        planted.observers.committed(planted.host, (rival,))
+
+        details = [each.detail for each in planted.run._violations if each.checker == "validity"]
+        assert any("another parent state" in detail for detail in details)
+
     def test_a_transaction_that_nobody_submitted_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def change(committed: CommittedBlock) -> CommittedBlock:
             stranger = TransactionEntry(TransactionHash(bytes(32)), 0, False)
@@ -237,14 +288,14 @@ class TestValidity:
 
 
 class TestLiveness:
-    def test_a_chain_that_stands_still_fails(self) -> None:
-        down = [{"kind": "skew", "at": "1s", "nodes": [0, 1, 2, 3], "offset": "0s"}]
+    def test_without_a_quorum_nothing_is_promised(self) -> None:
         silent = [{"behaviour": "silent", "nodes": [0, 1]}]
         result = run_small(
-            Options(keep_going=True), byzantine=silent, fault=down, time__duration="4s", check__live_views=2
+            Options(keep_going=True), byzantine=silent, time__duration="4s", check__live_views=2
         )
 
-        assert not result.violations, "two of four are not a quorum, so nothing is promised"
+        assert result.blocks_per_s == 0
+        assert not result.violations
 
     def test_a_quorum_that_finalises_nothing_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("noded.consensus.voting._finalize", lambda *args: None, raising=True)
@@ -319,6 +370,17 @@ class TestAccountability:
 def test_peace_fails_when_correct_nodes_blame_each_other() -> None:
     planted = Planted()
     planted.observers.penalized(planted.host, 1, "BadVote")
+
+    assert planted.failed() == ["peace"]
+
+
+def test_peace_excuses_what_the_network_copied() -> None:
+    copies = [{"kind": "duplicate", "at": "2s", "for": "1s", "rate": 0.0, "nodes": [1]}]
+    planted = Planted(fault=copies)
+    planted.observers.penalized(planted.host, 1, "UnaskedRange")
+    assert planted.failed() == []
+
+    planted.observers.penalized(planted.host, 2, "UnaskedRange")
 
     assert planted.failed() == ["peace"]
 
