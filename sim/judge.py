@@ -98,6 +98,10 @@ class SimSigner:
         self._judge = judge
         self._meter = meter
 
+    def switch_to(self, key: PublicKey) -> bool:
+        """Sign with this key from now on; it has one only."""
+        return key == self.public_key
+
     def sign_vote(
         self, kind: VoteKind, epoch: Epoch, view: View, block_hash: BlockHash | None, message: bytes
     ) -> Signature:

@@ -1,17 +1,17 @@
-"""What the core needs of a key: signatures that it cannot make conflict."""
+"""What the core needs of a validator's keys: signatures that it cannot make conflict."""
 
 from typing import Protocol
 
-from noded.types.ids import BlockHash, Epoch, PublicKey, Signature, View
+from noded.types.ids import BlockHash, Epoch, PublicKey, Signature, ValidatorId, View
+from noded.types.validator_set import ValidatorSet
 from noded.types.vote import VoteKind
 
 
 class Signer(Protocol):
-    """Signs with the validator's consensus key; keeps a watermark of its own."""
+    """Signs with the validator's consensus key of the present epoch; keeps a watermark of its own."""
 
-    @property
-    def public_key(self) -> PublicKey:
-        """What the signatures verify under."""
+    def switch_to(self, key: PublicKey) -> bool:
+        """Sign with this key from now on; False, and nothing changes, if it is not at hand."""
 
     def sign_vote(
         self,
@@ -37,3 +37,8 @@ class Signer(Protocol):
         Raises:
             UnsafeToSign: Another one was signed for this view.
         """
+
+
+def takes_part(validators: ValidatorSet, member: ValidatorId, signer: Signer) -> bool:
+    """R21: whether a member may sign in an epoch: with the key that its table names, which is now the one in use."""
+    return member in validators and signer.switch_to(validators.public_key(member))

@@ -10,7 +10,7 @@ from noded.consensus.params import ConsensusParams
 from noded.consensus.repair import Repair
 from noded.consensus.routes import Routes
 from noded.consensus.rules import EpochFacts
-from noded.consensus.signer import Signer
+from noded.consensus.signer import Signer, takes_part
 from noded.consensus.tally import ViewVotes
 from noded.consensus.tree import BlockTree, Entry
 from noded.errors import InvalidMessage
@@ -18,7 +18,7 @@ from noded.types.block import Block, BlockHeader
 from noded.types.ids import VALIDATORS_MAX, ChainId, Epoch, PeerId, TimestampMs, ValidatorId, View
 from noded.types.messages import Certificates, ConsensusMessage, EpochEntry, Message, Proposal, Votes
 from noded.types.records import BlockRecord, CertificateRecord, Record
-from noded.types.validator_set import ValidatorSet, is_signer
+from noded.types.validator_set import ValidatorSet
 from noded.types.vote import Certificate
 
 AHEAD_VIEWS = 64
@@ -149,7 +149,7 @@ class EpochState:
         self.size = len(validators)
         self.index = validators.index_by_id.get(me, -1)
         """This node's place in the table; -1 if it has none."""
-        self.is_voter = may_vote and is_signer(validators, me, signer.public_key)
+        self.is_voter = takes_part(validators, me, signer) and may_vote
         """Whether this node votes and proposes in this epoch (R21); not with a key that the table does not name."""
         self.facts = EpochFacts(
             chain_id, validators, genesis_block.header, genesis_block.hash, params.epoch_length

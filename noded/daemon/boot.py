@@ -4,14 +4,19 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+import structlog
 
 from noded.codec.schema import decode_value
 from noded.config.model import NodeConfig
 from noded.daemon.joining import is_joined
 from noded.errors import ConfigError
+from noded.keys.errors import KeyProblem
 from noded.keys.keystore import Keystore
 from noded.keys.names import CONSENSUS
+from noded.keys.rotation import find_seed, is_consensus, kept_watermark
 from noded.keys.signer import START, Watermark, WatermarkSigner
 from noded.ledger.genesis import found
 from noded.ledger.ledger import Ledger, OtherChain
@@ -27,11 +32,14 @@ from noded.storage.wal import Wal
 from noded.types.batch import decode_batch
 from noded.types.block import Block, BlockKind, FinalityProof
 from noded.types.genesis import GENESIS_BYTES_MAX, Genesis
-from noded.types.ids import BatchHash, ChainId, InstitutionId, TimestampMs
+from noded.types.ids import BatchHash, ChainId, InstitutionId, PublicKey, TimestampMs
 from noded.types.records import RECORDS, BatchRecord, ProposalRecord, Record, VoteRecord
 
 RECORD_BYTES_MAX = 2 * 1024 * 1024
 """One record of the log; a batch is the largest."""
+
+
+log = structlog.get_logger("noded.boot")
 
 
 class WrongHome(ConfigError):
@@ -89,9 +97,12 @@ def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int]
     genesis = read_genesis(config.path(config.node.genesis))
     chain_id = genesis.chain_id
     keystore = open_keys(config)
-    key = keystore.info(CONSENSUS)
+    watermark = kept_watermark(keystore.folder, chain_id)
     signer = WatermarkSigner(
-        keystore.secret(CONSENSUS), chain_id, watermark=key.watermarks.get(chain_id, START)
+        keystore.secret(CONSENSUS),
+        chain_id,
+        watermark=watermark or START,
+        find_seed=partial(_find_seed, keystore),
     )
     store = SqliteStore(config.home / STORE_NAME)
     stack.callback(store.close)
@@ -105,7 +116,7 @@ def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int]
     records = _read_log(wal, signer)
     me = _identify(config, genesis, keystore)
     tip = _tip(store)
-    is_log_lost = wal.is_new and (tip.header.height > 0 or key.watermarks.get(chain_id) is not None)
+    is_log_lost = wal.is_new and (tip.header.height > 0 or watermark is not None)
     if not is_joined(records, tip, ledger.epoch_after(tip.hash)):
         # The signer remembers all of the log; the rest of it is of a time that this store has not reached.
         records = [record for record in records if isinstance(record, BatchRecord)]
@@ -161,7 +172,7 @@ def signed_until(config: NodeConfig, keystore: Keystore, name: str) -> Mapping[C
         StorageError: The log cannot be read.
     """
     folder = config.home / WAL_NAME
-    if name != CONSENSUS or not folder.exists():
+    if not is_consensus(name) or not folder.exists():
         return {}
     chain_id = read_genesis(config.path(config.node.genesis)).chain_id
     signer = WatermarkSigner(keystore.secret(CONSENSUS), chain_id)
@@ -171,6 +182,20 @@ def signed_until(config: NodeConfig, keystore: Keystore, name: str) -> Mapping[C
     finally:
         wal.close()
     return {} if signer.highest == START else {chain_id: signer.highest}
+
+
+def _find_seed(keystore: Keystore, key: PublicKey) -> bytes | None:
+    """The seed of the key that the ledger names for this validator; None if it is not here, or cannot be used (K6)."""
+    try:
+        seed = find_seed(keystore, key)
+    except KeyProblem as error:
+        log.error("a consensus key cannot be used", why=str(error))
+        seed = None
+    if seed is None:
+        log.error("the ledger names a consensus key that is not here: this node does not vote", key=key.hex())
+    else:
+        log.info("the consensus key of this epoch is in use", key=key.hex())
+    return seed
 
 
 def _read_log(wal: Wal, signer: WatermarkSigner) -> list[Record]:

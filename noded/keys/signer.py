@@ -4,8 +4,12 @@ The consensus key, behind a watermark: it never contradicts what it signed befor
 Its memory is rebuilt from the records of the write-ahead log: `restore_vote` and `restore_proposal` before anything
 is signed. What stands at or below the watermark may be forgotten, as nothing new is signed there. A signature only
 becomes known to others once its record is durable, so a crash between signing and the record is harmless.
+
+A validator may have several keys, one after the other (K6). What was signed is remembered for all of them together: a
+validator has one say in a view, whichever key says it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -49,14 +53,30 @@ class _Signed:
 
 class WatermarkSigner:
     """
-    Signs for one chain with one consensus key, and refuses what would conflict (R1, R3).
+    Signs for one chain with one consensus key at a time, and refuses what would conflict (R1, R3).
 
     The same request gives the same signature again, as long as it is not forgotten.
     """
 
-    def __init__(self, seed: bytes, chain_id: ChainId, *, watermark: Watermark = START) -> None:
-        """Sign with the key of this seed; nothing new at or below `watermark`."""
+    def __init__(
+        self,
+        seed: bytes,
+        chain_id: ChainId,
+        *,
+        watermark: Watermark = START,
+        find_seed: Callable[[PublicKey], bytes | None] = lambda key: None,
+    ) -> None:
+        """
+        Sign with the key of this seed; nothing new at or below `watermark`.
+
+        Args:
+            seed: Of the key to begin with.
+            chain_id: Inside everything that is signed.
+            watermark: Of all keys of this validator.
+            find_seed: Gives the seed of another key of this validator, or None; asked when the ledger names one.
+        """
         self._secret = secret_of(seed)
+        self._find_seed = find_seed
         self._chain_id = chain_id
         self._watermark = watermark
         self._highest = watermark
@@ -70,12 +90,24 @@ class WatermarkSigner:
 
     @property
     def highest(self) -> Watermark:
-        """The highest place where anything was signed; the watermark for a copy of this key elsewhere."""
+        """The highest place where anything was signed; the watermark for copies of its keys elsewhere."""
         return self._highest
+
+    def switch_to(self, key: PublicKey) -> bool:
+        """Sign with this key from now on (K6); False, and nothing changes, if it is not at hand."""
+        if key == self.public_key:
+            return True
+        seed = self._find_seed(key)
+        if seed is None:
+            return False
+        assert public_key_of(seed) == key
+        self._secret = secret_of(seed)
+        self.public_key = key
+        return True
 
     def restore_vote(self, vote: Vote) -> None:
         """
-        Remember a vote of this key from the log.
+        Remember a vote of this validator from the log.
 
         Raises:
             ConflictingVote: The log has another vote of this kind in this view: the key was misused.
@@ -88,7 +120,7 @@ class WatermarkSigner:
 
     def restore_proposal(self, epoch: Epoch, view: View, block_hash: BlockHash, signature: Signature) -> None:
         """
-        Remember a proposal of this key from the log.
+        Remember a proposal of this validator from the log.
 
         Raises:
             ConflictingProposal: The log has another proposal in this view: the key was misused.

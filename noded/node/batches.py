@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from noded.consensus.inputs import TimerKind
+from noded.consensus.signer import takes_part
 from noded.errors import InvalidMessage
 from noded.ledger.admission import OpenBatch
 from noded.mempool.errors import NoValidatorReachable
@@ -35,7 +36,7 @@ from noded.types.messages import (
 )
 from noded.types.records import BatchRecord
 from noded.types.transaction import SignedTransaction, decode_transaction
-from noded.types.validator_set import ValidatorSet, is_signer
+from noded.types.validator_set import ValidatorSet
 
 
 class BatchDesk:
@@ -77,7 +78,7 @@ class BatchDesk:
         if previous is not None:
             self._sets[previous.epoch] = previous
         self._validators = validators
-        self._is_author = is_signer(validators, self._me, self._signer.public_key)
+        self._is_author = takes_part(validators, self._me, self._signer)
 
     def follow_view(self, proposers: tuple[PeerId, ...]) -> None:
         """Who proposes in this view and the next: to them a held batch is acknowledged."""

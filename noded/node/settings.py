@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from noded.types.ids import BlockHash, Epoch, PublicKey, Signature, View
-from noded.types.vote import VoteKind
+from noded.consensus.signer import Signer as VoteSigner
+from noded.types.ids import Signature
 
 BATCH_AGE_MS = 50
 """An open batch is sealed at this age: half a block interval of 100 ms, so that batching costs little latency."""
@@ -40,23 +40,8 @@ FORWARDED_WAITING_MAX = 64
 """Calls of other nodes' clients under verification; further ones are refused."""
 
 
-class Signer(Protocol):
+class Signer(VoteSigner, Protocol):
     """Signs with this institution's consensus key, and refuses what would conflict (R1, R3)."""
-
-    @property
-    def public_key(self) -> PublicKey:
-        """What the signatures verify under."""
-        ...
-
-    def sign_vote(
-        self, kind: VoteKind, epoch: Epoch, view: View, block_hash: BlockHash | None, message: bytes
-    ) -> Signature:
-        """Sign a vote; raises `UnsafeToSign`."""
-        ...
-
-    def sign_proposal(self, epoch: Epoch, view: View, block_hash: BlockHash, message: bytes) -> Signature:
-        """Sign a proposal; raises `UnsafeToSign`."""
-        ...
 
     def sign_batch(self, message: bytes) -> Signature:
         """Sign a batch; no two batches conflict."""

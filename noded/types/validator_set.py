@@ -193,11 +193,6 @@ class ValidatorSet:
         return known
 
 
-def is_signer(validators: ValidatorSet, member: ValidatorId, key: PublicKey) -> bool:
-    """Whether a member of this epoch signs with this key: not one that it replaced, nor one that comes next."""
-    return member in validators and validators.public_key(member) == key
-
-
 def _remember(known: dict[_K, _V], key: _K, value: _V) -> None:
     """Keep what was computed, in bounded memory."""
     if len(known) >= REMEMBERED_MAX:

@@ -80,6 +80,9 @@ class TestSigner:
         self._me = me
         self.public_key = public_key_of(me)
 
+    def switch_to(self, key: PublicKey) -> bool:
+        return key == self.public_key
+
     def sign_vote(
         self,
         kind: VoteKind,

@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from itertools import count
 
@@ -116,7 +117,13 @@ class Home:
     stored: list[CommittedBlock]
     key: bytes
     """Seed of the consensus key with which it starts."""
+    next_keys: list[bytes] = field(default_factory=list)
+    """Seeds that a rotation may name."""
     records: list[Record] = field(default_factory=list)
+
+
+def _find(home: Home, key: PublicKey) -> bytes | None:
+    return next((seed for seed in home.next_keys if public_key_of(seed) == key), None)
 
 
 @dataclass(eq=False)
@@ -177,7 +184,7 @@ class NodeNet:
         for committed in home.stored[1:]:
             base.fold(committed)
         base.settle()
-        signer = WatermarkSigner(home.key, self.chain_id)
+        signer = WatermarkSigner(home.key, self.chain_id, find_seed=partial(_find, home))
         for record in home.records:
             if isinstance(record, VoteRecord):
                 signer.restore_vote(record.vote)

@@ -3,13 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from noded.crypto.signing import verify
+from noded.crypto.signing import public_key_of, verify
 from noded.errors import UnsafeToSign
 from noded.keys.errors import BelowWatermark, ConflictingProposal, ConflictingVote
 from noded.keys.signer import START, Watermark, WatermarkSigner
 from noded.types.batch import BATCH_SIGNING_DOMAIN
 from noded.types.evidence import proposal_signing_bytes
-from noded.types.ids import BlockHash, ChainId, Epoch, Signature, ValidatorId, View
+from noded.types.ids import BlockHash, ChainId, Epoch, PublicKey, Signature, ValidatorId, View
 from noded.types.vote import Vote, VoteKind, vote_signing_bytes
 
 SEED = bytes(range(32))
@@ -56,6 +56,53 @@ def propose(
     signature = signer.sign_proposal(Epoch(epoch), View(view), block, message)
     assert verify(signer.public_key, message, signature)
     return signature
+
+
+class TestRotation:
+    """K6: the key that the ledger names signs; memory and watermark are the validator's."""
+
+    OTHER = bytes(range(1, 33))
+    KEY = PublicKey(public_key_of(OTHER))
+
+    def make_signer(self, watermark: Watermark = START) -> WatermarkSigner:
+        return WatermarkSigner(SEED, CHAIN, watermark=watermark, find_seed=self.find)
+
+    def find(self, key: PublicKey) -> bytes | None:
+        return {self.KEY: self.OTHER, PublicKey(public_key_of(SEED)): SEED}.get(key)
+
+    def test_goes_over_and_back(self) -> None:
+        signer = self.make_signer()
+        first = signer.public_key
+
+        for view, key in enumerate((self.KEY, self.KEY, first), 1):
+            assert signer.switch_to(key)
+            assert signer.public_key == key
+            vote(signer, N, view=view)
+            assert verify(key, BATCH_SIGNING_DOMAIN + CHAIN, signer.sign_batch(BATCH_SIGNING_DOMAIN + CHAIN))
+
+    def test_a_key_that_is_not_at_hand_changes_nothing(self) -> None:
+        signer = self.make_signer()
+        before = signer.public_key
+
+        assert not signer.switch_to(PublicKey(bytes(32)))
+        assert not make_signer().switch_to(self.KEY)
+        assert signer.public_key == before
+
+    def test_the_new_key_contradicts_nothing_of_the_old_one(self) -> None:
+        signer = self.make_signer(at(2, 5))
+        first = vote(signer, N, epoch=3, view=8)
+        propose(signer, epoch=3, view=8)
+        signer.switch_to(self.KEY)
+
+        with pytest.raises(ConflictingVote):
+            vote(signer, N, BLOCK_2, epoch=3, view=8)
+        with pytest.raises(ConflictingProposal):
+            propose(signer, BLOCK_2, epoch=3, view=8)
+        with pytest.raises(BelowWatermark):
+            vote(signer, N, epoch=2, view=5)
+        message = vote_signing_bytes(CHAIN, N, Epoch(3), View(8), BLOCK_1)
+        assert signer.sign_vote(N, Epoch(3), View(8), BLOCK_1, message) == first.signature
+        assert signer.highest == at(3, 8)
 
 
 class TestOneVoteOfAKind:

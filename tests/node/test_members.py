@@ -224,29 +224,63 @@ class TestRemoval:
 
 
 class TestRotation:
-    """L104: a consensus key is replaced; the old one counts up to the epoch's end, the new one after it."""
+    """L104, K6: a consensus key is replaced; the old one counts up to the epoch's end, the new one after it."""
 
-    def test_key_is_replaced(self) -> None:
+    def rotate(self, net: VotingNet, number: int) -> bytes:
+        """Put a new key on the ledger, which counts from the next epoch on; its seed."""
+        new = seed_of("next", number, net.epoch)
+        net.send(number, OrgKeyRotate(use=KeyUse.CONSENSUS, key=bytes(public_key_of(new))), cosigners=[new])
+        return new
+
+    def test_the_node_goes_over_to_the_new_key(self) -> None:
+        """At the epoch that names it; nobody has anything to blame it for."""
         net = make_net(4)
-        new = seed_of("next", 3)
-        net.send(3, OrgKeyRotate(use=KeyUse.CONSENSUS, key=bytes(public_key_of(new))), cosigners=[new])
+        new = self.rotate(net, 3)
+        net.homes[3].next_keys.append(new)
         rotated = net.epoch
         row = net.row(3)
         assert row is not None
         assert row.public_key == public_key_of(seed_of("consensus", 3))
-        net.pass_epochs(1)
+        net.pass_epochs(2)
         row = net.row(3)
         assert row is not None
         assert row.public_key == public_key_of(new)
 
+        assert all(votes_of(net, 3, epoch) > 0 for epoch in (rotated, rotated + 1))
         assert_goes_on(net)
-        assert net.penalties == [], "a node with a key that the table does not name follows in silence"
+        assert net.penalties == []
+
+    def test_a_restart_finds_the_key_of_its_epoch(self) -> None:
+        """Before the switch the old one, after it the new one; the log has votes of both."""
+        net = make_net(4, epoch_length=12)
+        net.homes[3].next_keys.append(self.rotate(net, 3))
+        rotated = net.epoch
+        for _ in range(2):
+            net.crash(3)
+            net.start(3)
+            assert_goes_on(net, blocks=3)
+            net.pass_epochs(1)
+
+        net.pass_epochs(1)
+        assert votes_of(net, 3, rotated) > 0
+        assert votes_of(net, 3, rotated + 1) > 0
+        assert_goes_on(net)
+        assert net.penalties == []
+
+    def test_without_the_new_key_it_follows_in_silence(self) -> None:
+        net = make_net(4)
+        new = self.rotate(net, 3)
+        rotated = net.epoch
+        net.pass_epochs(1)
+        assert_goes_on(net)
+        assert net.penalties == []
+        assert votes_of(net, 3, rotated + 1) == 0
+
         net.crash(3)
-        net.homes[3].key = new
+        net.homes[3].next_keys.append(new)
         net.start(3)
         net.pass_epochs(3)
 
-        assert votes_of(net, 3, rotated) > 0
         assert votes_of(net, 3, net.epoch - 1) > 0
         assert_goes_on(net)
         assert net.penalties == []
