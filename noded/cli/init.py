@@ -91,5 +91,6 @@ def command(
 def _show(data: Json) -> str:
     return (
         f"home {data['home']} is made; the institution's id is {data['id']}\n"
-        f"next: hand {data['institution']} to whoever makes the genesis document, and put that into the home"
+        f"next: hand {data['institution']} to whoever makes the genesis document, and put that into the home;\n"
+        "or, to join a chain that exists, to one of its members, for `noded member invite`"
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group("keys")
 def command() -> None:
-    """Make, list, export and import a node's keys."""
+    """Make, list, rotate, export and import a node's keys."""
 
 
 @declare(command, name="list")
@@ -74,6 +74,32 @@ def generate(
 
     keystore = _open(home, passphrase_file, passphrase_fd)
     output.show(_describe(keystore.generate(name, KeyAlgorithm(algorithm))))
+
+
+@declare(command, name="rotate")
+@home_option
+@passphrase_options
+def rotate(output: Output, home: Path, passphrase_file: Path | None, passphrase_fd: int | None) -> None:
+    """
+    Replace the key that votes: make a new one, and have the ledger name it from the next epoch on.
+
+    The running node goes over to it by itself when that epoch begins, and signs with the old one until then.
+    """
+    from noded.client.transactions import key_pair
+    from noded.keys.names import CONSENSUS, NODE_KEYS
+    from noded.keys.rotation import next_name
+    from noded.ops.desk import Desk
+    from noded.types.operations.membership import KeyUse, OrgKeyRotate
+
+    keystore = _open(home, passphrase_file, passphrase_fd)
+    with Desk(home, keystore=keystore) as desk:
+        info = keystore.generate(next_name(keystore.folder), NODE_KEYS[CONSENSUS])
+        new = key_pair(keystore.secret(info.name))
+        posted = desk.send(OrgKeyRotate(use=KeyUse.CONSENSUS, key=info.public_key), cosigners=[new])
+        header = desk.node.get(f"/v1/blocks/{posted.height}")["header"]
+    # What a terminal block itself does counts one epoch later (L141).
+    counts_from = header["epoch"] + (2 if header["kind"] == "terminal" else 1)
+    output.show({**_describe(info), "height": posted.height, "counts_from_epoch": counts_from}, _show_rotated)
 
 
 @declare(command, name="export")
@@ -177,6 +203,13 @@ def _describe(info: "KeyInfo") -> Json:
             chain.hex(): {"epoch": mark.epoch, "view": mark.view} for chain, mark in info.watermarks.items()
         },
     }
+
+
+def _show_rotated(data: Json) -> str:
+    return (
+        f"key {data['name']} ({data['public_key']}) votes from epoch {data['counts_from_epoch']} on\n"
+        "the running node goes over to it by itself; back up the keystore now, and keep the old key until then"
+    )
 
 
 def _show(data: Json) -> str:

@@ -27,12 +27,15 @@ COMMANDS: Final = {
     "fhir": "Import FHIR documents as records.",
     "genesis": "Make, show and check the founding document.",
     "init": "Make a node's home: keys, settings, particulars.",
-    "keys": "Make, list, export and import a node's keys.",
+    "join": "Accept a member's invitation to its chain.",
+    "keys": "Make, list, rotate, export and import a node's keys.",
+    "member": "Invite an institution, and register it.",
     "patient": "Register patients and see their pairwise keys.",
     "peers": "List the other members and their connections.",
     "policy": "Show who may send what.",
     "proof": "Prove ledger entries, and verify proofs without a node.",
     "query": "Read blocks, transactions, members and single entries.",
+    "ready": "Declare that this member's node runs, so that it may vote.",
     "record": "Get records, and list what is known of them.",
     "reload": "Have the running node read its settings again.",
     "reputation": "Show reputations, and explain where they come from.",
@@ -44,6 +47,7 @@ COMMANDS: Final = {
     "tx": "Send transactions and wait until they are final.",
     "validators": "Show who may vote in this epoch, with which power.",
     "version": "Show the version of program, protocol and formats.",
+    "vote": "Put something to the vote of the members, and vote.",
 }
 """Every command with what `noded --help` says of it; `noded.cli.NAME` defines it as `command`."""
 

@@ -158,21 +158,28 @@ class Desk:
             NotFinal: It is not final in time.
             NodeUnreachable, Refused: The node did not take it.
         """
-        for attempt in range(ATTEMPTS):
-            signed = self.sign(*operations, key=key, cosigners=cosigners)
-            began = time.monotonic()
-            (posted,) = self.node.post_transactions([signed.encoding], wait_s=FINAL_S)
-            reason = posted.refused or posted.error
-            if reason is None:
-                if posted.height is None:
-                    raise NotFinal(signed)
-                self.latencies_ms.append((time.monotonic() - began) * 1000)
-                return posted
-            if reason not in SEQUENCE_ERRORS or attempt == ATTEMPTS - 1:
-                names = ", ".join(dict.fromkeys(operation.name for operation in operations))
-                raise Rejected(operation=names, reason=reason, detail=posted.detail)
-            self._sequences.clear()
-        raise AssertionError("the last attempt returns or raises")
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self.see_through(self.sign(*operations, key=key, cosigners=cosigners))
+            except Rejected as error:
+                if error.reason not in SEQUENCE_ERRORS:
+                    raise
+                self._sequences.clear()
+        return self.see_through(self.sign(*operations, key=key, cosigners=cosigners))
+
+    def see_through(self, signed: SignedTransaction) -> Posted:
+        """Hand in a transaction and wait until it is final; errors as `send`."""
+        began = time.monotonic()
+        (posted,) = self.node.post_transactions([signed.encoding], wait_s=FINAL_S)
+        reason = posted.refused or posted.error
+        if reason is not None:
+            operations = signed.transaction.body.operations
+            names = ", ".join(dict.fromkeys(operation.name for operation in operations))
+            raise Rejected(operation=names, reason=reason, detail=posted.detail)
+        if posted.height is None:
+            raise NotFinal(signed)
+        self.latencies_ms.append((time.monotonic() - began) * 1000)
+        return posted
 
     def send_as(self, wallet: Wallet, custodian: InstitutionId, *operations: Operation) -> Posted:
         """Send as the patient who has this wallet; errors as `send`."""
