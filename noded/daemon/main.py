@@ -42,15 +42,19 @@ def run_daemon(config: NodeConfig) -> None:
     assert __debug__, "run without -O: the node's own checks are asserts"
     logs = Logs(config.log)
     with ExitStack() as stack:
-        opened = open_home(config, stack)
-        logs.context = partial(_place, opened.node)
-        try:
-            trio.run(partial(_run, config, opened, logs))
-        except BaseExceptionGroup as group:
-            error = _expected(group)
-            if error is None:
-                raise
-            raise error from None
+        run_home(config, open_home(config, stack), logs)
+
+
+def run_home(config: NodeConfig, opened: Opened, logs: Logs) -> None:
+    """Run the node of a home that is open, until SIGTERM or SIGINT; errors as `run_daemon`."""
+    logs.context = partial(_place, opened.node)
+    try:
+        trio.run(partial(_run, config, opened, logs))
+    except BaseExceptionGroup as group:
+        error = _expected(group)
+        if error is None:
+            raise
+        raise error from None
 
 
 def _expected(error: BaseException) -> NodedError | None:

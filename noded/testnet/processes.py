@@ -71,12 +71,17 @@ class NodeProcess:
         return path.read_text("utf-8", "replace") if path.exists() else ""
 
     def start(
-        self, *, environment: Mapping[str, str] | None = None, limits: Callable[[], None] | None = None
+        self,
+        *,
+        module: str = "noded",
+        environment: Mapping[str, str] | None = None,
+        limits: Callable[[], None] | None = None,
     ) -> None:
         """
         Start a process; it ends with the one that started it, whatever happens to that.
 
         Args:
+            module: The program, which takes `start --home HOME`.
             environment: Variables on top of this process's own.
             limits: Called in the new process before the node's program begins, to set limits on it.
         """
@@ -89,7 +94,7 @@ class NodeProcess:
 
         with (self.home / LOG_NAME).open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "noded", "start", "--home", str(self.home)],
+                [sys.executable, "-m", module, "start", "--home", str(self.home)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
