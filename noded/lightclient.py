@@ -182,6 +182,12 @@ def verify(
     if trusted is not None:
         if trusted.chain_id != chain_id:
             raise InvalidProof(part="trusted table", why=f"it is of chain {trusted.chain_id.hex()}")
+        if proof.tail[-1].epoch < trusted.table.epoch:
+            raise InvalidProof(
+                part="trusted table",
+                why=f"it is of epoch {trusted.table.epoch}, and this proof of epoch {proof.tail[-1].epoch}, before it;"
+                " verify from the founding document or an older table",
+            )
         start = trusted
     reached = follow(start, proof.epochs, proof.tables, clock)
     validators = ValidatorSet(reached.table)
@@ -241,6 +247,12 @@ def follow(
             _check_overlap(trusted, table, entry.finalization)
             trusted = reached
     return trusted
+
+
+def since(proof: LedgerProof, trusted: Trusted) -> LedgerProof:
+    """The same proof for somebody who trusts a table: without the ends of the epochs before it."""
+    kept = tuple(entry for entry in proof.epochs if entry.terminal.epoch >= trusted.table.epoch)
+    return replace(proof, epochs=kept)
 
 
 def shorten(proof: LedgerProof, trusted: Trusted) -> LedgerProof:

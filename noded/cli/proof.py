@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from noded.cli.exits import CommandFailed, Refused
+from noded.cli.exits import FAILED, CommandFailed, Refused
 from noded.cli.options import FILE, home_option
 from noded.cli.options import command as declare
 from noded.cli.output import Json, Output, members
@@ -30,11 +30,22 @@ def command() -> None:
 @click.argument("kind", type=click.Choice(["record", "consent", "request", "opening", "patient"]))
 @click.argument("id")
 @click.option("--out", required=True, type=FILE, help="File to write.")
-def export(output: Output, home: Path, kind: str, id: str, out: Path) -> None:
+@click.option("--skip", is_flag=True, help="Leave out the ends of epochs that a verifier can do without.")
+@click.option(
+    "--from",
+    "source",
+    type=FILE,
+    help="What the verifier kept with `verify --save`; it needs no earlier epochs.",
+)
+def export(
+    output: Output, home: Path, kind: str, id: str, out: Path, skip: bool, source: Path | None
+) -> None:
     """
     Write a file that proves what the ledger has of one thing, or that it has nothing.
 
-    Where the last block changed it, this waits for the next one, which certifies it.
+    It has the end of every epoch since the first, so that it verifies at any time with nothing but the chain's id.
+    With --skip it is far shorter, and verifies only while what the verifier starts from is younger than the chain's
+    trusting period. Where the last block changed the thing, this waits for the next one, which certifies it.
     """
     from noded.client.http import NodeClient
 
@@ -43,6 +54,8 @@ def export(output: Output, home: Path, kind: str, id: str, out: Path) -> None:
         raise Refused(f"{out}: there is a file already; choose another name")
     with NodeClient.in_home(home, timeout_s=60.0) as node:
         data = node.get_bytes(f"/v1/{kind}s/{id}/proof")
+    if skip or source is not None:
+        data = _shortened(data, source, skip=skip)
     out.write_bytes(data)
     output.show({"file": str(out), "bytes": len(data)})
 
@@ -54,30 +67,79 @@ def export(output: Output, home: Path, kind: str, id: str, out: Path) -> None:
 @click.option(
     "--genesis", type=FILE, help="A founding document that you trust, instead; by default the home's."
 )
-def verify_one(output: Output, home: Path, file: Path, chain_id: str | None, genesis: Path | None) -> None:
-    """Verify a proof; needs no node and no network, and trusts nothing but the chain's id."""
-    from noded.lightclient import decode_proof, verify
+@click.option("--trusted", type=FILE, help="What an earlier `verify --save` kept, instead: start from there.")
+@click.option("--save", type=FILE, help="Keep the voters that this proof shows, for later proofs.")
+@click.option("--sequential", is_flag=True, help="Refuse proofs that leave out epochs.")
+def verify_one(
+    output: Output,
+    home: Path,
+    file: Path,
+    chain_id: str | None,
+    genesis: Path | None,
+    trusted: Path | None,
+    save: Path | None,
+    sequential: bool,
+) -> int | None:
+    """
+    Verify a proof; needs no node and no network, and trusts nothing but the chain's id.
 
-    if chain_id is not None and genesis is not None:
-        raise click.UsageError("--chain-id and --genesis exclude each other")
-    trusted = _trusted(home, chain_id, genesis)
+    A proof that leaves out epochs takes this machine's clock besides: what it starts from must be younger than the
+    chain's trusting period. What does not hold is named: TableForged, TrustExpired, TooLittleOverlap, InvalidProof.
+    """
+    from noded.lightclient import Clock, InvalidProof, decode_proof, verify
+    from noded.ops.trust import read_trust, write_trust
+
+    if sum(each is not None for each in (chain_id, genesis, trusted)) > 1:
+        raise click.UsageError("--chain-id, --genesis and --trusted exclude each other")
+    start = None if trusted is None else read_trust(trusted)
+    known = _chain_id(home, chain_id, genesis) if start is None else start.chain_id
     with file.open("rb") as opened:
         data = opened.read(FILE_BYTES_MAX)
-    shown = verify(decode_proof(data), trusted)
+    try:
+        proof = decode_proof(data)
+        clock = None
+        if not sequential:
+            now_ms = time.time_ns() // 1_000_000
+            clock = Clock(now_ms=now_ms, trusting_ms=proof.genesis.parameters.trusting_ms)
+        shown = verify(proof, known, trusted=start, clock=clock)
+    except InvalidProof as error:
+        name = type(error).__name__
+        output.failed({"name": name, "message": str(error)}, f"not proven: {name}: {error}")
+        return FAILED
+    if save is not None:
+        write_trust(save, shown.trusted)
+    first = 1 if start is None else start.table.epoch
     output.show(
         {
             "ok": True,
-            "chain_id": trusted.hex(),
+            "chain_id": known.hex(),
             "height": shown.height,
             "time_ms": shown.time_ms,
             "block": shown.block.hex(),
+            "from_epoch": first,
+            "epoch": shown.epoch,
+            "skipped_to": [table.epoch for table in proof.tables if table.epoch > first],
             **_claim(shown),
         },
         _show,
     )
+    return None
 
 
-def _trusted(home: Path, chain_id: str | None, genesis: Path | None) -> "ChainId":
+def _shortened(data: bytes, source: Path | None, *, skip: bool) -> bytes:
+    """The proof for who trusts a table already, or for who skips from the founding document."""
+    from noded.lightclient import decode_proof, encode_proof, founding_trust, shorten, since
+    from noded.ops.trust import read_trust
+
+    proof = decode_proof(data)
+    genesis = proof.genesis
+    known = founding_trust(genesis, genesis.chain_id) if source is None else read_trust(source)
+    if known.chain_id != genesis.chain_id:
+        raise CommandFailed(f"{source}: it is of chain {known.chain_id.hex()}, not of this node's")
+    return encode_proof(shorten(proof, known) if skip else since(proof, known))
+
+
+def _chain_id(home: Path, chain_id: str | None, genesis: Path | None) -> "ChainId":
     from noded.types.ids import ChainId
 
     if chain_id is not None:
@@ -91,7 +153,7 @@ def _trusted(home: Path, chain_id: str | None, genesis: Path | None) -> "ChainId
         genesis = config.path(config.node.genesis)
         if not genesis.exists():
             raise CommandFailed(
-                f"{genesis}: no founding document; give --chain-id or --genesis from a source that you trust"
+                f"{genesis}: no founding document; give --chain-id, --genesis or --trusted from a source that you trust"
             )
     return read_genesis(genesis).chain_id
 
@@ -140,5 +202,18 @@ def _show(data: Json) -> str:
         said = f"{thing} is anchored since height {data['anchored_at']}"
     else:
         said = f"{thing} is on the ledger"
-    head = f"proven: after block {data['height']} ({when}), {said}"
+    head = f"proven: after block {data['height']} ({when}), {said}\nfinal by {_way(data)}"
     return head if "value" not in data else f"{head}\n\n{members(data['value'])}"
+
+
+def _way(data: Json) -> str:
+    """How the verifier came to know the voters who finalised the block."""
+    first, last = data["from_epoch"], data["epoch"]
+    said = f"the voters of epoch {last}"
+    if first == last:
+        return said
+    if not data["skipped_to"]:
+        return f"{said}, known from those of epoch {first} epoch by epoch"
+    return (
+        f"{said}, known from those of epoch {first} by skipping to {', '.join(map(str, data['skipped_to']))}"
+    )
