@@ -231,7 +231,7 @@ class Connection:
         try:
             await app(scope, exchange.receive, send)
         except Exception:
-            log.exception("a request failed", path=scope.get("path"))
+            log.exception("an answer broke off", method=scope.get("method"))
         finally:
             exchange.finish()
         await send(None)

@@ -82,18 +82,18 @@ class Gate:
                 raise  # The answer has begun; all that is left is to end the connection.
             told = problems.translate(error)
             if isinstance(told, InternalFault):
-                log.exception("a request failed", method=scope["method"], path=scope["path"])
+                log.exception("a request failed", method=scope["method"], route=self._route(scope))
             status, body, headers = problems.encode(told)
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
         finally:
-            route = scope.get("route")
-            path = (
-                scope["path"]
-                if (scope["method"], scope["path"]) in self._hot
-                else getattr(route, "path", "none")
-            )
-            self._observe(path, status, trio.current_time() - began)
+            self._observe(self._route(scope), status, trio.current_time() - began)
+
+    def _route(self, scope: MutableMapping[str, Any]) -> str:
+        """A path of the description, or "none": what a client wrote itself is never counted or logged."""
+        if (scope["method"], scope["path"]) in self._hot:
+            return str(scope["path"])
+        return str(getattr(scope.get("route"), "path", "none"))
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         found = self._identify(scope)
