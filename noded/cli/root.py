@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "start": "Run the node of a home.",
     "status": "Show how the node stands, and why the chain does if it does.",
     "testnet": "Make the homes of a whole network on this machine.",
+    "tokens": "Make, list and revoke what clients of the HTTP API show.",
     "top": "Watch how node, chain and members stand.",
     "tx": "Send transactions and wait until they are final.",
     "validators": "Show who may vote in this epoch, with which power.",
