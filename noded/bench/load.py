@@ -43,6 +43,11 @@ class Sender:
         self.wallet, operation = self.wallet.register(self.institution)
         return self.builder.build(operation, cosigners=[self.wallet.key(self.institution)])
 
+    @property
+    def patient_path(self) -> str:
+        """Where the API has what the ledger knows of the patient."""
+        return f"/v1/patients/{self.wallet.patient_id(self.institution).hex()}"
+
     def records(self, operations: int) -> Iterator[SignedTransaction]:
         """Transactions of so many registrations each, without end."""
         patient = self.wallet.patient_id(self.institution)

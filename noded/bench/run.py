@@ -14,6 +14,7 @@ import trio
 from noded.bench.driving import WAIT_S, Source, Tally, drive_closed, drive_open
 from noded.bench.figures import Usage, machine, own_cpu_s, percentiles, usage_of
 from noded.bench.load import Sender, make_sender
+from noded.bench.reads import drive_reads
 from noded.client.answers import POSTED_MAX
 from noded.client.async_http import AsyncNodeClient
 from noded.client.transactions import key_pair
@@ -103,6 +104,8 @@ async def _measure(
     senders = [_sender(node, genesis) for node in nodes]
     for client, sender in zip(clients, senders, strict=True):
         await _begin(client, sender.register_patient())
+    progress("reading")
+    reads = await drive_reads(nodes[0], clients[0], [sender.patient_path for sender in senders])
     sources = [sender.records(plan.operations) for sender in senders]
     if plan.rate is None:
         closed = await _saturate(plan, nodes, clients, sources, progress)
@@ -127,6 +130,8 @@ async def _measure(
         "cpu_s_per_1000_tx": round(shown.nodes_cpu_s / count * 1000, 3),
         "rss_mb_max": round(max(usage.rss_mb_max for usage in _usages(nodes)), 1),
         "idle_cpu_percent": round(100 * max(idle) / IDLE_S, 2),
+        "reads_per_s": round(reads.per_s),
+        "reads_per_cpu_s": round(reads.per_cpu_s),
         "machine": machine(),
         "nodes": plan.nodes,
         "ops_per_tx": plan.operations,

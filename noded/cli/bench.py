@@ -54,6 +54,8 @@ def _show(data: Json) -> str:
             "CPU seconds for 1000 transactions": data["cpu_s_per_1000_tx"],
             "most memory of a node in MB": data["rss_mb_max"],
             "idle CPU of a node in %": data["idle_cpu_percent"],
+            "reads a second, of one node": data["reads_per_s"],
+            "reads in a second of its processor time": data["reads_per_cpu_s"],
             "CPU of the load in %": data["load_cpu_percent"],
             "all ready after seconds": data["ready_s"],
             "machine": f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB",

@@ -18,6 +18,7 @@ PROMISED = {
     "cpu_s_per_1000_tx",
     "rss_mb_max",
     "idle_cpu_percent",
+    "reads_per_s",
     "machine",
 }
 
