@@ -4,7 +4,10 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from noded.codec.schema import decode_value
 from noded.ledger.commit import CommittedBlock
+from noded.ledger.epoch import REPORTS, EpochReport
+from noded.types.ids import InstitutionId
 from noded.types.messages import Proposal
 from noded.types.records import Record, VoteRecord
 from noded.types.vote import VoteKind
@@ -48,6 +51,32 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What an epoch's end made of one member, as the ledger worked it out."""
+
+    node: int
+    ended_ns: int
+    """When the epoch's last block was first final."""
+    report: EpochReport
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the ledger says of the members' conduct: evidence that counted, an alarm."""
+
+    at_ns: int
+    epoch: int
+    name: str
+    """Of the event."""
+    node: int | None
+    """Whom it is about; None for an alarm."""
+    detail: str
+
+
+CONDUCT_EVENTS = ("evidence.counted", "epoch.alarm")
+
+
+@dataclass(frozen=True, slots=True)
 class SecondRow:
     """The state of a run at a second."""
 
@@ -77,6 +106,9 @@ class Recorder(Observer):
         """By height."""
         self.phases: dict[bytes, Phase] = {}
         self.seconds: list[SecondRow] = []
+        self.standings: list[Standing] = []
+        """By epoch, then member."""
+        self.findings: list[Finding] = []
         self.at_warmup = (0, 0)
         """Messages and bytes sent before figures count."""
         self.at_end = (0, 0)
@@ -174,4 +206,19 @@ class Recorder(Observer):
             proposed_ns=self._proposed.get(committed.block.hash, self._cluster.engine.now),
         )
         self.blocks[header.height] = row
+        self._note_conduct(committed)
         return row
+
+    def _note_conduct(self, committed: CommittedBlock) -> None:
+        now, index_of = self._cluster.engine.now, self._cluster.world.index_of
+        for write in committed.index:
+            if write.key.startswith(REPORTS) and write.value is not None:
+                member = InstitutionId(write.key[len(REPORTS) :][:16])
+                report = decode_value(EpochReport, write.value, max_bytes=len(write.value))
+                self.standings.append(Standing(index_of[member], now, report))
+        for placed in committed.events:
+            event = placed.event
+            if event.name in CONDUCT_EVENTS:
+                node = index_of.get(InstitutionId(event.subject))
+                epoch = committed.block.header.epoch
+                self.findings.append(Finding(now, epoch, event.name, node, event.detail.decode()))

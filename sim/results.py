@@ -8,7 +8,7 @@ import json
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noded.errors import ConfigError
+from noded.ledger.epoch import EpochReport
 from sim.recorder import BlockRow
 from sim.run import Result
 from sim.scenario.explicit import region_names
@@ -202,6 +203,22 @@ def tables(result: Result) -> "dict[str, polars.DataFrame]":
             }
         ),
         "seconds": polars.DataFrame([asdict(row) for row in recorder.seconds]),
+        "standings": polars.DataFrame(
+            [(each.node, each.ended_ns, *astuple(each.report)) for each in recorder.standings],
+            schema=dict.fromkeys(_STANDINGS, polars.Int64),
+            orient="row",
+        ),
+        "findings": polars.DataFrame(
+            [astuple(each) for each in recorder.findings],
+            schema={
+                "at_ns": polars.Int64,
+                "epoch": polars.Int64,
+                "name": polars.String,
+                "node": polars.Int64,
+                "detail": polars.String,
+            },
+            orient="row",
+        ),
         "violations": polars.DataFrame(
             [
                 (each.checker, each.kind, each.at_ns, each.detail, list(each.nodes))
@@ -223,6 +240,8 @@ _BLOCKS = (
     "height", "hash", "epoch", "view", "kind", "proposer", "batches", "transactions", "applied", "bytes", "proposed_ns",
     "notarized_ns", "voted_ns", "first_ns", "final_ns", "last_ns",
 )  # fmt: skip
+
+_STANDINGS = ("node", "ended_ns", *(field.name for field in fields(EpochReport)))
 
 
 def _block_row(result: Result, row: BlockRow) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from sim.byzantine.delay import Delay
 from sim.byzantine.double_vote import DoubleVote
 from sim.byzantine.equivocate import Equivocate
 from sim.byzantine.exclude import Exclude
+from sim.byzantine.frame import Frame
 from sim.byzantine.garbage import Garbage
 from sim.byzantine.impersonate import Impersonate
 from sim.byzantine.nullify_only import NullifyOnly
@@ -41,6 +42,7 @@ BEHAVIOURS: dict[str, type[Behaviour]] = {
     "oscillate": Oscillate,
     "exclude": Exclude,
     "rewind": Rewind,
+    "frame": Frame,
 }
 
 VICTIMS_SHARE = 4

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from sim.report import run_plots, sweep_plots
+from sim.report import reputation_plots, run_plots, sweep_plots
 from sim.report.frames import estimate, figure_of, group, load_all, varied_keys
 from sim.report.style import Picture
 from sim.results import Saved
@@ -18,6 +18,7 @@ PAGE = "report.html"
 COLUMNS = (
     ("blocks / s", "blocks_per_s", 2),
     ("finality p50 (ms)", "finality_ms.p50", 0),
+    ("p95 (ms)", "finality_ms.p95", 0),
     ("p99 (ms)", "finality_ms.p99", 0),
     ("transactions / s", "tx_per_s", 1),
     ("tx finality p50 (ms)", "tx_finality_ms.p50", 0),
@@ -43,6 +44,9 @@ def draw_all(runs: Sequence[Saved]) -> list[Picture]:
     shown = _representatives(runs, keys)
     last = shown[-1]
     pictures += [
+        reputation_plots.against_round_robin(runs),
+        reputation_plots.pace(shown),
+        reputation_plots.standing(last),
         run_plots.finality_cdf(shown),
         run_plots.finality_by_region(last),
         run_plots.phases(last),

@@ -142,6 +142,7 @@ Behaviour = Literal[
     "oscillate",
     "exclude",
     "rewind",
+    "frame",
 ]
 
 

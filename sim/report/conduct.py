@@ -1,0 +1,142 @@
+"""What reputation made of whom: saved runs' standings by kind of node and epoch."""
+
+from dataclasses import dataclass
+
+from sim.results import Saved
+from sim.scenario.faults import Partition
+from sim.statistics import mean, median, quantile
+
+CORRECT = "correct"
+
+ABSORBED = 0.9
+"""An epoch is as fast as those after the warm-up when it makes this share of their blocks a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one kind of node has after an epoch."""
+
+    kind: str
+    epoch: int
+    """The one that closed; powers and shares are of the next."""
+    nodes: int
+    power: float
+    """Of all voting power, in percent."""
+    share: float
+    """Of all proposer shares, in percent."""
+    reputation: float
+    """The mean, of 1."""
+    participation: float
+    leading: float
+    proposed: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How one epoch went."""
+
+    epoch: int
+    seconds: float
+    blocks: int
+    blocks_per_s: float
+    nullified: float
+    """Views without a block, for each block."""
+    p95_ms: float
+    """Finality."""
+
+
+def kinds_of(run: Saved) -> list[str]:
+    """What is the matter with each node: its behaviour, its fault, or nothing."""
+    scenario = run.scenario
+    kinds = [CORRECT] * scenario.nodes.count
+    for fault in scenario.fault:
+        if not isinstance(fault, Partition):
+            for node in _listed(fault.nodes):
+                kinds[node] = fault.kind
+    for bad in scenario.byzantine:
+        for node in _listed(bad.victims):
+            kinds[node] = "victim"
+    for bad in scenario.byzantine:
+        for node in _listed(bad.nodes):
+            kinds[node] = bad.behaviour
+    return kinds
+
+
+def held_by_kind(run: Saved) -> list[Held]:
+    """The standing of every kind of node after every epoch, by epoch, then kind."""
+    kinds = kinds_of(run)
+    found: list[Held] = []
+    for (epoch,), part in run.table("standings").group_by("epoch", maintain_order=True):
+        rows = part.to_dicts()
+        power = sum(row["power"] for row in rows) or 1
+        share = sum(row["share"] for row in rows) or 1
+        for kind in dict.fromkeys(kinds):
+            mine = [row for row in rows if kinds[row["node"]] == kind]
+            if mine:
+                found.append(
+                    Held(
+                        kind=kind,
+                        epoch=int(epoch),  # type: ignore[call-overload]
+                        nodes=len(mine),
+                        power=100 * sum(row["power"] for row in mine) / power,
+                        share=100 * sum(row["share"] for row in mine) / share,
+                        reputation=mean([row["reputation"] / 1e6 for row in mine]),
+                        participation=mean([row["participation"] / 1e6 for row in mine]),
+                        leading=mean([row["leading"] / 1e6 for row in mine]),
+                        proposed=sum(row["proposed"] for row in mine),
+                        failed=sum(row["failed"] for row in mine),
+                    )
+                )
+    return found
+
+
+def pace_of(run: Saved) -> list[Pace]:
+    """How every whole epoch went."""
+    found: list[Pace] = []
+    began = 0
+    for (epoch,), part in run.table("blocks").group_by("epoch", maintain_order=True):
+        if part["kind"][-1] != "TERMINAL":
+            continue
+        ended = int(part["first_ns"][-1])
+        seconds = (ended - began) / 1e9
+        waits = ((part["final_ns"] - part["proposed_ns"]) / 1e6).to_list()
+        found.append(
+            Pace(
+                epoch=int(epoch),  # type: ignore[call-overload]
+                seconds=seconds,
+                blocks=len(part),
+                blocks_per_s=len(part) / seconds,
+                nullified=(int(part["view"][-1]) - len(part)) / len(part),
+                p95_ms=quantile(waits, 0.95) or 0.0,
+            )
+        )
+        began = ended
+    return found
+
+
+def absorbed_in(run: Saved) -> int | None:
+    """The first epoch as fast as those after the warm-up are; None where none began after it."""
+    paces = pace_of(run)
+    ends = 0.0
+    late: list[float] = []
+    for pace in paces:
+        if ends >= run.scenario.time.warmup / 1e9:
+            late.append(pace.blocks_per_s)
+        ends += pace.seconds
+    usual = median(late)
+    if usual is None:
+        return None
+    return next((pace.epoch for pace in paces if pace.blocks_per_s >= ABSORBED * usual), None)
+
+
+def findings_of(run: Saved) -> dict[str, int]:
+    """How often evidence counted against members, by its kind, and how many epochs raised which alarm."""
+    counted: dict[str, int] = {}
+    for detail in run.table("findings")["detail"].to_list():
+        counted[detail] = counted.get(detail, 0) + 1
+    return counted
+
+
+def _listed(selector: object) -> list[int]:
+    return [int(node) for node in selector] if isinstance(selector, list) else []
