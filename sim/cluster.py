@@ -101,9 +101,9 @@ class Cluster:
 
     def start(self) -> None:
         """Start all machines at time 0, and let faults happen at theirs."""
-        self.faults.schedule()
         for host in self.hosts:
-            self.engine.at(0, host.start)
+            self.engine.before(0, host.start)
+        self.faults.schedule()
         self.engine.at(0, self.connections.start)
 
     def signer(self, index: int) -> SimSigner:

@@ -26,11 +26,13 @@ class Connections:
         self._reconnect_ns = reconnect_ns
 
     def start(self) -> None:
-        """All machines are up: tell their nodes."""
+        """All machines were started: tell their nodes of those that are still up."""
         count = len(self._hosts)
         for host in self._hosts:
             for offset in range(1, min(count, STARTING_PEERS_MAX + 1)):
-                self._tell(host.index, (host.index + offset) % count, is_up=True)
+                peer = (host.index + offset) % count
+                if self._world.network.is_connected(host.index, peer):
+                    self._tell(host.index, peer, is_up=True)
 
     def went_down(self, node: int) -> None:
         """A machine crashed: its connections are reset, and its peers learn it."""

@@ -71,6 +71,15 @@ class TestVerdict:
         assert result.verdict == "model-violated"
         assert {violation.checker for violation in result.violations} == {"liveness"}
 
+    def test_who_crashes_at_the_very_start_never_runs(self) -> None:
+        crash = [{"kind": "crash", "at": "0s", "nodes": [2]}]
+        result = run_small(fault=crash, protocol__silent_views=0, protocol__reputation=False)
+
+        assert result.verdict == "pass"
+        assert not result.cluster.hosts[2].is_up
+        assert 2 not in {row.proposer for row in result.recorder.blocks.values()}
+        assert all(2 not in row.nodes for row in result.recorder.blocks.values())
+
     def test_crashed_nodes_come_back_with_what_they_had(self) -> None:
         crash = [{"kind": "crash", "at": "1s", "nodes": [0, 1, 2, 3], "restart_after": "200ms"}]
         result = run_small(fault=crash, time__duration="6s")
