@@ -77,7 +77,7 @@ def held_by_kind(run: Saved) -> list[Held]:
                 found.append(
                     Held(
                         kind=kind,
-                        epoch=int(epoch),  # type: ignore[call-overload]
+                        epoch=int(epoch),
                         nodes=len(mine),
                         power=100 * sum(row["power"] for row in mine) / power,
                         share=100 * sum(row["share"] for row in mine) / share,
@@ -103,7 +103,7 @@ def pace_of(run: Saved) -> list[Pace]:
         waits = ((part["final_ns"] - part["proposed_ns"]) / 1e6).to_list()
         found.append(
             Pace(
-                epoch=int(epoch),  # type: ignore[call-overload]
+                epoch=int(epoch),
                 seconds=seconds,
                 blocks=len(part),
                 blocks_per_s=len(part) / seconds,
@@ -128,6 +128,41 @@ def absorbed_in(run: Saved) -> int | None:
     if usual is None:
         return None
     return next((pace.epoch for pace in paces if pace.blocks_per_s >= ABSORBED * usual), None)
+
+
+def conduct_rows(run: Saved) -> list[tuple[str, ...]]:
+    """What a run shows about each kind of node; nothing for one in which no epoch ended."""
+    held = held_by_kind(run)
+    absorbed = absorbed_in(run)
+    findings = ", ".join(f"{count} × {detail}" for detail, count in findings_of(run).items())
+    rows: list[tuple[str, ...]] = []
+    for kind in dict.fromkeys(each.kind for each in held):
+        mine = [each for each in held if each.kind == kind]
+        last = mine[-1]
+        rows.append(
+            (
+                "" if rows else name_of(run),
+                "" if rows else "–" if absorbed is None else str(absorbed),
+                kind,
+                str(last.nodes),
+                f"{last.power:.1f}",
+                f"{last.share:.1f}",
+                f"{last.reputation:.3f}",
+                f"{last.participation:.3f}",
+                f"{last.leading:.3f}",
+                str(sum(each.proposed for each in mine)),
+                str(sum(each.failed for each in mine)),
+                "" if rows else findings,
+            )
+        )
+    return rows
+
+
+def name_of(run: Saved) -> str:
+    """What a run is, among others of its kind."""
+    scenario = run.scenario
+    proposers = "reputation" if scenario.protocol.reputation else "round robin"
+    return f"{scenario.name}, n = {scenario.nodes.count}, {proposers}"
 
 
 def findings_of(run: Saved) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment
 
 from sim.report import reputation_plots, run_plots, sweep_plots
+from sim.report.conduct import conduct_rows
 from sim.report.frames import estimate, figure_of, group, load_all, varied_keys
 from sim.report.style import Picture
 from sim.results import Saved
@@ -32,7 +33,8 @@ def draw_all(runs: Sequence[Saved]) -> list[Picture]:
     """The pictures that these runs call for."""
     keys = varied_keys(runs)
     pictures: list[Picture | None] = []
-    if sweep_plots.NODES in keys or sweep_plots.RATE in keys:
+    is_loaded = any(run.scenario.workload.model != "none" for run in runs)
+    if is_loaded and (sweep_plots.NODES in keys or sweep_plots.RATE in keys):
         pictures += [
             sweep_plots.throughput_latency(runs),
             sweep_plots.finality_over_nodes(runs),
@@ -77,6 +79,7 @@ def write_report(folders: Sequence[Path], to: Path) -> Path:
         heads=[name for name, _, _ in COLUMNS],
         keys=varied_keys(runs),
         rows=_rows(runs),
+        conduct=[row for same in group(runs, varied_keys(runs)).values() for row in conduct_rows(same[0])],
         failures=[_failure(run) for run in runs if run.summary["verdict"] != "pass"],
         pictures=[(picture, _embedded(to / f"{picture.name}.png")) for picture in pictures],
         versions=runs[0].manifest["versions"],

@@ -1,9 +1,10 @@
 """Pictures of reputation: who holds what, epoch by epoch, and what that does to the pace of the chain."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sim.report.conduct import held_by_kind, kinds_of, pace_of
-from sim.report.frames import estimate, group, value_of
+from sim.report.conduct import held_by_kind, kinds_of, name_of, pace_of
+from sim.report.frames import estimate, group
 from sim.report.style import Picture, colour, make_figure, plot_estimates
 from sim.results import Saved
 
@@ -14,12 +15,6 @@ EPOCHS_MIN = 3
 """With fewer there is no course of anything."""
 
 RUNS_MAX = 6
-
-
-def name_of(run: Saved) -> str:
-    """What a run is, among others of its kind."""
-    proposers = "reputation" if value_of(run, SCORED) else "round robin"
-    return f"{run.scenario.name}, n = {run.scenario.nodes.count}, {proposers}"
 
 
 def standing(run: Saved) -> Picture | None:
@@ -37,7 +32,7 @@ def standing(run: Saved) -> Picture | None:
     labelled: dict[str, None] = {}
     for node, kind in enumerate(kinds):
         mine = [row for row in rows if row["node"] == node]
-        style = {"color": colour(names.index(kind)), "linewidth": 0.8, "alpha": 0.6}
+        style: Any = {"color": colour(names.index(kind)), "linewidth": 0.8, "alpha": 0.6}
         xs = [row["epoch"] + 1 for row in mine]
         powers.plot(xs, [100 * row["power"] / (totals[row["epoch"]][0] or 1) for row in mine], **style)
         shares.plot(xs, [100 * row["share"] / (totals[row["epoch"]][1] or 1) for row in mine], **style)
@@ -79,7 +74,7 @@ def pace(runs: Sequence[Saved]) -> Picture | None:
     rows: list[tuple[object, ...]] = []
     for index, (run, paces) in enumerate(series):
         xs = [each.epoch for each in paces]
-        style = {"color": colour(index), "marker": ".", "markersize": 3, "linewidth": 1.0}
+        style: Any = {"color": colour(index), "marker": ".", "markersize": 3, "linewidth": 1.0}
         blocks.plot(xs, [each.blocks_per_s for each in paces], label=name_of(run), **style)
         lost.plot(xs, [each.nullified for each in paces], **style)
         finality.plot(xs, [each.p95_ms for each in paces], **style)
