@@ -1,6 +1,6 @@
 """Executed blocks above the durable state, of which one branch becomes final: what each made of the state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from noded.crypto.sparse_merkle import Leaf, TreeDelta, bucket_of, path_of
@@ -39,6 +39,7 @@ class Branches:
         self._base_head = base_head
         self._executions: dict[BlockHash, Execution] = {}
         self._cache: dict[bytes, Value] = {}
+        self._buckets: dict[int, dict[bytes, bytes]] = {}
 
     def __contains__(self, block: object) -> bool:
         return block == self._base_hash or block in self._executions
@@ -67,13 +68,21 @@ class Branches:
 
     def state(self, block: BlockHash) -> Overlay:
         """The state after an executed block; raises `UnknownParent` for any other."""
+        return self._overlay(block, self._read_base)
+
+    def state_to_change(self, block: BlockHash) -> Overlay:
+        """The same for executing the next block on it; `changes` takes it up before another is asked for."""
+        self._buckets.clear()
+        return self._overlay(block, self._read_by_bucket)
+
+    def _overlay(self, block: BlockHash, read_base: Callable[[bytes], Value]) -> Overlay:
         layers = [execution.values for execution in self.down_from(block)]
 
         def below(key: bytes) -> Value:
             for values in layers:
                 if key in values:
                     return values[key]
-            return self._read_base(key)
+            return read_base(key)
 
         return Overlay(below)
 
@@ -98,18 +107,16 @@ class Branches:
 
     def leaves(self, branch: Sequence[Execution], bucket: int) -> dict[bytes, bytes]:
         """The leaves of a bucket after a branch."""
-        leaves = dict(self._base.bucket(bucket))
-        for execution in reversed(branch):
-            changes = execution.changes.leaves.get(bucket)
-            if changes is not None:
-                _apply(leaves, changes)
-        return leaves
+        return _with_branch(self._read_bucket(bucket), branch, bucket)
 
     def changes(self, state: Overlay, branch: Sequence[Execution]) -> Changes:
         """What the changes kept in a state on top of a branch make of the tree."""
-        return changes_of(
-            state, self._base.upper, self.deltas(branch), lambda bucket: self.leaves(branch, bucket)
-        )
+
+        def leaves(bucket: int) -> dict[bytes, bytes]:
+            read = self._buckets.pop(bucket, None)
+            return _with_branch(self._read_bucket(bucket) if read is None else read, branch, bucket)
+
+        return changes_of(state, self._base.upper, self.deltas(branch), leaves)
 
     def drop_rivals(self, final: BlockHash) -> None:
         """Forget all that neither leads to the final block nor stands on it."""
@@ -197,6 +204,36 @@ class Branches:
         if key in self._cache:
             return self._cache[key]
         return self._base.get(path_of(key))
+
+    def _read_by_bucket(self, key: bytes) -> Value:
+        """
+        Read through the key's bucket, which is kept.
+
+        Most keys that a block asks for and that are not at hand are those that it creates: one read tells that there is
+        no such key, and what the root of its bucket is computed from.
+        """
+        if key in self._cache:
+            return self._cache[key]
+        path = path_of(key)
+        bucket = bucket_of(path)
+        leaves = self._buckets.get(bucket)
+        if leaves is None:
+            leaves = self._buckets[bucket] = self._read_bucket(bucket)
+        return self._base.get(path) if path in leaves else None
+
+    def _read_bucket(self, bucket: int) -> dict[bytes, bytes]:
+        return dict(self._base.bucket(bucket))
+
+
+def _with_branch(
+    leaves: dict[bytes, bytes], branch: Sequence[Execution], bucket: int
+) -> dict[bytes, bytes]:
+    """Change the leaves of a bucket as the blocks of a branch did."""
+    for execution in reversed(branch):
+        changes = execution.changes.leaves.get(bucket)
+        if changes is not None:
+            _apply(leaves, changes)
+    return leaves
 
 
 def _apply(leaves: dict[bytes, bytes], changes: Mapping[bytes, bytes | None]) -> None:

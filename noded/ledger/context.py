@@ -1,6 +1,6 @@
 """What a transition may know besides the state."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from noded.ledger.keys import KeyEntry
 from noded.types.genesis import NetworkParameters
@@ -39,6 +39,11 @@ class Context:
     transaction: TransactionHash
     operation_index: int = 0
     """Position of the operation within its transaction."""
+    institution: InstitutionId | None = field(init=False)
+    """The member whose account key sent the transaction; None when somebody else did."""
+
+    def __post_init__(self) -> None:
+        self.institution = InstitutionId(self.key.owner) if self.key.kind is KeyKind.INSTITUTION else None
 
     @property
     def chain_id(self) -> ChainId:
@@ -59,8 +64,3 @@ class Context:
     def params(self) -> NetworkParameters:
         """Network parameters as they stood at the block's start."""
         return self.block.params
-
-    @property
-    def institution(self) -> InstitutionId | None:
-        """The member whose account key sent the transaction; None when somebody else did."""
-        return InstitutionId(self.key.owner) if self.key.kind is KeyKind.INSTITUTION else None

@@ -253,7 +253,7 @@ class Ledger:
         assert header.epoch == self.epoch_after(parent)
         branch = self._branches.down_from(parent)
         terminal = header.kind is BlockKind.TERMINAL
-        state = self.state_after(parent)
+        state = self._branches.state_to_change(parent)
         head, receipts, events, entries = execute_block(
             state,
             block,
