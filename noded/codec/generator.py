@@ -139,10 +139,7 @@ class Source:
         result = self._name()
         match shape:
             case shapes.Integer(limit):
-                if limit.min < 0:
-                    self._line(f"{result}, at = read_integer(data, {self._pass()}, {where!r})")
-                else:
-                    self._read_number(result, heads.UNSIGNED, where)
+                self._read_integer(result, where, is_signed=limit.min < 0)
                 self._keep_within(result, limit, where, "out of range")
             case shapes.Boolean():
                 self._line(f"{result} = data[{self._here()}]")
@@ -190,6 +187,22 @@ class Source:
             case shapes.Choice(registry):
                 self._line(f"{result}, at = {self._bind(registry.read)}(data, {self._pass()}, depth - 1)")
         return result
+
+    def _read_integer(self, result: str, where: str, *, is_signed: bool) -> None:
+        here, passed = self._here(), self._passed
+        self._line(f"{result} = data[{here}]")
+        self._open(f"if {result} < 24:")
+        self._line(f"at += {passed + 1}")
+        self._close()
+        # Most heights, days and sizes have two bytes, and the shortest encoding exactly if the first is not zero.
+        self._open(f"elif {result} == 25 and data[at + {passed + 1}]:")
+        self._line(f"{result} = data[at + {passed + 1}] << 8 | data[at + {passed + 2}]")
+        self._line(f"at += {passed + 3}")
+        self._close()
+        self._open("else:")
+        call = "read_integer(data, {}, {!r})" if is_signed else "read_number(data, {}, 0, {!r})"
+        self._line(f"{result}, at = {call.format(self._pass(), where)}")
+        self._close()
 
     def _read_number(self, result: str, major: int, where: str) -> None:
         self._line(f"{result} = data[{self._here()}]" + (f" - {major << 5}" if major else ""))

@@ -12,7 +12,7 @@ UNSIGNED, NEGATIVE, BYTES, TEXT, ARRAY = range(5)
 
 FALSE, TRUE, NULL = b"\xf4", b"\xf5", b"\xf6"
 
-_LONG = {26: (5, 1 << 16), 27: (9, 1 << 32)}
+_LONG = {25: (3, 1 << 8), 26: (5, 1 << 16), 27: (9, 1 << 32)}
 """Size of a long head, and the least number that needs it."""
 
 INT_MIN, INT_MAX = -(1 << 63), (1 << 64) - 1
@@ -56,11 +56,6 @@ def read_number(data: bytes, at: int, major: int, where: str) -> tuple[int, int]
         IndexError: The data ends before it.
     """
     low = data[at] - (major << 5)
-    if low == 25:
-        number = data[at + 1] << 8 | data[at + 2]
-        if number < 1 << 8:
-            raise Malformed(where, "not the shortest encoding")
-        return number, at + 3
     if low == 24:
         number = data[at + 1]
         if number < 24:

@@ -142,8 +142,12 @@ class Registry(Generic[T]):
 
     def read(self, data: bytes, at: int, depth: int) -> tuple[Any, int]:
         """Decode within another value; for generated code."""
-        count, at = heads.read_number(data, at, heads.ARRAY, self.name)
-        tag, at = heads.read_number(data, at, heads.UNSIGNED, self.name)
+        count, tag = data[at] - (heads.ARRAY << 5), data[at + 1]
+        if 0 <= count < 24 and tag < 24:
+            at += 2
+        else:
+            count, at = heads.read_number(data, at, heads.ARRAY, self.name)
+            tag, at = heads.read_number(data, at, heads.UNSIGNED, self.name)
         entry = self._readers.get(tag)
         if entry is None:
             cls = self._classes.get(tag)

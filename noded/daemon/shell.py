@@ -250,7 +250,8 @@ class Shell:
             if isinstance(event, Committed):
                 self._fold(event.height)
             began_s = perf_counter()
-            new = self.node.step(event, TimestampMs(self._clock_ms()))
+            with self._reader.snapshot():  # After the fold, which the state read must show.
+                new = self.node.step(event, TimestampMs(self._clock_ms()))
             metrics.step.observe(perf_counter() - began_s)
             self._judge(new)
             effects += new

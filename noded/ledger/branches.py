@@ -40,6 +40,7 @@ class Branches:
         self._executions: dict[BlockHash, Execution] = {}
         self._cache: dict[bytes, Value] = {}
         self._buckets: dict[int, dict[bytes, bytes]] = {}
+        self._paths: dict[bytes, bytes] = {}
 
     def __contains__(self, block: object) -> bool:
         return block == self._base_hash or block in self._executions
@@ -73,6 +74,7 @@ class Branches:
     def state_to_change(self, block: BlockHash) -> Overlay:
         """The same for executing the next block on it; `changes` takes it up before another is asked for."""
         self._buckets.clear()
+        self._paths.clear()
         return self._overlay(block, self._read_by_bucket)
 
     def _overlay(self, block: BlockHash, read_base: Callable[[bytes], Value]) -> Overlay:
@@ -116,7 +118,7 @@ class Branches:
             read = self._buckets.pop(bucket, None)
             return _with_branch(self._read_bucket(bucket) if read is None else read, branch, bucket)
 
-        return changes_of(state, self._base.upper, self.deltas(branch), leaves)
+        return changes_of(state, self._base.upper, self.deltas(branch), leaves, self._paths)
 
     def drop_rivals(self, final: BlockHash) -> None:
         """Forget all that neither leads to the final block nor stands on it."""
@@ -172,11 +174,12 @@ class Branches:
         bucket = bucket_of(path_of(key))
         leaves = self.leaves(branch, bucket)
         for execution in newer:
-            _apply(leaves, execution.changes.before.get(bucket, {}))
+            before = execution.changes.before
+            _apply(leaves, {path: before[path] for path in execution.changes.leaves.get(bucket, ())})
 
         def value_at(path: bytes) -> bytes | None:
             for execution in newer:
-                if path in execution.changes.before.get(bucket, {}):
+                if path in execution.changes.before:
                     raise NotCertifiedYet("it changed in the last block, whose state the next one certifies")
             for execution in branch:
                 for write in execution.changes.writes:
@@ -214,7 +217,7 @@ class Branches:
         """
         if key in self._cache:
             return self._cache[key]
-        path = path_of(key)
+        path = self._paths[key] = path_of(key)
         bucket = bucket_of(path)
         leaves = self._buckets.get(bucket)
         if leaves is None:

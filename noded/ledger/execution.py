@@ -33,7 +33,7 @@ class Changes(NamedTuple):
     writes: tuple[StateWrite, ...]
     leaves: Mapping[int, Mapping[bytes, bytes | None]]
     """By bucket and path; None for a removed one."""
-    before: Mapping[int, Mapping[bytes, bytes | None]]
+    before: Mapping[bytes, bytes | None]
     """What the same paths had before."""
     bucket_roots: tuple[tuple[int, bytes], ...]
     delta: TreeDelta
@@ -121,12 +121,22 @@ def changes_of(
     upper: UpperTree,
     deltas: Sequence[TreeDelta],
     leaves_of: Callable[[int], dict[bytes, bytes]],
+    paths: Mapping[bytes, bytes],
 ) -> Changes:
-    """What the kept changes make of the tree that `deltas` make of `upper`; `leaves_of` gives a bucket's leaves."""
+    """
+    What the kept changes make of the tree that `deltas` make of `upper`.
+
+    Args:
+        state: Has the changes.
+        upper: The tree below.
+        deltas: Of the blocks between, oldest first.
+        leaves_of: Gives a bucket's leaves, in a dictionary that may be changed.
+        paths: Of keys, as far as they are known.
+    """
     writes: list[StateWrite] = []
     changed: dict[int, dict[bytes, bytes | None]] = {}
     for key, value in state.encodings.items():
-        path = path_of(key)
+        path = paths.get(key) or path_of(key)
         leaf = None if value is None else leaf_hash(path, value)
         writes.append(StateWrite(path, key, value, leaf))
         bucket = bucket_of(path)
@@ -135,11 +145,11 @@ def changes_of(
         else:
             changed[bucket] = {path: leaf}
     roots: dict[int, bytes] = {}
-    before: dict[int, dict[bytes, bytes | None]] = {}
+    before: dict[bytes, bytes | None] = {}
     for bucket, changes in changed.items():
         leaves = leaves_of(bucket)
-        before[bucket] = {path: leaves.get(path) for path in changes}
         for path, leaf in changes.items():
+            before[path] = leaves.get(path)
             if leaf is None:
                 leaves.pop(path, None)
             else:

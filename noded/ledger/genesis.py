@@ -59,7 +59,7 @@ def found(genesis: Genesis) -> CommittedBlock:
         ),
     )
     state.keep()
-    changes = changes_of(state, UpperTree(), (), lambda bucket: {})
+    changes = changes_of(state, UpperTree(), (), lambda bucket: {}, {})
     root = StateRoot(changes.delta.root)
     return CommittedBlock(
         block=genesis_block(genesis, root, table_root(table)),
