@@ -1,8 +1,10 @@
 """The daemon: opens a home, then runs network, shell and API in one nursery until told to stop."""
 
+import gc
 import signal
 from contextlib import ExitStack, closing, suppress
 from functools import partial
+from typing import Final
 
 import structlog
 import trio
@@ -28,6 +30,13 @@ from noded.network.addresses import format_address, parse_address
 from noded.network.swarm import Libp2pNetwork
 from noded.node.node import Node
 
+GC_OBJECTS: Final = 20_000
+"""
+New objects between two looks for cycles; Python's own 700 would look several times in every block.
+
+A look goes through the new objects only; what a running node has from its start is never looked at again.
+"""
+
 log = structlog.get_logger("noded")
 
 
@@ -48,6 +57,9 @@ def run_daemon(config: NodeConfig) -> None:
 def run_home(config: NodeConfig, opened: Opened, logs: Logs) -> None:
     """Run the node of a home that is open, until SIGTERM or SIGINT; errors as `run_daemon`."""
     logs.context = partial(_place, opened.node)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS)
     try:
         trio.run(partial(_run, config, opened, logs))
     except BaseExceptionGroup as group:

@@ -85,6 +85,11 @@ def open_batch(batch: SealedBatch) -> OpenBatch:
     return OpenBatch(tuple(transactions), tuple(checks), operations)
 
 
+def opened_by_author(transactions: tuple[SignedTransaction, ...]) -> OpenBatch:
+    """The same for a batch that this node sealed from these transactions, whose signatures it has verified."""
+    return OpenBatch(transactions, (), sum(len(signed.transaction.body.operations) for signed in transactions))
+
+
 def _body_bytes(encoding: bytes, cosignatures: int) -> bytes:
     """The body's part of a transaction's one encoding, which costs less than encoding the body again."""
     array, signature, cosignature = 1, 2 + 64, 1 + (2 + 32) + (2 + 64)

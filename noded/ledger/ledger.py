@@ -5,7 +5,7 @@ from typing import Any
 
 from noded.crypto.sparse_merkle import path_of
 from noded.errors import ConfigError
-from noded.ledger.admission import OpenBatch, open_batch
+from noded.ledger.admission import OpenBatch, open_batch, opened_by_author
 from noded.ledger.base import StateBase
 from noded.ledger.branches import Branches, Proven
 from noded.ledger.commit import CommittedBlock, IndexWrite, NamedBatch
@@ -20,6 +20,7 @@ from noded.types.batch import SealedBatch
 from noded.types.block import Block, BlockHeader, BlockKind
 from noded.types.genesis import Genesis, NetworkParameters
 from noded.types.ids import BatchHash, BlockHash, ChainId, Epoch, Height, StateRoot
+from noded.types.transaction import SignedTransaction
 from noded.types.validator_set import ValidatorSet, ValidatorTable, table_root
 from noded.types.vote import Certificate
 
@@ -157,16 +158,22 @@ class Ledger:
 
     # Executing and committing.
 
-    def open_batch(self, batch: SealedBatch) -> OpenBatch:
+    def open_batch(
+        self, batch: SealedBatch, transactions: tuple[SignedTransaction, ...] | None = None
+    ) -> OpenBatch:
         """
         Read a batch, and keep what was read until a block that names it is executed.
+
+        Args:
+            batch: As it was sealed.
+            transactions: In it, where they are known and their signatures are verified: by its author.
 
         Raises:
             Malformed: The batch is invalid.
         """
         opened = self._opened.get(batch.hash)
         if opened is None:
-            opened = open_batch(batch)
+            opened = open_batch(batch) if transactions is None else opened_by_author(transactions)
             self._opened[batch.hash] = opened
             self._opened_sizes[batch.hash] = len(batch.encoding)
             self._opened_bytes += len(batch.encoding)

@@ -1,7 +1,8 @@
 """Batches: this node's own are sealed and sent, others' verified and held, and a quorum's holding made known."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from noded.consensus.inputs import TimerKind
 from noded.consensus.signer import takes_part
@@ -39,6 +40,16 @@ from noded.types.transaction import SignedTransaction, decode_transaction
 from noded.types.validator_set import ValidatorSet
 
 
+class OpenBatches(Protocol):
+    """`Ledger.open_batch`."""
+
+    def __call__(
+        self, batch: SealedBatch, transactions: tuple[SignedTransaction, ...] | None = None
+    ) -> OpenBatch:
+        """Read a batch, unless its transactions are known."""
+        ...
+
+
 class BatchDesk:
     """Everything about batches but whether a block may name them."""
 
@@ -49,7 +60,7 @@ class BatchDesk:
         chain_id: ChainId,
         signer: Signer,
         pool: BatchPool,
-        open_batch: Callable[[SealedBatch], OpenBatch],
+        open_batch: OpenBatches,
         outbox: Outbox,
     ) -> None:
         self.pool = pool
@@ -188,7 +199,7 @@ class BatchDesk:
         )
         signature = self._signer.sign_batch(batch_signing_bytes(self._chain_id, unsigned))
         sealed = seal_batch(replace(unsigned, signature=signature))
-        self._hold(sealed, sum(len(signed.transaction.body.operations) for signed in taken))
+        self._hold(sealed, self._open_batch(sealed, taken).operations)
         others = [peer for peer in self._validators.ids() if peer != self._me]
         if len(self._validators) <= PUSH_VALIDATORS_MAX or len(sealed.encoding) <= PUSH_BYTES_MAX:
             self._outbox.send(others, BatchPushed(batch=sealed.encoding))

@@ -4,14 +4,15 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from noded.codec.schema import Limit, decode_value, encode_value
-from noded.crypto.hashing import tagged_hash
+from noded.crypto.hashing import hasher
 from noded.types.batch import TRANSACTION_BYTES_MAX
 from noded.types.ids import ChainId, Height, PublicKey, Signature, TransactionHash
 from noded.types.operations import OPERATIONS, Operation
 
 TRANSACTION_VERSION = 1
-TRANSACTION_DOMAIN = "noded/transaction/1"
 TRANSACTION_SIGNING_DOMAIN = b"noded/transaction-signer/1"
+
+_hash = hasher("noded/transaction/1")
 
 OPERATIONS_MAX = 256
 COSIGNERS_MAX = 8
@@ -57,7 +58,12 @@ class SignedTransaction:
     hash: TransactionHash = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hash", TransactionHash(tagged_hash(TRANSACTION_DOMAIN, self.encoding)))
+        object.__setattr__(self, "hash", transaction_hash(self.encoding))
+
+
+def transaction_hash(encoding: bytes) -> TransactionHash:
+    """The name of the transaction that has this encoding."""
+    return TransactionHash(_hash(encoding))
 
 
 def transaction_signing_bytes(body: TransactionBody) -> bytes:

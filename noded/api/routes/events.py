@@ -16,10 +16,9 @@ from noded.api.rendering import dump, to_json
 from noded.api.routing import EVENTS, Answer, Routes
 from noded.api.tokens import Scope
 from noded.codec.schema import decode_value
-from noded.crypto.hashing import tagged_hash
 from noded.ledger.commit import Events, PlacedEvent
 from noded.storage.store import HEIGHT_MAX
-from noded.types.transaction import TRANSACTION_DOMAIN
+from noded.types.transaction import transaction_hash
 
 STREAMS_MAX: Final = 64
 """Streams at a time; each reads every block anew."""
@@ -181,7 +180,7 @@ def _blocks(at: StateAt, first: int, wanted: _Wanted) -> tuple[bytes, int, int]:
             receipts = receipts_of(stored)
             document["transactions"] = [
                 {
-                    "hash": tagged_hash(TRANSACTION_DOMAIN, encoding).hex(),
+                    "hash": transaction_hash(encoding).hex(),
                     "error": receipts[position].error,
                 }
                 for position, encoding in transactions_of(at, stored)
