@@ -172,7 +172,13 @@ class StateAt:
 
     reader: Reader
     state: Overlay
-    head: Head
+
+    @property
+    def head(self) -> Head:
+        """What the ledger says of its last block; read when it is asked for."""
+        head = self.state.read(HEAD_KEY, Head)
+        assert head is not None, "a store has at least the genesis block"
+        return head
 
     @property
     def height(self) -> Height:
@@ -189,10 +195,7 @@ class StateAt:
 
 def open_state(reader: Reader) -> StateAt:
     """The state in a store; to be used within `reader.snapshot()`."""
-    state = Overlay(lambda key: reader.state_get(path_of(key)))
-    head = state.read(HEAD_KEY, Head)
-    assert head is not None, "a store has at least the genesis block"
-    return StateAt(reader=reader, state=state, head=head)
+    return StateAt(reader=reader, state=Overlay(lambda key: reader.state_get(path_of(key))))
 
 
 class Backend(Protocol):

@@ -1,6 +1,6 @@
 """Blocks and transactions as the store has them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from noded.api.backend import Outcome, StateAt
@@ -85,6 +85,12 @@ def outcome_of(at: StateAt, name: TransactionHash) -> Outcome | None:
         else:
             receipt = receipts_of(stored)[place.position]
     return Outcome(Height(place.height), place.position, receipt)
+
+
+def outcomes_of(at: StateAt, names: Sequence[TransactionHash]) -> dict[TransactionHash, Outcome]:
+    """What became of those transactions that are final."""
+    found = {name: outcome_of(at, name) for name in names}
+    return {name: outcome for name, outcome in found.items() if outcome is not None}
 
 
 def find_transaction(at: StateAt, name: TransactionHash) -> SignedTransaction:

@@ -9,7 +9,7 @@ from typing import Final
 
 import trio
 
-from noded.client.answers import POSTED_MAX
+from noded.client.answers import POSTED_MAX, NodeUnreachable, Refused
 from noded.client.async_http import AsyncNodeClient
 from noded.types.transaction import SignedTransaction
 
@@ -109,7 +109,11 @@ async def drive_closed(
 async def _post(
     node: AsyncNodeClient, batch: Sequence[SignedTransaction], intended: Sequence[float], tally: Tally
 ) -> None:
-    answers = await node.post_transactions([signed.encoding for signed in batch], wait_s=WAIT_S)
+    try:
+        answers = await node.post_transactions([signed.encoding for signed in batch], wait_s=WAIT_S)
+    except (NodeUnreachable, Refused) as error:
+        tally.failed[type(error).__name__] += len(batch)
+        return
     now = trio.current_time()
     for posted, at in zip(answers, intended, strict=True):
         if posted.refused is not None or not posted.is_applied:

@@ -1,7 +1,7 @@
 """What the API asks of a running node, put together from its parts."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final, TypeVar
 
@@ -16,7 +16,7 @@ from noded.api.backend import (
     Status,
     open_state,
 )
-from noded.api.chain_data import outcome_of
+from noded.api.chain_data import outcomes_of
 from noded.blobs.serving import REFUSAL
 from noded.config import NodeConfig, reload
 from noded.daemon.boot import Opened, clock_ms
@@ -168,8 +168,8 @@ class NodeBackend:
     ) -> None:
         """Wait until transactions are final, and note what became of each."""
 
-        def look(name: TransactionHash) -> Outcome | None:
-            return self.look(lambda at: outcome_of(at, name))
+        def look(names: Sequence[TransactionHash]) -> Mapping[TransactionHash, Outcome]:
+            return self.look(lambda at: outcomes_of(at, names))
 
         await self._shell.waiters.transactions(transactions, look, outcomes)
 

@@ -1,6 +1,6 @@
 """Who waits for transactions to become final, or for the next block."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import trio
 
@@ -35,7 +35,7 @@ class Waiters:
     async def transactions(
         self,
         names: Sequence[TransactionHash],
-        look: Callable[[TransactionHash], Outcome | None],
+        look: Callable[[Sequence[TransactionHash]], Mapping[TransactionHash, Outcome]],
         outcomes: dict[TransactionHash, Outcome],
     ) -> None:
         """
@@ -43,7 +43,7 @@ class Waiters:
 
         Args:
             names: Of the transactions.
-            look: What the store says of one; asked when nothing can be missed any more.
+            look: What the store says of those that it knows; asked once nothing can be missed any more.
             outcomes: Where it is noted, also when the wait is cancelled.
 
         Raises:
@@ -53,12 +53,9 @@ class Waiters:
             raise TooManyWaiters(f"{WAITERS_MAX} transactions are being waited for")
         waiters = {name: self._enter(name) for name in names}
         try:
-            for name in waiters:
-                found = look(name)
-                if found is not None:
-                    outcomes[name] = found
+            outcomes.update(look(names))
             for name, waiter in waiters.items():
-                if name not in outcomes:
+                if waiter.outcome is None and name not in outcomes:  # Most come with the same block.
                     await waiter.done.wait()
         finally:
             for name, waiter in waiters.items():

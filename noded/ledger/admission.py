@@ -87,7 +87,9 @@ def open_batch(batch: SealedBatch) -> OpenBatch:
 
 def opened_by_author(transactions: tuple[SignedTransaction, ...]) -> OpenBatch:
     """The same for a batch that this node sealed from these transactions, whose signatures it has verified."""
-    return OpenBatch(transactions, (), sum(len(signed.transaction.body.operations) for signed in transactions))
+    return OpenBatch(
+        transactions, (), sum(len(signed.transaction.body.operations) for signed in transactions)
+    )
 
 
 def _body_bytes(encoding: bytes, cosignatures: int) -> bytes:

@@ -228,9 +228,7 @@ class Branches:
         return dict(self._base.bucket(bucket))
 
 
-def _with_branch(
-    leaves: dict[bytes, bytes], branch: Sequence[Execution], bucket: int
-) -> dict[bytes, bytes]:
+def _with_branch(leaves: dict[bytes, bytes], branch: Sequence[Execution], bucket: int) -> dict[bytes, bytes]:
     """Change the leaves of a bucket as the blocks of a branch did."""
     for execution in reversed(branch):
         changes = execution.changes.leaves.get(bucket)

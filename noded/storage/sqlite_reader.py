@@ -156,8 +156,8 @@ class SqliteReader:
     def transaction(self, hash: bytes) -> TransactionPlace | None:
         """Where the transaction stands."""
         id_, rest = transaction_id(hash)
-        row = self._one("SELECT place FROM transactions WHERE id = ? AND rest = ?", id_, rest)
-        if row is None:
+        row = self._one("SELECT place, rest FROM transactions WHERE id = ?", id_)
+        if row is not None and row[1] != rest:
             row = self._one("SELECT place FROM transactions_collided WHERE hash = ?", hash)
         return None if row is None else decode_place(hash, row[0])
 

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 import trio
 import trio.testing
@@ -20,8 +22,8 @@ def committed_block() -> CommittedBlock:
     return chain.run(*(chain.transaction(anchor) for anchor in anchors))
 
 
-def nowhere(name: TransactionHash) -> Outcome | None:
-    return None
+def nowhere(names: Sequence[TransactionHash]) -> dict[TransactionHash, Outcome]:
+    return {}
 
 
 async def test_all_are_waited_for_and_noted() -> None:
@@ -46,7 +48,9 @@ async def test_what_the_store_has_already_is_not_waited_for() -> None:
     outcomes: dict[TransactionHash, Outcome] = {}
     known = Outcome(Height(7), 0, APPLIED)
 
-    await Waiters().transactions([TransactionHash(bytes(32))], lambda name: known, outcomes)
+    await Waiters().transactions(
+        [TransactionHash(bytes(32))], lambda names: dict.fromkeys(names, known), outcomes
+    )
 
     assert outcomes == {TransactionHash(bytes(32)): known}
 

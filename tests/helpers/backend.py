@@ -1,6 +1,6 @@
 """A node for tests of the API: a real ledger and store in memory; its blocks are made when a test says so."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from noded.api.backend import (
@@ -16,7 +16,7 @@ from noded.api.backend import (
     VersionToKeep,
     open_state,
 )
-from noded.api.chain_data import outcome_of
+from noded.api.chain_data import outcomes_of
 from noded.blobs.custody import Custodian, NewVersion
 from noded.blobs.errors import BlobMissing
 from noded.blobs.manifest import Manifest
@@ -163,8 +163,8 @@ class TestBackend:
     async def wait_transactions(
         self, transactions: Sequence[TransactionHash], outcomes: dict[TransactionHash, Outcome]
     ) -> None:
-        def look(name: TransactionHash) -> Outcome | None:
-            return self.look(lambda at: outcome_of(at, name))
+        def look(names: Sequence[TransactionHash]) -> Mapping[TransactionHash, Outcome]:
+            return self.look(lambda at: outcomes_of(at, names))
 
         await self.waiters.transactions(transactions, look, outcomes)
 
