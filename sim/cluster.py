@@ -125,7 +125,11 @@ class Cluster:
             durable=Durable(
                 tip=tip,
                 proof=archive.proof(archive.height),
-                epoch_genesis=_epoch_genesis(archive, tip),
+                epoch_genesis=(start := _epoch_genesis(archive, tip)),
+                epoch_blocks=[
+                    archive.block(height).block
+                    for height in range(start.header.height + 1, tip.header.height + 1)
+                ],
                 recent_batches=self._recent_batches(archive, tip),
                 records=host.disk.records(),
                 is_log_lost=host.is_log_lost,

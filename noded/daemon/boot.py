@@ -122,10 +122,12 @@ def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int]
         records = [record for record in records if isinstance(record, BatchRecord)]
         is_log_lost = True
     parameters = ledger.parameters_after(tip.hash)
+    epoch_genesis = _epoch_genesis(store, tip)
     durable = Durable(
         tip=tip,
         proof=_proof(store, tip),
-        epoch_genesis=_epoch_genesis(store, tip),
+        epoch_genesis=epoch_genesis,
+        epoch_blocks=_blocks_between(store, epoch_genesis, tip),
         recent_batches=_recent_batches(store, tip, parameters.batch_expiry_ms),
         records=records,
         is_log_lost=is_log_lost,
@@ -257,6 +259,17 @@ def _epoch_genesis(store: SqliteStore, tip: Block) -> Block:
     assert start is not None, "bodies from the last epoch's end on are never pruned"
     assert start.header.kind is BlockKind.TERMINAL
     return start
+
+
+def _blocks_between(store: SqliteStore, below: Block, tip: Block) -> list[Block]:
+    """The blocks above one, up to the tip; none where a body is not at hand, as after a snapshot's import."""
+    blocks: list[Block] = []
+    for height in range(below.header.height + 1, tip.header.height + 1):
+        block = read_block(store, height)
+        if block is None:
+            return []
+        blocks.append(block)
+    return blocks
 
 
 def _recent_batches(store: SqliteStore, tip: Block, expiry_ms: int) -> list[tuple[BatchHash, TimestampMs]]:

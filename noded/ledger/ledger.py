@@ -1,6 +1,6 @@
 """The ledger of one node: blocks executed on top of each other, of which one chain becomes final."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from typing import Any
 
 from noded.crypto.sparse_merkle import path_of
@@ -16,6 +16,7 @@ from noded.ledger.genesis import found
 from noded.ledger.head import CHAIN_KEY, HEAD_KEY, BlockAt, Chain, Head, block_key, table_key
 from noded.ledger.members import MEMBERS_KEY
 from noded.ledger.state import Overlay
+from noded.ledger.tracing import conduct_in, recount
 from noded.types.batch import SealedBatch
 from noded.types.block import Block, BlockHeader, BlockKind
 from noded.types.genesis import Genesis, NetworkParameters
@@ -155,6 +156,25 @@ class Ledger:
     def next_table(self, parent: BlockHash) -> ValidatorTable:
         """The table to which a TERMINAL block on top of this executed one commits."""
         return self._closed(parent).table
+
+    def why_doubted(self, tip: BlockHeader, epoch_blocks: Iterable[Block]) -> str | None:
+        """
+        What of the last committed state contradicts the chain: the table that its header commits to, or the counters.
+
+        Args:
+            tip: Header of the last committed block.
+            epoch_blocks: All of its epoch up to it; none where they are not at hand.
+        """
+        validators = self.validators_after(self._final)
+        committed_to = tip.next_epoch_root if tip.kind is BlockKind.TERMINAL else tip.epoch_root
+        if validators.root != committed_to:
+            return f"the stored table of epoch {validators.epoch} is not the one that block {tip.height} commits to"
+        if tip.kind is BlockKind.TERMINAL:
+            return None
+        counted, stored = recount(epoch_blocks, validators), self.head(self._final)
+        if counted is None or conduct_in(counted) == conduct_in(stored):
+            return None
+        return f"the stored counters of epoch {validators.epoch} are not what its blocks say"
 
     # Executing and committing.
 

@@ -39,6 +39,23 @@ class Signal:
     """Kinds of evidence against the validator in this block (L124)."""
 
 
+def recount(blocks: Iterable[Block], validators: ValidatorSet) -> Head | None:
+    """
+    The head after these blocks, counted anew: what the state must have (L144).
+
+    Args:
+        blocks: Of one epoch, all from its first on, ascending.
+        validators: Of the epoch.
+
+    Returns:
+        None for no blocks. Of its heights only the last block's is meaningful.
+    """
+    head: Head | None = None
+    for block in blocks:
+        head = count_block(_empty(block, len(validators)) if head is None else head, block, validators)
+    return head
+
+
 def trace_conduct(
     blocks: Iterable[Block], validators: ValidatorSet, member: InstitutionId
 ) -> Iterator[Signal]:
@@ -80,6 +97,11 @@ def trace_conduct(
 def evidence_against(block: Block, member: InstitutionId) -> tuple[str, ...]:
     """The kinds of evidence that a block carries against a member."""
     return tuple(type(each).__name__ for each in block.body.evidence if each.culprit == member)
+
+
+def conduct_in(head: Head) -> tuple[object, ...]:
+    """What a head says of the validators' conduct."""
+    return head.epoch, head.block, head.opportunities, head.points, head.proposed, head.failed, head.recent
 
 
 def _late(block: Block, member: InstitutionId, before: Head, after: Head, index: int) -> tuple[LateVote, ...]:

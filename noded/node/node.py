@@ -126,6 +126,10 @@ class Node:
             self._told.append(tip)
         return self._out.take()
 
+    def distrust(self, reason: str) -> None:
+        """Do not vote, as the stored state contradicts the chain (A1); between `restore` and `start`."""
+        self._halt(reason)
+
     def start(self, now_ms: TimestampMs) -> list[Effect]:
         """Begin, after `restore`; to be called once, before the first step."""
         self._out.wake(TimerKind.SYNC, STATUS_INTERVAL_MS)

@@ -37,6 +37,8 @@ class Durable:
     """Named by recent blocks: as far back as a batch may be old."""
     records: Sequence[Record] = ()
     """Of the log, oldest first."""
+    epoch_blocks: Sequence[Block] = ()
+    """Of the tip's epoch, all up to the tip; none where some are not at hand."""
     is_log_lost: bool = False
     """Whether this key may have voted with a log that is gone (R21)."""
 
@@ -98,7 +100,10 @@ def start_node(
     )
     pool.restore_ordered(durable.recent_batches)
     _restore_batches(batches, durable.records)
+    doubt = ledger.why_doubted(tip.header, durable.epoch_blocks)
     effects = node.restore(durable.records, _known_tip(durable), now_ms)
+    if doubt is not None:
+        node.distrust(doubt)
     return node, effects + node.start(now_ms)
 
 

@@ -1,13 +1,14 @@
 """L120–L122: what is counted at the end of an epoch is the sum of what its blocks say."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from noded.ledger.epoch import founding_table
 from noded.ledger.participation import read_counters
 from noded.ledger.tracing import LateVote, Signal, trace_conduct
-from noded.types.ids import View
+from noded.types.ids import Root, View
 from noded.types.validator_set import ValidatorSet
 from noded.types.vote import VoteKind
 from tests.helpers.ledger import TestChain, make_genesis, member_id
@@ -100,3 +101,42 @@ def test_sums_are_what_the_report_says(seed: int) -> None:
         )
         assert traced == tuple(numbers[index] for numbers in counted)
         assert sum(each.counted for each in signals) == head.opportunities
+
+
+class TestRecounting:
+    """L144: counters and table are what the epoch's blocks and the last header say, or the node is told why not."""
+
+    def make_chain(self) -> TestChain:
+        chain = TestChain(make_genesis(5, epoch_length=12))
+        chain.finish_epoch(voters=[0, 1, 2, 3])
+        for voters in ([0, 1, 2, 3], [1, 2, 3, 4], [0, 2, 3, 4]):
+            chain.run(voters=voters, skipped=[View(90)], view=91)
+        return chain
+
+    def doubt(self, chain: TestChain) -> str | None:
+        blocks = [committed.block for committed in chain.committed[1:]]
+        tip = blocks[-1].header
+        return chain.ledger.why_doubted(tip, [each for each in blocks if each.header.epoch == tip.epoch])
+
+    def test_nothing_to_doubt(self) -> None:
+        chain = self.make_chain()
+        assert self.doubt(chain) is None
+        chain.finish_epoch()
+        assert self.doubt(chain) is None
+
+    def test_other_counters_are_noticed(self) -> None:
+        chain = self.make_chain()
+        blocks = [committed.block for committed in chain.committed[1:]]
+        tip = blocks[-1].header
+        lacking = [each for each in blocks if each.header.epoch == tip.epoch][1:]
+
+        why = chain.ledger.why_doubted(tip, lacking)
+        assert why == "the stored counters of epoch 2 are not what its blocks say"
+
+    def test_other_table_is_noticed(self) -> None:
+        chain = self.make_chain()
+        tip = replace(chain.committed[-1].block.header, epoch_root=Root(bytes(32)))
+
+        assert chain.ledger.why_doubted(tip, ()) == (
+            "the stored table of epoch 2 is not the one that block 15 commits to"
+        )

@@ -1,0 +1,110 @@
+"""What reputation does to a chain, in short: fewer members and shorter epochs than in configs/sim/reputation/."""
+
+from typing import Any
+
+import pytest
+
+from sim.report.conduct import Held, absorbed_in, findings_of, held_by_kind
+from sim.results import Saved, load, save
+from sim.run import Result, simulate
+from sim.scenario.load import make_scenario
+
+
+def run(folder: Any, **overrides: Any) -> tuple[Result, Saved]:
+    """Ten nodes, links of 10 to 40 ms, a first timeout of 300 ms, epochs of 20 blocks; saved and read again."""
+    plain = {
+        "name": "reputation",
+        "seed": 3,
+        "time": {"duration": "20s", "warmup": "10s", "delta": "100ms"},
+        "nodes": {"count": 10},
+        "network": {"latency": {"model": "uniform", "low": "10ms", "high": "40ms"}},
+        "cpu": {"model": "none"},
+        "disk": {"fsync": "0s"},
+        "protocol": {
+            "routing": "linear",
+            "idle_interval": "0s",
+            "epoch_length": 20,
+            "view_timeout": "300ms",
+            "silent_views": 0,
+        },
+        "workload": {"model": "none"},
+    }
+    result = simulate(
+        make_scenario(plain, {key.replace("__", "."): value for key, value in overrides.items()})
+    )
+    assert (result.verdict, result.violations) == ("pass", ())
+    return result, load(save(result, folder))
+
+
+def last(saved: Saved) -> dict[str, Held]:
+    """The standing of each kind of node after the last epoch."""
+    return {held.kind: held for held in held_by_kind(saved)}
+
+
+CRASHED = [{"kind": "crash", "at": "0s", "nodes": [1, 4, 8]}]
+
+
+class TestThirtyPercentDown:
+    """Who is down is hardly waited for after a few epochs."""
+
+    def test_faster_than_taking_turns(self, tmp_path: Any) -> None:
+        scored, saved = run(tmp_path / "a", fault=CRASHED, time__duration="25s", time__warmup="15s")
+        turns, _ = run(tmp_path / "b", fault=CRASHED, time__duration="30s", protocol__reputation=False)
+
+        assert scored.blocks_per_s > 2.5 * turns.blocks_per_s
+        assert scored.finality_ms.p95 is not None
+        assert turns.finality_ms.p95 is not None
+        assert scored.finality_ms.p95 < turns.finality_ms.p95 / 2
+        absorbed = absorbed_in(saved)
+        assert absorbed is not None
+        assert absorbed <= 8
+        crashed = last(saved)["crash"]
+        assert crashed.share < 3
+        assert crashed.power < 25
+
+
+class TestNoFaults:
+    def test_costs_nothing(self, tmp_path: Any) -> None:
+        few = {"nodes__count": 5, "time__warmup": "2s", "time__duration": "12s"}
+        scored, _ = run(tmp_path / "a", **few)
+        turns, _ = run(tmp_path / "b", protocol__reputation=False, **few)
+
+        assert scored.blocks_per_s > 0.93 * turns.blocks_per_s
+
+
+class TestComeback:
+    def test_share_falls_and_recovers(self, tmp_path: Any) -> None:
+        crash = [{"kind": "crash", "at": "1s", "nodes": [2], "restart_after": "8s"}]
+        _, saved = run(tmp_path, nodes__count=5, fault=crash, time__duration="30s", time__warmup="1s")
+        shares = [held.share for held in held_by_kind(saved) if held.kind == "crash"]
+        lowest = shares.index(min(shares))
+
+        assert shares[lowest] < 3
+        assert shares[lowest:] == sorted(shares[lowest:])
+        assert shares[-1] > 2 * shares[lowest]
+
+
+class TestAttacks:
+    def test_excluded_votes_are_credited_later(self, tmp_path: Any) -> None:
+        exclude = [{"behaviour": "exclude", "nodes": [0, 3], "victims": [5, 6]}]
+        _, saved = run(tmp_path, nodes__count=7, byzantine=exclude, time__duration="12s", time__warmup="2s")
+
+        assert last(saved)["victim"].participation > 0.9
+        assert last(saved)["victim"].share > 0.9 * last(saved)["correct"].share * 2 / 3
+
+    def test_a_minority_frames_nobody(self, tmp_path: Any) -> None:
+        frame = [{"behaviour": "frame", "nodes": [0, 3], "victims": [5, 6]}]
+        _, saved = run(tmp_path, nodes__count=7, byzantine=frame, time__duration="12s", time__warmup="2s")
+        held = held_by_kind(saved)
+
+        assert sum(each.proposed for each in held if each.kind == "victim") > 10
+        assert sum(each.failed for each in held if each.kind == "victim") == 0
+
+    def test_equivocator_is_jailed_in_the_next_epoch(self, tmp_path: Any) -> None:
+        equivocate = [{"behaviour": "equivocate", "nodes": [3], "at": "1s"}]
+        _, saved = run(tmp_path, nodes__count=7, byzantine=equivocate, time__duration="8s", time__warmup="1s")
+
+        assert findings_of(saved)["ConflictingProposals"] >= 1
+        assert last(saved)["equivocate"].power == 0
+        assert last(saved)["equivocate"].share == 0
+        assert last(saved)["correct"].power == pytest.approx(100)
