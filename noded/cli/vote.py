@@ -31,7 +31,8 @@ def propose(output: Output, home: Path, action: str, member: str | None) -> None
     """
     Put it to the vote to admit, remove or reinstate a MEMBER (an id), or to end the epoch; and vote for it.
 
-    New network parameters are proposed with `noded tx send`: gov.propose, whose action is SetParameters.
+    New network parameters, and the dispute of a release that could not be read, are proposed with `noded tx send`:
+    gov.propose, whose action is SetParameters or Uphold.
     """
     from noded.ops.desk import Desk
     from noded.types.ids import Epoch, InstitutionId
@@ -151,6 +152,8 @@ def _said(row: Json) -> str:
             return f"end epoch {action['epoch']}"
         case "SetParameters":
             return "new network parameters"
+        case "Uphold":
+            return f"uphold the dispute of release {action['request']}"
         case kind:
             return f"{kind.lower()} {row['name']}"
 

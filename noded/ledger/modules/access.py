@@ -5,7 +5,7 @@ from enum import IntEnum
 from typing import Annotated
 
 from noded.codec.schema import Limit
-from noded.ledger.conduct import earn_credits
+from noded.ledger.conduct import Fault, earn_credits, record_attestation, record_fault
 from noded.ledger.context import BlockContext, Context
 from noded.ledger.deadlines import schedule
 from noded.ledger.dispatch import Deadlines, Handlers
@@ -29,6 +29,7 @@ from noded.ledger.modules.erasure import (
 from noded.ledger.modules.errors import (
     ActorMismatch,
     IdTaken,
+    NotDisputable,
     NotReleasable,
     NotReleased,
     NotTheCustodian,
@@ -79,6 +80,8 @@ class AccessStatus(IntEnum):
     UNREADABLE = 5
     LAPSED = 6
     """Permitted, but not released in time."""
+    UPHELD = 7
+    """Unreadable, and by vote the custodian is to blame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +213,7 @@ def process_access_release(state: Overlay, op: AccessRelease, context: Context) 
 
 def process_access_receipt(state: Overlay, op: AccessReceipt, context: Context) -> None:
     """
-    Say what became of a release; one that could be read earns its custodian credits (L56, L57).
+    Say what became of a release; one that could be read speaks for its custodian (L56, L57).
 
     Raises:
         UnknownRequest: No request has this id.
@@ -227,9 +230,33 @@ def process_access_receipt(state: Overlay, op: AccessReceipt, context: Context) 
     status = AccessStatus.READ if is_read else AccessStatus.UNREADABLE
     state.write(access_key(op.request), replace(access, status=status))
     if is_read and access.institution not in (None, access.custodian):
+        assert access.institution is not None
         earn_credits(state, access.custodian, SERVED_CREDITS)
+        record_attestation(state, access.custodian, access.institution)
     name = "access.read" if is_read else "access.unreadable"
     state.emit(Event(name, op.request, _parties(access)))
+
+
+def check_dispute(state: Overlay, request: RequestId, *, reader: InstitutionId) -> None:
+    """
+    Check that a reader may have its dispute of a release upheld (L112).
+
+    Raises:
+        UnknownRequest: No request has this id.
+        NotDisputable: Another asked, its receipt does not say that it could not be read, or it was upheld before.
+    """
+    access = get_access(state, request)
+    is_reader = access.institution == reader != access.custodian
+    if not is_reader or access.status is not AccessStatus.UNREADABLE:
+        raise NotDisputable(request=request, status=access.status.name.lower())
+
+
+def uphold_dispute(state: Overlay, request: RequestId) -> None:
+    """Charge the custodian with a release that could not be read (L112, L124)."""
+    access = get_access(state, request)
+    state.write(access_key(request), replace(access, status=AccessStatus.UPHELD))
+    record_fault(state, access.custodian, Fault.LOST_ATTESTATION)
+    state.emit(Event("access.upheld", request, _parties(access)))
 
 
 def lapse_request(state: Overlay, subject: bytes, block: BlockContext) -> None:

@@ -118,6 +118,17 @@ class NotTheReader(WrongSigner):
     who = "the reader"
 
 
+class NotDisputable(InvalidTransaction):
+    """This institution cannot dispute this release: it is not its reader, could read it, or was proven right (L112)."""
+
+    def __init__(self, *, request: bytes, status: str) -> None:
+        super().__init__(
+            f"release {request.hex()} is {status}, or another's; only its reader disputes what was unreadable"
+        )
+        self.request = request
+        self.status = status
+
+
 class NotTheOpener(WrongSigner):
     """The sender is not the institution that broke the glass (L72)."""
 

@@ -1,4 +1,4 @@
-"""What the members decide by vote (L101, L105–L108, L110, L111)."""
+"""What the members decide by vote (L101, L105–L108, L110–L112)."""
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -22,6 +22,7 @@ from noded.ledger.members import (
     get_members,
     member_key,
 )
+from noded.ledger.modules.access import check_dispute, uphold_dispute
 from noded.ledger.modules.membership import existing_member
 from noded.ledger.modules.membership_errors import (
     AlreadyVoted,
@@ -49,6 +50,7 @@ from noded.types.operations.membership import (
     Reinstate,
     Remove,
     SetParameters,
+    Uphold,
 )
 
 PROPOSAL_ENDS = 5
@@ -119,7 +121,7 @@ def process_gov_propose(state: Overlay, op: GovPropose, context: Context) -> Non
     Raises:
         ProposalExists: The id is, or was, a proposal's.
         TooManyProposals: The sender has too many open.
-        InvalidTransaction: The action could not be done now (L101, L107, L108, L110, L111).
+        InvalidTransaction: The action could not be done now (L101, L107, L108, L110–L112).
     """
     proposer = context.institution
     assert proposer is not None, "the role table lets members only"
@@ -128,7 +130,7 @@ def process_gov_propose(state: Overlay, op: GovPropose, context: Context) -> Non
     open_count = _open_count(state, proposer)
     if open_count >= OPEN_PROPOSALS_MAX:
         raise TooManyProposals(open_count=open_count)
-    check_action(state, op.action, context.block)
+    check_action(state, op.action, proposer, context.block)
 
     until_ms = TimestampMs(context.time_ms + context.params.proposal_ms)
     proposal = GovernanceProposal(
@@ -192,9 +194,9 @@ def lapse_proposal(state: Overlay, subject: bytes, block: BlockContext) -> None:
         _close(state, subject, replace(proposal, status=ProposalStatus.LAPSED))
 
 
-def check_action(state: Overlay, action: Action, block: BlockContext) -> None:
+def check_action(state: Overlay, action: Action, proposer: InstitutionId, block: BlockContext) -> None:
     """
-    Check that an action could be done in this block.
+    Check that an action that a member proposes could be done in this block.
 
     Raises:
         InvalidTransaction: It could not; the class says why.
@@ -222,13 +224,15 @@ def check_action(state: Overlay, action: Action, block: BlockContext) -> None:
         case CloseEpoch(epoch=epoch):
             if epoch != block.epoch:
                 raise WrongEpoch(named=epoch, present=block.epoch)
+        case Uphold(request=request):
+            check_dispute(state, request, reader=proposer)
         case _:
             assert_never(action)
 
 
 def _carry_out(state: Overlay, id: bytes, proposal: GovernanceProposal, block: BlockContext) -> None:
     try:
-        check_action(state, proposal.action, block)
+        check_action(state, proposal.action, proposal.proposer, block)
     except InvalidTransaction:
         _close(state, id, replace(proposal, status=ProposalStatus.VOID))
         return
@@ -253,6 +257,8 @@ def _carry_out(state: Overlay, id: bytes, proposal: GovernanceProposal, block: B
             assert head is not None
             last = Height(min(head.last_height, block.height + 1))
             state.write(HEAD_KEY, replace(head, last_height=max(head.height, last)))
+        case Uphold(request=request):
+            uphold_dispute(state, request)
         case _:
             assert_never(proposal.action)
     _close(state, id, replace(proposal, status=ProposalStatus.PASSED))

@@ -48,7 +48,7 @@ T = TypeVar("T")
 PAGE_MAX = 1000
 """Rows of one page; about 400 KiB of consents."""
 
-DISCLOSED = (AccessStatus.RELEASED, AccessStatus.READ, AccessStatus.UNREADABLE)
+DISCLOSED = (AccessStatus.RELEASED, AccessStatus.READ, AccessStatus.UNREADABLE, AccessStatus.UPHELD)
 """Requests after which a key was out of the custodian's hands."""
 
 

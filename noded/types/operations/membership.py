@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 from noded.codec.schema import Limit, Registry
 from noded.types.genesis import Endpoint, Institution, NetworkParameters
 from noded.types.ids import Epoch, InstitutionId, PublicKey
+from noded.types.medical import RequestId
 from noded.types.operations.registry import Operation, operation
 
 ProposalId: TypeAlias = bytes
@@ -96,7 +97,14 @@ class CloseEpoch:
     """The one to close; void in any other."""
 
 
-Action: TypeAlias = Admit | Remove | Reinstate | SetParameters | CloseEpoch
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uphold:
+    """Uphold the reader's dispute of a release that it could not read."""
+
+    request: RequestId
+
+
+Action: TypeAlias = Admit | Remove | Reinstate | SetParameters | CloseEpoch | Uphold
 
 ACTIONS: Registry[Action] = Registry("governance action")
 ACTIONS.register(1, Admit)
@@ -104,6 +112,7 @@ ACTIONS.register(2, Remove)
 ACTIONS.register(3, Reinstate)
 ACTIONS.register(4, SetParameters)
 ACTIONS.register(5, CloseEpoch)
+ACTIONS.register(6, Uphold)
 
 
 @operation(5, "gov.propose")

@@ -256,7 +256,12 @@ def check(world: World) -> None:
             access = world.state.read(key, Access)
             assert access is not None
             assert (access.status is AccessStatus.DENIED) == (access.due_ms is None)
-            went_out = (AccessStatus.RELEASED, AccessStatus.READ, AccessStatus.UNREADABLE)
+            went_out = (
+                AccessStatus.RELEASED,
+                AccessStatus.READ,
+                AccessStatus.UNREADABLE,
+                AccessStatus.UPHELD,
+            )
             assert (access.wrap_hash is not None) == (access.status in went_out)
             assert access.status is not AccessStatus.PERMITTED, "its deadline has passed"
             if isinstance(access.basis, c.UnderConsent) and access.status in went_out:
