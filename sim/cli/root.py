@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "swarm": "Run many scenarios drawn from seeds, and keep those that fail.",
     "sweep": "Run a scenario for every value of its grid.",
     "trace": "Write a window of a run as a Perfetto trace.",
+    "validate": "Compare with published measurements, and with real daemons.",
 }
 """Every command with what `noded-sim --help` says of it; `sim.cli.NAME` defines it as `command`."""
 

@@ -1,0 +1,72 @@
+"""`noded-sim validate`: the simulator against what others measured."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sim.cli.options import output_option, show_json
+
+if TYPE_CHECKING:
+    from sim.validate import Row
+
+
+@click.command(name="validate")
+@click.option("--costs", default="default", help="Table of costs; default: the built-in one. See calibrate.")
+@click.option("--jobs", type=int, help="Processes; default: one a core.")
+@output_option
+def command(costs: str, jobs: int | None, output: str) -> int:
+    """Compare with published measurements; the exit status is 1 if a comparable figure is too far off."""
+    from sim.cli.root import FAILED
+    from sim.models.cpu import load_costs
+    from sim.pool import cores
+    from sim.validate import validate
+
+    load_costs(costs)
+    rows = validate(costs, jobs or cores())
+    is_within = all(row.is_within is not False for row in rows)
+    if output == "json":
+        show_json({"is_within": is_within, "rows": [_plain(row) for row in rows]})
+    else:
+        click.echo(describe(rows))
+    return 0 if is_within else FAILED
+
+
+def describe(rows: "Sequence[Row]") -> str:
+    """The rows as a table, with a note below each group of equal ones."""
+    head = f"{'':<32}{'published':>12}{'latency only':>20}{'calibrated':>20}  allowed"
+    lines = []
+    target = note = ""
+    for row in rows:
+        if row.target != target:
+            lines += ["", row.target, head]
+        elif row.note != note:
+            lines.append(f"  ({note})")
+        if row.target != target and target:
+            lines.insert(-2, f"  ({note})")
+        target, note = row.target, row.note
+        low, high = row.published_ms
+        published = f"{low:.0f} ms" if low == high else f"{low:.0f}-{high:.0f} ms"
+        allowed = "-" if row.tolerance is None else f"{row.tolerance:.0%}"
+        sign = {True: " ok", False: " OFF", None: ""}[row.is_within]
+        lines.append(
+            f"  {row.quantity:<30}{published:>12}"
+            f"{_figure(row.latency_only_ms, row.latency_only_error, row):>20}"
+            f"{_figure(row.calibrated_ms, row.calibrated_error, row):>20}  {allowed}{sign}"
+        )
+    return "\n".join([*lines, f"  ({note})"]).lstrip("\n")
+
+
+def _figure(value: float, error: float, row: "Row") -> str:
+    off = "" if row.tolerance is None else f" ({error:+.1%})"
+    return f"{value:.1f} ms{off}"
+
+
+def _plain(row: "Row") -> dict[str, Any]:
+    return {
+        **asdict(row),
+        "latency_only_error": row.latency_only_error,
+        "calibrated_error": row.calibrated_error,
+        "is_within": row.is_within,
+    }
