@@ -20,7 +20,7 @@ from sim.members import make_consortium
 from sim.memo import Executions
 from sim.models.bandwidth import Bandwidth
 from sim.models.clock import Clock
-from sim.models.cpu import Workers, load_costs
+from sim.models.cpu import Machine, load_costs
 from sim.models.disk import Disk
 from sim.models.latency import make_latency
 from sim.network import Disturbance, Network, Parcel
@@ -84,8 +84,10 @@ class Cluster:
         self._history.append(self._founding)
         bad = byzantine_nodes(scenario)
         speeds = self._speeds()
+        machines = self._machines()
         self.hosts = [
-            self._make_host(index, speeds[index], is_correct=index not in bad) for index in range(count)
+            self._make_host(index, machines[index], speeds[index], is_correct=index not in bad)
+            for index in range(count)
         ]
         self.receivers: list[Callable[[Parcel], None]] = [host.receive for host in self.hosts]
         """Who takes in what arrives at a node; a behaviour may put itself here."""
@@ -112,7 +114,7 @@ class Cluster:
 
     def make_twin(self, index: int) -> Host:
         """A second machine with the key of a byzantine node, not started yet."""
-        return self._make_host(index, 1.0, is_correct=False)
+        return self._make_host(index, Machine(self.scenario.nodes.cores), 1.0, is_correct=False)
 
     def boot(self, host: Host, now_ms: TimestampMs) -> tuple[Steps, Node, list[Effect]]:
         """Make a host's node from what the host has durably, and start it."""
@@ -140,7 +142,7 @@ class Cluster:
             return node, node, effects
         return self._behave(host, node), node, effects
 
-    def _make_host(self, index: int, speed: float, *, is_correct: bool) -> Host:
+    def _make_host(self, index: int, machine: Machine, speed: float, *, is_correct: bool) -> Host:
         scenario = self.scenario
         stream = Stream(scenario.seed, "machine", index)
         skew = scenario.clock.offset
@@ -158,10 +160,19 @@ class Cluster:
             ),
             archive=Archive(self._history),
             clock=clock,
-            workers=Workers(scenario.nodes.cores),
+            machine=machine,
             speed=speed,
             is_correct=is_correct,
         )
+
+    def _machines(self) -> list[Machine]:
+        """The machine of each node."""
+        nodes = self.scenario.nodes
+        is_shared = nodes.per_machine > 1
+        machines = [
+            Machine(nodes.cores, is_shared=is_shared) for _ in range(0, nodes.count, nodes.per_machine)
+        ]
+        return [machines[index // nodes.per_machine] for index in range(nodes.count)]
 
     def _speeds(self) -> list[float]:
         scenario = self.scenario

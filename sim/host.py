@@ -40,7 +40,7 @@ from noded.types.messages import BatchPushed, Proposal, Votes
 from noded.types.records import BatchRecord, Record
 from sim.archive import Archive
 from sim.models.clock import NS_PER_MS, Clock
-from sim.models.cpu import Workers
+from sim.models.cpu import Machine
 from sim.models.disk import Disk, Fate
 from sim.network import Parcel
 from sim.streams import MASK, mix
@@ -51,6 +51,9 @@ STEPS_TOGETHER_MAX = 64
 
 INLINE_CHECKS_MAX = 100
 """Fewer signatures than this are judged by the core that runs the node, as in the daemon."""
+
+BLOCKS_PER_COMMIT_MAX = 32
+"""Blocks that the store writes in one transaction, as in the daemon."""
 
 RECORD_BYTES = 1024
 """What a record takes in the log, unless it is a batch: a vote takes 200 bytes, a block 800 and its certificates."""
@@ -83,7 +86,7 @@ class Host:
         disk: Disk[Record],
         archive: Archive,
         clock: Clock,
-        workers: Workers,
+        machine: Machine,
         speed: float,
         is_correct: bool,
     ) -> None:
@@ -108,7 +111,7 @@ class Host:
         self.node: Node
         self.steps: Steps
         self._boot = boot
-        self._workers = workers
+        self.machine = machine
         self._speed = speed
         self._inbox: deque[tuple[Input, int, int]] = deque()
         """Inputs with their digest and the nanoseconds that taking them in costs."""
@@ -119,8 +122,7 @@ class Host:
         self._frozen: Callable[[], None] | None = None
         """What was under way when the machine was paused."""
         self._to_store: deque[CommittedBlock] = deque()
-        self._storing = 0
-        """When the store has written all that was handed to it."""
+        self._is_storing = False
 
     # Life
 
@@ -130,7 +132,7 @@ class Host:
         self.is_up = True
         self.life += 1
         self._up_since = self.world.engine.now
-        self._storing = 0
+        self._is_storing = False
         now_ms = self.now_ms()
         self.archive.fold(self.archive.height)
         try:
@@ -299,7 +301,7 @@ class Host:
             self._local.append(verified)
             return costs.verify.of(count)
         engine = self.world.engine
-        done = self._workers.verify(count, costs, self._speed, engine.now + after)
+        done = self.machine.verify(count, costs, self._speed, engine.now + after)
         engine.at(done, partial(self._feed_in, self.life, verified, token))
         return 0
 
@@ -307,14 +309,14 @@ class Host:
         """Do what a plan says once its work and its log are done; False if it is all done already."""
         self.busy_ns += cost
         self._unwritten += plan.records
-        delay = cost
+        engine = self.world.engine
+        done = self.machine.run(cost, engine.now)
         writes = bool(self._unwritten) and plan.shows
         if writes:
             records, self._unwritten = self._unwritten, []
-            delay += self.disk.write(records, sum(map(_size_of, records)))
-        if delay:
-            engine = self.world.engine
-            engine.at(engine.now + delay, partial(self._end, self.life, plan, writes))
+            done += self.disk.write(records, sum(map(_size_of, records)))
+        if done > engine.now:
+            engine.at(done, partial(self._end, self.life, plan, writes))
             return True
         self._perform(plan, writes)
         return False
@@ -384,27 +386,38 @@ class Host:
             self._perform(plan, writes=False)
 
     def _store(self, committed: CommittedBlock) -> None:
-        """Write a block into the store, one after another and beside the core."""
-        engine = self.world.engine
-        work = self._scaled(self.world.costs.commit.of(len(committed.entries)))
-        self._storing = max(self._storing, engine.now) + work + self.disk.sync_ns
+        """Write a block into the store once those before it are written."""
         self._to_store.append(committed)
-        if self._storing > engine.now or len(self._to_store) > 1:
-            engine.at(self._storing, partial(self._stored, self.life))
-        else:
-            self._stored(self.life)
+        if not self._is_storing:
+            self._store_what_waits()
 
-    def _stored(self, life: int) -> None:
-        """The oldest block on its way into the store is durable."""
+    def _store_what_waits(self) -> None:
+        """Write blocks in one transaction, beside the core."""
+        engine = self.world.engine
+        count = min(len(self._to_store), BLOCKS_PER_COMMIT_MAX)
+        blocks = [self._to_store.popleft() for _ in range(count)]
+        work = self.world.costs.commit.of(sum(len(committed.entries) for committed in blocks))
+        done = self.machine.run(self._scaled(work), engine.now) + self.disk.sync_ns
+        if done > engine.now:
+            self._is_storing = True
+            engine.at(done, partial(self._stored, self.life, blocks))
+        else:
+            self._stored(self.life, blocks)
+
+    def _stored(self, life: int, blocks: Sequence[CommittedBlock]) -> None:
+        """Blocks are durable in the store."""
         if life != self.life or not self.is_up:
             return
-        committed = self._to_store.popleft()
-        self.archive.store(committed)
+        self._is_storing = False
+        for committed in blocks:
+            self.archive.store(committed)
+            self.world.observers.stored(self, committed)
         if len(self.disk) > LOG_RECORDS_MAX:
             self.disk.compact(self.node.live_records())
-        self.world.observers.stored(self, committed)
-        height = committed.block.header.height
-        self.feed(Committed(height), digest=int.from_bytes(committed.block.hash[:8], "big"))
+        last = blocks[-1].block
+        self.feed(Committed(last.header.height), digest=int.from_bytes(last.hash[:8], "big"))
+        if self._to_store and not self._is_storing:
+            self._store_what_waits()
 
     def _fire(self, life: int, timer: Timer) -> None:
         if life == self.life:

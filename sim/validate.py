@@ -260,9 +260,7 @@ def _waits(result: Result, gateway: int) -> list[float]:
     outcomes = result.driver.outcomes
     return [
         (final - intended) / MS
-        for at, intended, final in zip(
-            outcomes.gateway, outcomes.intended_ns, outcomes.final_ns, strict=True
-        )
+        for at, intended, final in zip(outcomes.gateway, outcomes.intended_ns, outcomes.final_ns, strict=True)
         if at == gateway and intended >= result.scenario.time.warmup
     ]
 

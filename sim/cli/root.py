@@ -16,6 +16,7 @@ VERDICT_CODES: Final = {"pass": 0, "stalled": 10, "violated": 11, "model-violate
 
 COMMANDS: Final = {
     "bench": "Measure what the engine delivers on this machine.",
+    "calibrate": "Measure what computing costs on this machine.",
     "check": "Check a scenario and show all that it comes to.",
     "compare": "Compare two runs or sweeps.",
     "metrics": "Write the course of runs for Prometheus and the Grafana dashboard.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,21 +16,55 @@ if TYPE_CHECKING:
 @click.command(name="validate")
 @click.option("--costs", default="default", help="Table of costs; default: the built-in one. See calibrate.")
 @click.option("--jobs", type=int, help="Processes; default: one a core.")
+@click.option(
+    "--daemons", is_flag=True, help="Compare with real daemons on this machine instead; needs --costs."
+)
+@click.option("--seconds", default=15.0, show_default=True, help="Of each load on real daemons.")
 @output_option
-def command(costs: str, jobs: int | None, output: str) -> int:
-    """Compare with published measurements; the exit status is 1 if a comparable figure is too far off."""
+def command(costs: str, jobs: int | None, daemons: bool, seconds: float, output: str) -> int:
+    """
+    Compare with measurements of others; the exit status is 1 if a comparable figure is too far off.
+
+    With --daemons four real nodes are run as processes, and the same is simulated with the costs of this machine.
+    """
     from sim.cli.root import FAILED
     from sim.models.cpu import load_costs
     from sim.pool import cores
     from sim.validate import validate
 
     load_costs(costs)
+    if daemons:
+        return _compare_daemons(costs, seconds, output)
     rows = validate(costs, jobs or cores())
     is_within = all(row.is_within is not False for row in rows)
     if output == "json":
         show_json({"is_within": is_within, "rows": [_plain(row) for row in rows]})
     else:
         click.echo(describe(rows))
+    return 0 if is_within else FAILED
+
+
+def _compare_daemons(costs: str, seconds: float, output: str) -> int:
+    from rich.console import Console
+
+    from sim.cli.root import FAILED
+    from sim.costs_file import load_machine
+    from sim.predict import compare_daemons
+
+    machine = load_machine(Path(costs))
+    console = Console(stderr=True, quiet=output == "json")
+    rows = compare_daemons(costs, machine, seconds, console.print)
+    is_within = all(row.is_within is not False for row in rows)
+    if output == "json":
+        plain = [{**asdict(row), "error": row.error, "is_within": row.is_within} for row in rows]
+        show_json({"is_within": is_within, "machine": asdict(machine), "rows": plain})
+        return 0 if is_within else FAILED
+    click.echo(f"{'':<42}{'real':>10}{'simulated':>12}{'error':>9}  allowed")
+    for row in rows:
+        allowed = "-" if row.tolerance is None else f"{row.tolerance:.0%} {'ok' if row.is_within else 'OFF'}"
+        click.echo(
+            f"{row.quantity:<42}{row.real:>10.1f}{row.simulated:>12.1f}{row.error:>+9.1%}  {allowed}  {row.unit}"
+        )
     return 0 if is_within else FAILED
 
 

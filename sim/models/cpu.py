@@ -1,8 +1,7 @@
 """
-What computing costs: one core runs the node, the others verify signatures.
+What computing costs: prices, and the cores that the work is given to.
 
-The node's core is a first-come queue kept by its host, since a node takes one input at a time; here are the prices
-and the pool of verifying cores.
+That a node takes one input at a time is its host's business.
 """
 
 import tomllib
@@ -62,7 +61,9 @@ class Costs:
     execute: Price = FREE
     """Executing a block, by number of transactions."""
     commit: Price = FREE
-    """Storing a block, by number of transactions."""
+    """Storing blocks in one go, by number of transactions."""
+    client: Price = FREE
+    """What clients compute for a call, by number of transactions; counts where they share the nodes' machine."""
 
 
 @cache
@@ -90,13 +91,28 @@ def load_costs(source: str) -> Costs:
         raise ConfigError(f"cpu.costs {source}: {error}") from error
 
 
-class Workers:
-    """The cores of a node that verify signatures."""
+class Machine:
+    """
+    The cores of a machine, given to whoever comes first.
 
-    __slots__ = ("_free",)
+    A node that has a machine for itself runs on one core, and the others verify signatures. Nodes that share one
+    share all of its cores, for everything.
+    """
 
-    def __init__(self, cores: int) -> None:
-        self._free = [0] * max(1, cores - 1)
+    __slots__ = ("_free", "_is_shared", "worked_ns")
+
+    def __init__(self, cores: int, *, is_shared: bool = False) -> None:
+        self.worked_ns = 0
+        """Of all cores together."""
+        self._free = [0] * (cores if is_shared else max(1, cores - 1))
+        self._is_shared = is_shared
+
+    def run(self, work: int, now: int) -> int:
+        """When work that is given to a core now is done."""
+        if self._is_shared:
+            return self._take(work, now)
+        self.worked_ns += work
+        return now + work
 
     def verify(self, count: int, costs: Costs, speed: float, now: int) -> int:
         """When this many signatures, handed over now in chunks, are all verified."""
@@ -104,8 +120,11 @@ class Workers:
         while count > 0:
             chunk = min(count, CHUNK_SIGNATURES)
             count -= chunk
-            work = int((costs.hop.of(1) + costs.verify.of(chunk)) / speed)
-            end = max(self._free[0], now) + work
-            heapreplace(self._free, end)
-            done = max(done, end)
+            done = max(done, self._take(int((costs.hop.of(1) + costs.verify.of(chunk)) / speed), now))
         return done
+
+    def _take(self, work: int, now: int) -> int:
+        self.worked_ns += work
+        end = max(self._free[0], now) + work
+        heapreplace(self._free, end)
+        return end

@@ -40,6 +40,8 @@ class Nodes(Section):
     """How many nodes are where; "*" spreads the rest evenly over the regions not named."""
     cores: Annotated[int, Field(ge=1, le=256)] = 4
     """Cores of a machine: one runs the node, the others verify signatures."""
+    per_machine: Annotated[int, Field(ge=1, le=256)] = 1
+    """Nodes on each machine; more than one share all its cores for everything."""
     speed: Annotated[float, Field(gt=0)] = 1.0
     """How much faster a core is than the one that the costs are of."""
     slow: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
@@ -117,8 +119,12 @@ class Workload(Section):
     burst_period: Duration = 5 * SECOND
     burst_length: Duration = 1 * SECOND
     """All transactions of a period come within this time."""
+    post: Annotated[int, Field(ge=1, le=512)] = 1
+    """Transactions that a client hands in together."""
+    beside: bool = False
+    """Whether clients compute on the machine of their gateway."""
     clients: Annotated[int, Field(ge=1)] = 100
-    """Of a closed loop: each submits its next transaction once the last is final."""
+    """Of a closed loop: each hands in its next transactions once the last are final."""
     think: Duration = 0
     """Of a closed loop: pause between two transactions of a client."""
     trace: str | None = None

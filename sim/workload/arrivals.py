@@ -15,14 +15,16 @@ def arrivals(
     workload: Workload, *, gateway: int, gateways: int, stream: Stream, end_ns: int
 ) -> Iterator[int]:
     """
-    Intended submit times in nanoseconds, ascending, of one of so many gateways, counted from 0.
+    Intended times of calls in nanoseconds, ascending, at one of so many gateways, counted from 0.
+
+    A call hands in `workload.post` transactions.
 
     A closed loop has none: its clients submit when their last transaction is final.
 
     Raises:
         ConfigError: The trace file cannot be read.
     """
-    rate = workload.rate / gateways
+    rate = workload.rate / gateways / workload.post
     match workload.model:
         case "none" | "closed":
             return iter(())

@@ -24,12 +24,23 @@ RETRY_NS = NS
 
 
 @dataclass(slots=True)
-class _Submitted:
+class _Call:
     gateway: int
+    client: int | None
+    open: int
+    """Transactions of which the client does not know yet what became of them."""
+
+
+@dataclass(slots=True)
+class _Submitted:
+    call: _Call
     kind: Kind
     intended_ns: int
-    client: int | None
     is_counted: bool
+
+    @property
+    def gateway(self) -> int:
+        return self.call.gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +168,7 @@ class Driver(Observer):
                         entry.applied,
                     )
                 )
-            self._go_on(submitted, engine.now + self._workload.think)
+            self._go_on(submitted.call, engine.now + self._workload.think)
 
     def crashed(self, host: Host) -> None:
         """Calls that a gateway did not answer are lost."""
@@ -185,8 +196,11 @@ class Driver(Observer):
         height = self._height(gateway)
         for _ in range(PATIENTS):
             made = self._clients[gateway].register_patient(height)
-            submitted = _Submitted(gateway, "patient", self._cluster.engine.now, None, is_counted=False)
-            self._submit(submitted, made.hash, made.encoding)
+            submitted = _Submitted(
+                _Call(gateway, None, 1), "patient", self._cluster.engine.now, is_counted=False
+            )
+            self._note(made.hash, submitted)
+            self._submit(gateway, [made.hash], (made.encoding,))
 
     def _await_next(self, gateway: int, times: Iterator[int]) -> None:
         time = next(times, None)
@@ -198,24 +212,44 @@ class Driver(Observer):
         self._await_next(gateway, times)
 
     def _submit_for(self, gateway: int, client: int | None) -> None:
-        now = self._cluster.engine.now
+        """A client makes the transactions of one call."""
+        engine, post = self._cluster.engine, self._workload.post
+        now = engine.now
         if now >= self._end_ns:
             return
-        kind = self._kinds[self._mixes.weighted(self._weights)]
-        kind, made = self._clients[gateway].make(kind, self._height(gateway))
-        self._submit(_Submitted(gateway, kind, now, client, is_counted=True), made.hash, made.encoding)
+        call = _Call(gateway, client, post)
+        height = self._height(gateway)
+        names: list[bytes] = []
+        encodings: list[bytes] = []
+        for _ in range(post):
+            kind = self._kinds[self._mixes.weighted(self._weights)]
+            kind, made = self._clients[gateway].make(kind, height)
+            self._note(made.hash, _Submitted(call, kind, now, is_counted=True))
+            names.append(made.hash)
+            encodings.append(made.encoding)
+        ready = now
+        if self._workload.beside:
+            work = self._cluster.world.costs.client.of(post)
+            ready = self._cluster.hosts[gateway].machine.run(work, now)
+        if ready > now:
+            engine.at(ready, partial(self._submit, gateway, names, tuple(encodings)))
+        else:
+            self._submit(gateway, names, tuple(encodings))
 
-    def _submit(self, submitted: _Submitted, name: bytes, encoding: bytes) -> None:
+    def _note(self, name: bytes, submitted: _Submitted) -> None:
         self.submitted += 1
         self._names.add(name)
         self._waiting[name] = submitted
-        host = self._cluster.hosts[submitted.gateway]
+
+    def _submit(self, gateway: int, names: list[bytes], encodings: tuple[bytes, ...]) -> None:
+        host = self._cluster.hosts[gateway]
         if not host.is_up:
-            self._refuse(name)
+            for name in names:
+                self._refuse(name)
             return
         self._tokens += 1
-        self._calls[self._tokens] = [name]
-        host.submit(self._tokens, (encoding,))
+        self._calls[self._tokens] = names
+        host.submit(self._tokens, encodings)
 
     def _refuse(self, name: bytes) -> None:
         submitted = self._waiting.pop(name, None)
@@ -223,12 +257,13 @@ class Driver(Observer):
             return
         self.refused += 1
         self._clients[submitted.gateway].became_final(name, applied=False)
-        self._go_on(submitted, self._cluster.engine.now + RETRY_NS)
+        self._go_on(submitted.call, self._cluster.engine.now + RETRY_NS)
 
-    def _go_on(self, submitted: _Submitted, at: int) -> None:
-        """A client of a closed loop submits its next one."""
-        if submitted.client is not None:
-            again = partial(self._submit_for, submitted.gateway, submitted.client)
+    def _go_on(self, call: _Call, at: int) -> None:
+        """A client of a closed loop hands in its next ones, once it knows what became of the last."""
+        call.open -= 1
+        if call.client is not None and call.open == 0:
+            again = partial(self._submit_for, call.gateway, call.client)
             self._cluster.engine.at(at, again)
 
     def _height(self, gateway: int) -> Height:

@@ -1,0 +1,46 @@
+"""`noded-sim calibrate`: what computing costs on this machine."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from sim.cli.options import output_option, show_json
+
+
+@click.command(name="calibrate")
+@click.option("--to", type=click.Path(path_type=Path), default=Path("costs.toml"), help="File for the costs.")
+@click.option("--seconds", default=10.0, show_default=True, help="Of each load on real nodes.")
+@click.option("--core-only", is_flag=True, help="Run no real nodes; what surrounds the core stays unpriced.")
+@output_option
+def command(to: Path, seconds: float, core_only: bool, output: str) -> None:
+    """
+    Measure the costs of a node's operations here, and write them for `cpu.costs`, `run` and `validate`.
+
+    Steps of the core are timed in this process. What surrounds it is measured on four real nodes at light loads.
+    The machine should have nothing else to do meanwhile.
+    """
+    from rich.console import Console
+
+    from sim.calibrate import measure_core, measure_fsync_ns
+    from sim.costs_file import dump_costs
+    from sim.daemons import CALIBRATION_RATES, Shell, bench, machine_of, measure_shell
+
+    console = Console(stderr=True, quiet=output == "json")
+    console.print("steps of the core")
+    core, fsync_ns = measure_core(), measure_fsync_ns()
+    real = []
+    for rate in () if core_only else CALIBRATION_RATES:
+        console.print(f"real nodes at {rate:.0f} transactions a second")
+        real.append(bench("--rate", str(rate), "--seconds", str(seconds)))
+    machine = machine_of(real, fsync_ns)
+    shell = measure_shell(core, machine, real, console.print) if real else Shell()
+    notes = {} if core_only else asdict(shell)
+    to.write_text(dump_costs(shell.on(core), machine, notes))
+    if output == "json":
+        show_json(
+            {"file": str(to), "cost": asdict(shell.on(core)), "machine": asdict(machine), "shell": notes}
+        )
+    else:
+        click.echo(to.read_text(), nl=False)
+        click.echo(f"noded-sim run SCENARIO --set cpu.costs={to}")
