@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from sim.costs_file import Machine
@@ -38,7 +39,7 @@ class Comparison:
 
 
 def compare_daemons(
-    costs: str, machine: Machine, seconds: float, progress: Callable[[str], None]
+    costs: str, machine: Machine, seconds: float, parts: Path | None, progress: Callable[[str], None]
 ) -> list[Comparison]:
     """
     Run real daemons, saturated and with a light load, and simulate the same.
@@ -47,15 +48,16 @@ def compare_daemons(
         costs: Table of costs of this machine.
         machine: The machine.
         seconds: Of each load.
+        parts: Folder that keeps figures of real daemons.
         progress: Told what is done.
 
     Raises:
         BenchFailed: The real daemons delivered no figures.
     """
     progress("real nodes, saturated")
-    saturated = bench("--saturate", "--seconds", str(seconds))
+    saturated = bench("--saturate", "--seconds", str(seconds), parts=parts)
     progress(f"real nodes at {LIGHT_RATE:.0f} transactions a second")
-    light = bench("--rate", str(LIGHT_RATE), "--seconds", str(seconds))
+    light = bench("--rate", str(LIGHT_RATE), "--seconds", str(seconds), parts=parts)
     progress("simulated nodes, saturated")
     closed = simulate(closed_load(costs, machine, seconds))
     rows = [

@@ -17,11 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from noded.errors import ConfigError
 from noded.ledger.epoch import EpochReport
+from sim.models.cpu import load_costs
+from sim.models.regions import read_regions
 from sim.recorder import BlockRow
 from sim.run import Result
 from sim.scenario.explicit import region_names
 from sim.scenario.load import make_scenario
 from sim.scenario.model import Scenario
+from sim.scenario.network import Regions
+from sim.workload.arrivals import read_trace
 
 if TYPE_CHECKING:
     import polars
@@ -74,8 +78,20 @@ def run_id(scenario: Scenario) -> str:
     """The name of a scenario's run with this code."""
     plain = scenario.plain()
     plain.pop("sweep", None)
-    text = json.dumps(plain, sort_keys=True) + code_digest()
+    text = json.dumps(plain, sort_keys=True) + "".join(_files_of(scenario)) + code_digest()
     return blake2b(text.encode(), digest_size=ID_BYTES).hexdigest()
+
+
+def _files_of(scenario: Scenario) -> list[str]:
+    """What stands in the files that a scenario names."""
+    texts = []
+    if scenario.cpu.model == "costs":
+        texts.append(repr(load_costs(scenario.cpu.costs)))
+    if isinstance(scenario.network.latency, Regions):
+        texts.append(read_regions(scenario.network.latency.table))
+    if scenario.workload.model == "trace":
+        texts.append(repr(read_trace(scenario.workload)))
+    return texts
 
 
 def versions() -> dict[str, str]:

@@ -12,8 +12,13 @@ from sim.cli.options import output_option, show_json
 @click.option("--to", type=click.Path(path_type=Path), default=Path("costs.toml"), help="File for the costs.")
 @click.option("--seconds", default=10.0, show_default=True, help="Of each load on real nodes.")
 @click.option("--core-only", is_flag=True, help="Run no real nodes; what surrounds the core stays unpriced.")
+@click.option(
+    "--parts",
+    type=click.Path(path_type=Path),
+    help="Folder that keeps figures of real nodes; those in it are not measured again.",
+)
 @output_option
-def command(to: Path, seconds: float, core_only: bool, output: str) -> None:
+def command(to: Path, seconds: float, core_only: bool, parts: Path | None, output: str) -> None:
     """
     Measure the costs of a node's operations here, and write them for `cpu.costs`, `run` and `validate`.
 
@@ -27,12 +32,12 @@ def command(to: Path, seconds: float, core_only: bool, output: str) -> None:
     from sim.daemons import CALIBRATION_RATES, Shell, bench, machine_of, measure_shell
 
     console = Console(stderr=True, quiet=output == "json")
-    console.print("steps of the core")
-    core, fsync_ns = measure_core(), measure_fsync_ns()
     real = []
     for rate in () if core_only else CALIBRATION_RATES:
         console.print(f"real nodes at {rate:.0f} transactions a second")
-        real.append(bench("--rate", str(rate), "--seconds", str(seconds)))
+        real.append(bench("--rate", str(rate), "--seconds", str(seconds), parts=parts))
+    console.print("steps of the core")
+    core, fsync_ns = measure_core(), measure_fsync_ns()
     machine = machine_of(real, fsync_ns)
     shell = measure_shell(core, machine, real, console.print) if real else Shell()
     notes = {} if core_only else asdict(shell)

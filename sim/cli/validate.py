@@ -20,8 +20,15 @@ if TYPE_CHECKING:
     "--daemons", is_flag=True, help="Compare with real daemons on this machine instead; needs --costs."
 )
 @click.option("--seconds", default=15.0, show_default=True, help="Of each load on real daemons.")
+@click.option(
+    "--parts",
+    type=click.Path(path_type=Path),
+    help="Folder that keeps figures of real daemons; those in it are not measured again.",
+)
 @output_option
-def command(costs: str, jobs: int | None, daemons: bool, seconds: float, output: str) -> int:
+def command(
+    costs: str, jobs: int | None, daemons: bool, seconds: float, parts: Path | None, output: str
+) -> int:
     """
     Compare with measurements of others; the exit status is 1 if a comparable figure is too far off.
 
@@ -34,7 +41,7 @@ def command(costs: str, jobs: int | None, daemons: bool, seconds: float, output:
 
     load_costs(costs)
     if daemons:
-        return _compare_daemons(costs, seconds, output)
+        return _compare_daemons(costs, seconds, parts, output)
     rows = validate(costs, jobs or cores())
     is_within = all(row.is_within is not False for row in rows)
     if output == "json":
@@ -44,7 +51,7 @@ def command(costs: str, jobs: int | None, daemons: bool, seconds: float, output:
     return 0 if is_within else FAILED
 
 
-def _compare_daemons(costs: str, seconds: float, output: str) -> int:
+def _compare_daemons(costs: str, seconds: float, parts: Path | None, output: str) -> int:
     from rich.console import Console
 
     from sim.cli.root import FAILED
@@ -53,7 +60,7 @@ def _compare_daemons(costs: str, seconds: float, output: str) -> int:
 
     machine = load_machine(Path(costs))
     console = Console(stderr=True, quiet=output == "json")
-    rows = compare_daemons(costs, machine, seconds, console.print)
+    rows = compare_daemons(costs, machine, seconds, parts, console.print)
     is_within = all(row.is_within is not False for row in rows)
     if output == "json":
         plain = [{**asdict(row), "error": row.error, "is_within": row.is_within} for row in rows]

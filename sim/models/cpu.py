@@ -6,7 +6,6 @@ That a node takes one input at a time is its host's business.
 
 import tomllib
 from dataclasses import dataclass, fields
-from functools import cache
 from heapq import heapreplace
 from importlib.resources import files
 from pathlib import Path
@@ -66,7 +65,6 @@ class Costs:
     """What clients compute for a call, by number of transactions; counts where they share the nodes' machine."""
 
 
-@cache
 def load_costs(source: str) -> Costs:
     """
     Read a table of costs: "none", "default" (the built-in one), or a file of the same form.
@@ -77,10 +75,8 @@ def load_costs(source: str) -> Costs:
     if source == "none":
         return Costs()
     try:
-        if source == "default":
-            text = files("sim.models").joinpath("costs.toml").read_text()
-        else:
-            text = Path(source).read_text()
+        default = files("sim.models").joinpath("costs.toml")
+        text = default.read_text() if source == "default" else Path(source).read_text()
         table = tomllib.loads(text)["cost"]
         known = [field.name for field in fields(Costs)]
         unknown = [name for name in table if name not in known]

@@ -39,14 +39,22 @@ def load_regions(source: str) -> RegionTable:
     Raises:
         ConfigError: The file cannot be read, a number is no delay, or a pair is missing.
     """
+    return parse_regions(read_regions(source), source)
+
+
+def read_regions(source: str) -> str:
+    """
+    The text of a table of regions.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
     if source == "aws":
-        text = files("sim.models").joinpath("aws.csv").read_text()
-    else:
-        try:
-            text = Path(source).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"latency table {source}: {error}") from error
-    return parse_regions(text, source)
+        return files("sim.models").joinpath("aws.csv").read_text()
+    try:
+        return Path(source).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"latency table {source}: {error}") from error
 
 
 def parse_regions(text: str, source: str) -> RegionTable:

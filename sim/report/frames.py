@@ -63,7 +63,7 @@ def figure_of(run: Saved, name: str) -> float | None:
 def group(runs: Sequence[Saved], keys: Sequence[str]) -> dict[tuple[Any, ...], list[Saved]]:
     """Runs by their values of some keys, in order of these."""
     groups: dict[tuple[Any, ...], list[Saved]] = {}
-    for run in runs:
+    for run in sorted(runs, key=lambda run: run.scenario.seed):
         groups.setdefault(tuple(value_of(run, key) for key in keys), []).append(run)
     return dict(sorted(groups.items(), key=lambda item: tuple(map(_order, item[0]))))
 

@@ -34,22 +34,23 @@ def draw_all(runs: Sequence[Saved]) -> list[Picture]:
     keys = varied_keys(runs)
     pictures: list[Picture | None] = []
     is_loaded = any(run.scenario.workload.model != "none" for run in runs)
-    if is_loaded and (sweep_plots.NODES in keys or sweep_plots.RATE in keys):
+    if is_loaded and sweep_plots.RATE in keys:
+        pictures.append(sweep_plots.throughput_latency(runs))
+    if is_loaded and sweep_plots.NODES in keys:
         pictures += [
-            sweep_plots.throughput_latency(runs),
             sweep_plots.finality_over_nodes(runs),
             sweep_plots.throughput_over_nodes(runs),
             sweep_plots.traffic_over_nodes(runs),
         ]
     others = [key for key in keys if key not in (sweep_plots.NODES, sweep_plots.RATE)]
     pictures += [sweep_plots.over_key(runs, key) for key in others]
-    shown = _representatives(runs, keys)
-    last = shown[-1]
+    last = list(group(runs, keys).values())[-1][0]
+    points = _points(runs, keys)
     pictures += [
         reputation_plots.against_round_robin(runs),
-        reputation_plots.pace(shown),
+        reputation_plots.pace([same[0] for _, same in points]),
         reputation_plots.standing(last),
-        run_plots.finality_cdf(shown),
+        run_plots.finality_cdf(points),
         run_plots.finality_by_region(last),
         run_plots.phases(last),
         run_plots.timeline(last),
@@ -122,13 +123,30 @@ def _failure(run: Saved) -> dict[str, Any]:
     }
 
 
-def _representatives(runs: Sequence[Saved], keys: Sequence[str]) -> list[Saved]:
-    """The first seed of each point, at most as many as can be told apart: the ends and some between."""
-    points = [same[0] for same in group(runs, keys).values()]
+def _points(runs: Sequence[Saved], keys: Sequence[str]) -> list[tuple[str, list[Saved]]]:
+    """
+    What is told apart in one picture of single values: a name for each point, and its runs of all seeds.
+
+    Of a grid of sizes and loads these are the sizes, at the load in the middle.
+    """
+    points = group(runs, keys)
+    if sweep_plots.RATE in keys and sweep_plots.NODES in keys:
+        place = keys.index(sweep_plots.RATE)
+        rates = sorted({values[place] for values in points})
+        middle = rates[len(rates) // 2]
+        points = {values: same for values, same in points.items() if values[place] == middle}
+    named = [
+        (", ".join(f"{_short(key)} = {value}" for key, value in zip(keys, values, strict=True)), same)
+        for values, same in points.items()
+    ]
     most = run_plots.PER_RUN_MAX
-    if len(points) <= most:
-        return points
-    return [points[round(index * (len(points) - 1) / (most - 1))] for index in range(most)]
+    if len(named) > most:
+        named = [named[round(index * (len(named) - 1) / (most - 1))] for index in range(most)]
+    return [(name or same[0].scenario.name, same) for name, same in named]
+
+
+def _short(key: str) -> str:
+    return "n" if key == sweep_plots.NODES else key.rpartition(".")[2]
 
 
 def _embedded(path: Path) -> str:

@@ -5,42 +5,61 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from sim.report.frames import cdf
-from sim.report.style import Picture, colour, make_figure
+from sim.report.style import Picture, colour, legend_above, make_figure
 from sim.results import Saved
 from sim.scenario.faults import Churn, Crash, Skew
+
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
+"""So that series are told apart without colours too."""
+
+WIDE = 20
+"""From this ratio of the longest to the shortest on, an axis is logarithmic."""
+
+NAMED_MAX = 8
+"""Faults whose names find room above a picture."""
+
+CDF_ROWS = 2_000
+"""About so many rows of a series stand in the CSV; the picture has all."""
 
 PER_RUN_MAX = 6
 """Runs drawn side by side; more than that nobody can tell apart."""
 
 
-def finality_cdf(runs: Sequence[Saved]) -> Picture:
-    """How long blocks and transactions take to be final."""
-    figure, (axes,) = make_figure()
-    rows = []
-    for index, run in enumerate(runs[:PER_RUN_MAX]):
-        warmup = run.scenario.time.warmup
-        blocks = run.table("blocks").filter(_after("proposed_ns", warmup))
-        transactions = run.table("transactions").filter(_after("intended_ns", warmup))
-        series = (
-            ("block", ((blocks["final_ns"] - blocks["proposed_ns"]) / 1e6).to_list(), "-"),
-            ("transaction", ((transactions["final_ns"] - transactions["intended_ns"]) / 1e6).to_list(), "--"),
-        )
-        for what, values, line in series:
-            if not values:
-                continue
+def finality_cdf(points: Sequence[tuple[str, Sequence[Saved]]]) -> Picture:
+    """
+    How long blocks and transactions take to be final.
+
+    Args:
+        points: What is compared: for each a name, and its runs, whose samples are taken together.
+    """
+    figure, (blocks, transactions) = make_figure(2, height=5.0)
+    rows: list[tuple[object, ...]] = []
+    series = (
+        (blocks, "block", "blocks", "proposed_ns"),
+        (transactions, "transaction", "transactions", "intended_ns"),
+    )
+    for axes, what, table, since in series:
+        for index, (name, runs) in enumerate(points[:PER_RUN_MAX]):
+            values = [value for run in runs for value in _waits(run, table, since)]
             xs, ys = cdf(values)
-            axes.plot(xs, ys, line, color=colour(index), label=f"{_label(run)}: {what}")
-            rows += [(_label(run), what, x, y) for x, y in zip(xs, ys, strict=True)]
-    axes.set_xlabel("finality (ms)")
-    axes.set_ylabel("share")
-    axes.set_ylim(0, 1)
-    axes.set_xlim(left=0)
-    axes.legend()
+            axes.step(xs, ys, LINES[index % len(LINES)], where="post", color=colour(index), label=name)
+            kept = max(1, len(xs) // CDF_ROWS)
+            rows += [(name, what, x, y) for x, y in zip(xs[::kept], ys[::kept], strict=True)]
+        axes.set_ylabel(f"share of {what}s")
+        axes.set_ylim(0, 1)
+    transactions.set_xlim(left=0)
+    transactions.set_xlabel("finality (ms)")
+    legend_above(figure, blocks, columns=3)
     caption = (
-        "Finality. Solid: blocks, from first proposal to finalization, median over correct nodes. "
-        "Dashed: transactions, from intended submission until stored at the gateway."
+        "Finality. Above: blocks, from first proposal to finalization, median over correct nodes. "
+        "Below: transactions, from intended submission until stored at the gateway. All seeds together."
     )
     return Picture("finality-cdf", caption, figure, ("run", "what", "ms", "share"), rows)
+
+
+def _waits(run: Saved, table: str, since: str) -> list[float]:
+    rows = run.table(table).filter(_after(since, run.scenario.time.warmup))
+    return [float(wait) for wait in ((rows["final_ns"] - rows[since]) / 1e6).to_list()]
 
 
 def finality_by_region(run: Saved) -> Picture | None:
@@ -83,17 +102,27 @@ def timeline(run: Saved) -> Picture:
     twin.set_ylabel("blocks / s", color=colour(1))
     times = (blocks["final_ns"] / 1e9).to_list()
     waits = ((blocks["final_ns"] - blocks["proposed_ns"]) / 1e6).to_list()
-    finality.plot(times, waits, ".", markersize=2, color=colour(2))
-    finality.set_ylabel("finality (ms)")
+    finality.plot(times, waits, ".", markersize=3, color=colour(2))
+    finality.set_ylabel("block finality (ms)")
+    is_wide = bool(waits) and max(waits) > WIDE * max(1.0, min(waits))
+    if is_wide:
+        finality.set_yscale("log")
+    else:
+        finality.set_ylim(bottom=0)
     backlog.plot(xs, seconds["waiting"].to_list(), color=colour(3), label="transactions waiting")
     backlog.plot(
         xs, (seconds["height"] - seconds["lowest"]).to_list(), color=colour(4), label="blocks behind"
     )
     backlog.set_yscale("symlog")
+    backlog.set_ylim(bottom=0)
+    backlog.set_ylabel("number")
     backlog.set_xlabel("time (s)")
-    backlog.legend()
+    backlog.legend(loc="upper right", bbox_to_anchor=(1, 1.22), ncols=2, fontsize=8)
+    for axes in (throughput, twin):
+        axes.set_ylim(bottom=0)
     for axes in (throughput, finality, backlog):
         _shade_faults(axes, run)
+    _name_faults(throughput, run)
     rows = list(
         zip(xs, transactions, heights, seconds["waiting"].to_list(), seconds["up"].to_list(), strict=True)
     )
@@ -114,9 +143,12 @@ def recovery(run: Saved) -> Picture | None:
             rows.append((kind, start / 1e9, end / 1e9, (following - end) / 1e6, gap))
     if not rows:
         return None
-    figure, (axes,) = make_figure()
-    labels = [f"{kind} at {start:.0f} s" for kind, start, *_ in rows]
-    axes.barh(labels, [row[3] for row in rows], color=colour(0))
+    figure, (axes,) = make_figure(height=1.2 + 0.3 * min(len(rows), 20))
+    labels = [f"{kind} at {start:.1f} s" for kind, start, *_ in rows]
+    axes.barh(range(len(rows)), [row[3] for row in rows], height=0.6, color=colour(0))
+    axes.set_yticks(range(len(rows)), labels, fontsize=8 if len(rows) <= 20 else 5)
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
     axes.set_xlabel("from the fault's end to the next final block (ms)")
     caption = f"{_label(run)}: recovery after faults."
     columns = ("fault", "start_s", "end_s", "recovery_ms", "longest_gap_ms")
@@ -161,7 +193,7 @@ def phases(run: Saved) -> Picture | None:
 
 
 def _label(run: Saved) -> str:
-    return f"{run.scenario.name}, seed {run.scenario.seed}"
+    return f"{run.scenario.name}, n = {run.scenario.nodes.count}, seed {run.scenario.seed}"
 
 
 def _after(column: str, time: int):  # type: ignore[no-untyped-def]
@@ -185,3 +217,13 @@ def _windows(run: Saved) -> list[tuple[int, int, str]]:
 def _shade_faults(axes: Axes, run: Saved) -> None:
     for start, end, _ in _windows(run):
         axes.axvspan(start / 1e9, end / 1e9, color="0.5", alpha=0.15, linewidth=0)
+
+
+def _name_faults(axes: Axes, run: Saved) -> None:
+    """The kinds of faults above their times, while there is room."""
+    windows = _windows(run)
+    for start, end, kind in windows if len(windows) <= NAMED_MAX else ():
+        middle = (start + end) / 2e9
+        axes.annotate(
+            kind, (middle, 1.02), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=8
+        )

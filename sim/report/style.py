@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 WIDTH_IN, HEIGHT_IN = 6.4, 3.8
 DPI = 160
@@ -57,6 +58,18 @@ def make_figure(rows: int = 1, *, height: float = HEIGHT_IN) -> tuple[Figure, li
     figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)
     return figure, [row[0] for row in axes]
+
+
+def legend_above(figure: Figure, axes: Axes, *, columns: int = 4) -> None:
+    """The legend of one of the axes, above the figure, where it covers nothing."""
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=columns, fontsize=8)
+
+
+def count_axis(axes: Axes, counts: Sequence[float]) -> None:
+    """A logarithmic x axis with its ticks at these whole numbers."""
+    axes.set_xscale("log")
+    axes.set_xticks(list(counts), [f"{count:g}" for count in counts])
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def colour(index: int) -> str:

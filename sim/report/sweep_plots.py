@@ -10,7 +10,15 @@ from sim.report.frames import (
     median_delay_ms,
     messages_by_theory,
 )
-from sim.report.style import Picture, colour, make_figure, marker, plot_estimates
+from sim.report.style import (
+    Picture,
+    colour,
+    count_axis,
+    legend_above,
+    make_figure,
+    marker,
+    plot_estimates,
+)
 from sim.results import Saved
 
 NODES = "nodes.count"
@@ -27,17 +35,28 @@ def throughput_latency(runs: Sequence[Saved]) -> Picture:
             done, wait = estimate(same, "tx_per_s"), estimate(same, "tx_finality_ms.p50")
             late = estimate(same, "tx_finality_ms.p99")
             if done is not None and wait is not None and late is not None:
-                points.append((done[0], wait[0]))
+                points.append((done, wait))
                 rows.append((nodes, rate, *done, *wait, *late))
-        axes.plot(*zip(*points, strict=True), color=colour(index), marker=marker(index), label=f"n = {nodes}")
+        axes.errorbar(
+            [done[0] for done, _ in points],
+            [wait[0] for _, wait in points],
+            xerr=_bars([done for done, _ in points]),
+            yerr=_bars([wait for _, wait in points]),
+            color=colour(index),
+            marker=marker(index),
+            markersize=4,
+            capsize=2,
+            label=f"n = {nodes}",
+        )
     axes.set_xlabel("throughput (transactions / s)")
     axes.set_ylabel("transaction finality, median (ms)")
+    axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
-    axes.legend()
+    legend_above(figure, axes, columns=5)
     columns = ["nodes", "rate"]
     for name in ("tx_per_s", "p50_ms", "p99_ms"):
         columns += [name, f"{name}_low", f"{name}_high"]
-    caption = "Throughput against latency: each point is an offered load; means over seeds."
+    caption = "Throughput against latency: each point is an offered load. Bars are 95 % bootstrap intervals over seeds."
     return Picture("throughput-latency", caption, figure, columns, rows)
 
 
@@ -53,17 +72,17 @@ def finality_over_nodes(runs: Sequence[Saved]) -> Picture:
                 xs.append(float(nodes))
                 medians.append(found)
                 rows.append((rate, nodes, *found, *late))
-        plot_estimates(axes, xs, medians, index, f"{rate:g} transactions / s")
+        plot_estimates(axes, xs, medians, index, f"{rate:g} tx / s")
     theory = [
         (nodes, finality_delays(same[0].scenario) * median_delay_ms(same[0].scenario))
         for (nodes,), same in group(runs, [NODES]).items()
     ]
     axes.plot(*zip(*theory, strict=True), "k:", label="theory: 3 δ (all), 5 δ (linear)")
-    axes.set_xscale("log")
+    count_axis(axes, [nodes for nodes, _ in theory])
     axes.set_xlabel("nodes")
     axes.set_ylabel("block finality, median (ms)")
     axes.set_ylim(bottom=0)
-    axes.legend()
+    legend_above(figure, axes)
     columns = ("rate", "nodes", "p50_ms", "p50_low", "p50_high", "p99_ms", "p99_low", "p99_high")
     caption = (
         "Finality against the number of nodes; bars are 95 % bootstrap intervals over seeds. "
@@ -85,15 +104,15 @@ def throughput_over_nodes(runs: Sequence[Saved]) -> Picture:
                 done.append(per_s)
                 made.append(height)
                 rows.append((rate, nodes, *per_s, *height))
-        plot_estimates(transactions, xs, done, index, f"{rate:g} offered")
-        plot_estimates(blocks, xs, made, index, f"{rate:g} offered")
+        plot_estimates(transactions, xs, done, index, f"{rate:g} tx / s offered")
+        plot_estimates(blocks, xs, made, index, f"{rate:g} tx / s offered")
     transactions.set_ylabel("transactions / s")
     blocks.set_ylabel("blocks / s")
     blocks.set_xlabel("nodes")
-    blocks.set_xscale("log")
     for axes in (transactions, blocks):
+        count_axis(axes, _counts(runs))
         axes.set_ylim(bottom=0)
-    transactions.legend()
+    legend_above(figure, transactions)
     columns = ("rate", "nodes", "tx_per_s", "tx_low", "tx_high", "blocks_per_s", "blocks_low", "blocks_high")
     caption = "Throughput against the number of nodes; bars are 95 % bootstrap intervals over seeds."
     return Picture("throughput-nodes", caption, figure, columns, rows)
@@ -113,8 +132,8 @@ def traffic_over_nodes(runs: Sequence[Saved]) -> Picture:
                 sizes.append(volume)
                 routing = "linear" if is_linear(same[0].scenario) else "all"
                 rows.append((rate, nodes, routing, *count, messages_by_theory(same[0].scenario), *volume))
-        plot_estimates(messages, xs, counts, index, f"{rate:g} transactions / s")
-        plot_estimates(size, xs, sizes, index, f"{rate:g} transactions / s")
+        plot_estimates(messages, xs, counts, index, f"{rate:g} tx / s")
+        plot_estimates(size, xs, sizes, index, f"{rate:g} tx / s")
     theory = [
         (nodes, messages_by_theory(same[0].scenario)) for (nodes,), same in group(runs, [NODES]).items()
     ]
@@ -123,9 +142,9 @@ def traffic_over_nodes(runs: Sequence[Saved]) -> Picture:
     size.set_ylabel("bytes a block")
     size.set_xlabel("nodes")
     for axes in (messages, size):
-        axes.set_xscale("log")
+        count_axis(axes, _counts(runs))
         axes.set_yscale("log")
-    messages.legend()
+    legend_above(figure, messages)
     columns = (
         "rate",
         "nodes",
@@ -168,3 +187,12 @@ def over_key(runs: Sequence[Saved], key: str) -> Picture:
     name = f"over-{key.replace('.', '-')}"
     columns = (key, "p50_ms", "p50_low", "p50_high", "blocks_per_s", "blocks_low", "blocks_high")
     return Picture(name, f"Finality and blocks a second over {key}.", figure, columns, rows)
+
+
+def _counts(runs: Sequence[Saved]) -> list[float]:
+    return [float(nodes) for (nodes,) in group(runs, [NODES])]
+
+
+def _bars(estimates: Sequence[tuple[float, float, float]]) -> tuple[list[float], list[float]]:
+    """How far intervals reach below and above their means."""
+    return [mean - low for mean, low, _ in estimates], [high - mean for mean, _, high in estimates]

@@ -1,0 +1,88 @@
+"""Reading scenarios: units, overrides, and errors that name the key."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from noded.errors import ConfigError
+from sim.scenario.dump import dump_scenario
+from sim.scenario.load import load_scenario, make_scenario, parse_override
+from sim.scenario.network import Regions
+
+PLAIN: dict[str, Any] = {"name": "x", "nodes": {"count": 4}}
+FOLDER = Path(__file__).parents[3] / "configs" / "sim"
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("override", "message"),
+        [
+            ({"workload.rat": 5}, "unknown key 'workload.rat'; the nearest known one is 'rate'"),
+            ({"protcol": {}}, "unknown key 'protcol'; the nearest known one is 'protocol'"),
+            ({"network.latency": {"model": "uniform", "low": "1ms", "hihg": "2ms"}}, "nearest known one is 'high'"),
+            (
+                {"fault": [{"kind": "crash", "at": "1s", "node": [1]}]},
+                "unknown key 'fault.0.node'; the nearest known one is 'nodes'",
+            ),
+            ({"nodes.count": 0}, "nodes.count: input should be greater than or equal to 1"),
+            ({"time.duration": 5}, "time.duration: 5 needs a unit, as in '600ms'"),
+            ({"time.duration": "5 parsecs"}, "time.duration"),
+            ({"network.up": "fast"}, "network.up"),
+            ({"byzantine": [{"behaviour": "mean", "nodes": 1}]}, "byzantine.0.behaviour"),
+        ],
+    )  # fmt: skip
+    def test_they_name_the_key_and_the_way_out(self, override: dict[str, object], message: str) -> None:
+        with pytest.raises(ConfigError) as caught:
+            make_scenario(PLAIN, override)
+
+        assert message in str(caught.value)
+
+    def test_they_name_the_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "bad.toml"
+        path.write_text("name = \n")
+
+        with pytest.raises(ConfigError, match=r"bad\.toml"):
+            load_scenario(path)
+
+
+class TestOverrides:
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("nodes.count=50", ("nodes.count", 50)),
+            ("protocol.reputation=false", ("protocol.reputation", False)),
+            ("time.duration=20s", ("time.duration", "20s")),
+            ('network.latency={ model = "constant", delay = "1ms" }',
+             ("network.latency", {"model": "constant", "delay": "1ms"})),
+        ],
+    )  # fmt: skip
+    def test_values_are_toml_or_text(self, text: str, value: tuple[str, object]) -> None:
+        assert parse_override(text) == value
+
+    def test_without_a_value_it_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match="wanted key=value"):
+            parse_override("nodes.count")
+
+    def test_a_number_selects_from_a_list(self) -> None:
+        plain = {**PLAIN, "fault": [{"kind": "crash", "at": "1s", "nodes": [1]}]}
+
+        assert make_scenario(plain, {"fault.0.at": "2s"}).fault[0].at == 2_000_000_000
+        with pytest.raises(ConfigError, match="no item '1' in a list of 1"):
+            make_scenario(plain, {"fault.1.at": "2s"})
+
+
+def test_text_for_a_latency_is_a_constant_or_a_table() -> None:
+    assert make_scenario(PLAIN, {"network.latency": "7ms"}).network.latency.model == "constant"
+    latency = make_scenario(PLAIN, {"network.latency": "mine.csv"}).network.latency
+    assert isinstance(latency, Regions)
+    assert latency.table == "mine.csv"
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+def test_what_is_written_is_read_back(path: Path, tmp_path: Path) -> None:
+    scenario = load_scenario(path)
+    again = tmp_path / path.name
+    again.write_text(dump_scenario(scenario))
+
+    assert load_scenario(again) == scenario

@@ -1,0 +1,153 @@
+"""Sweeps: what they consist of, shards, resuming after SIGKILL, Dask."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from noded.errors import ConfigError
+from sim.cli.root import run
+from sim.results import find_runs, run_id
+from sim.scenario.load import load_scenario, make_scenario
+from sim.sweep import expand, jobs_of, parse_shard
+from tests.helpers.simulation import small
+
+SCENARIO = """
+name = "tiny"
+[time]
+duration = "1500ms"
+warmup = "300ms"
+[nodes]
+count = 4
+[network]
+latency = "20ms"
+[cpu]
+model = "none"
+[protocol]
+idle_interval = "0s"
+[workload]
+rate = 10
+gateways = 2
+[sweep]
+grid = { "nodes.count" = [4, 5, 6] }
+seeds = 4
+"""
+RUNS = 12
+
+KILL_WAIT_S = 120.0
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(SCENARIO)
+    return path
+
+
+class TestExpanding:
+    def test_every_combination_with_every_seed(self, tiny: Path) -> None:
+        runs = expand(load_scenario(tiny))
+
+        assert [(each.seed, each.nodes.count) for each in runs] == [
+            (seed, count) for seed in (1, 2, 3, 4) for count in (4, 5, 6)
+        ]
+        assert len({run_id(each) for each in runs}) == RUNS
+
+    def test_without_a_grid_it_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match=r"no \[sweep\]"):
+            expand(small())
+
+    def test_a_combination_that_is_no_scenario_is_named(self) -> None:
+        plain = {**small().plain(), "sweep": {"grid": {"nodes.cuont": [1]}}}
+
+        with pytest.raises(ConfigError, match=r"unknown key 'nodes.cuont'; the nearest known one is 'count'"):
+            expand(make_scenario(plain))
+
+    def test_shards_part_the_runs_among_them(self, tiny: Path, tmp_path: Path) -> None:
+        scenario = load_scenario(tiny)
+        parts = [jobs_of(scenario, tmp_path, parse_shard(f"{number}/3"))[0] for number in (1, 2, 3)]
+
+        folders = [job.folder for part in parts for job in part]
+        assert sorted(folders) == sorted(job.folder for job in jobs_of(scenario, tmp_path)[0])
+        assert len(folders) == len(set(folders)) == RUNS
+
+    @pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/0"])
+    def test_a_bad_shard_is_refused(self, text: str) -> None:
+        with pytest.raises(ConfigError, match="wanted i/N"):
+            parse_shard(text)
+
+    def test_other_costs_make_another_run(self, tmp_path: Path) -> None:
+        table = tmp_path / "costs.toml"
+        ids = []
+        for price in (1, 2):
+            table.write_text(f"[cost]\nverify = [0, {price}]\n")
+            ids.append(run_id(small(cpu__model="costs", cpu__costs=str(table))))
+
+        assert ids[0] != ids[1]
+
+
+def test_a_killed_sweep_goes_on_where_it_was(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tiny.parent / "runs"
+    arguments = ["sweep", str(tiny), "--runs", str(folder), "--jobs", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import sys; from sim.cli import main; main()", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + KILL_WAIT_S
+    while len(find_runs(folder)) < 2:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = {place: (place / "manifest.json").stat().st_mtime_ns for place in find_runs(folder)}
+    assert 2 <= len(before) < RUNS
+
+    assert run(["resume", str(folder), "--jobs", "1", "--output", "json"]) == 0
+
+    done = json.loads(capsys.readouterr().out)
+    assert done["runs"] == RUNS
+    assert done["new"] == RUNS - len(before)
+    assert done["verdicts"] == {"pass": done["new"]}
+    assert len(find_runs(folder)) == RUNS
+    assert all((place / "manifest.json").stat().st_mtime_ns == at for place, at in before.items())
+    assert (folder / "report" / "report.html").exists()
+    assert run([*arguments, "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["new"] == 0
+
+
+def test_processes_give_the_same_runs(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hashes = []
+    for name, jobs in (("one", "1"), ("two", "2")):
+        folder = tiny.parent / name
+        shard = ["--shard", "1/4", "--jobs", jobs, "--no-report"]
+        assert run(["sweep", str(tiny), "--runs", str(folder), *shard]) == 0
+        hashes.append(
+            {
+                place.name: json.loads((place / "manifest.json").read_text())["summary"]["event_hash"]
+                for place in find_runs(folder)
+            }
+        )
+
+    assert len(hashes[0]) == 3
+    assert hashes[0] == hashes[1]
+
+
+def test_dask_does_the_runs_of_a_cluster(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    distributed = pytest.importorskip("distributed")
+    folder = tiny.parent / "dask"
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+    ) as cluster:
+        arguments = ["--dask", cluster.scheduler_address, "--shard", "1/4", "--output", "json"]
+        assert run(["sweep", str(tiny), "--runs", str(folder), *arguments]) == 0
+
+    done = json.loads(capsys.readouterr().out)
+    assert done["verdicts"] == {"pass": 3}
+    assert len(find_runs(folder)) == 3
