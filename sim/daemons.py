@@ -39,7 +39,7 @@ CLOSED_POST: Final = 128
 FIT_S: Final = 8.0
 """Of simulated load for a fit."""
 
-CALIBRATION_RATES: Final = (25.0, 100.0, 200.0, 300.0)
+CALIBRATION_RATES: Final = (30.0, 100.0, 250.0)
 """Light loads: real nodes are far from saturated, so that nothing but their work is seen."""
 
 ROUNDS: Final = 3

@@ -12,7 +12,7 @@ from sim.run import Result, simulate
 
 TOLERANCE: Final = 0.20
 
-LIGHT_RATE: Final = 40.0
+LIGHT_RATE: Final = 60.0
 """None of the loads that the prices were measured at."""
 
 

@@ -55,9 +55,9 @@ class TestModels:
         assert fmean(found) == pytest.approx(15 * MS, rel=0.05)
 
     def test_empirical_draws_what_was_measured(self) -> None:
-        assert set(draws({"model": "empirical", "samples": ["5ms", "7ms", "40ms"]}, 500)) == {
-            5 * MS, 7 * MS, 40 * MS,
-        }  # fmt: skip
+        found = draws({"model": "empirical", "samples": ["5ms", "7ms", "40ms"]}, 500)
+
+        assert {round(each / MS, 2) for each in found} == {5.0, 7.0, 40.0}
 
     def test_edges_take_the_shortest_path(self) -> None:
         edges = [[0, 1, "10ms"], [1, 2, "10ms"], [0, 2, "50ms"], [2, 3, "1ms"]]
