@@ -11,7 +11,7 @@ from sim.scenario.load import load_scenario
 
 FOLDER = Path(__file__).parents[2] / "configs" / "sim"
 PROMISED = {
-    "quickstart", "wan-50", "wan-100", "wan-200", "lan-1000-linear", "crash-30", "partition-heal", "byzantine-mix",
+    "quickstart", "wan-50", "wan-100", "wan-200", "crash-30", "partition-heal", "byzantine-mix",
     "censor", "churn", "slow-disk", "sweep-n", "sweep-rate",
 }  # fmt: skip
 FILES = sorted(FOLDER.glob("*.toml"))
@@ -61,7 +61,7 @@ def test_the_small_ones_pass(name: str) -> None:
 
 
 def test_censored_clients_wait_longer_but_not_for_ever() -> None:
-    scenario = load_scenario(FOLDER / "censor.toml", {**SHORT["censor"], "time.duration": "16s"})
+    scenario = load_scenario(FOLDER / "censor.toml", {**SHORT["censor"], "time.duration": "10s"})
     result = simulate(scenario)
     victims = make_explicit(scenario).byzantine[0].victims
     outcomes = result.driver.outcomes

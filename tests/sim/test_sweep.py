@@ -139,11 +139,17 @@ def test_processes_give_the_same_runs(tiny: Path, capsys: pytest.CaptureFixture[
     assert hashes[0] == hashes[1]
 
 
+@pytest.mark.slow
 def test_dask_does_the_runs_of_a_cluster(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     distributed = pytest.importorskip("distributed")
     folder = tiny.parent / "dask"
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        host="127.0.0.1",
+        dashboard_address=None,
     ) as cluster:
         arguments = ["--dask", cluster.scheduler_address, "--shard", "1/4", "--output", "json"]
         assert run(["sweep", str(tiny), "--runs", str(folder), *arguments]) == 0
