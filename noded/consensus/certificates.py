@@ -52,6 +52,14 @@ class CertificateStore:
             return view in self.nullified
         return self.finalized is not None and self.finalized.view >= view
 
+    def of_view(self, kind: VoteKind, view: View) -> Certificate | None:
+        """The certificate of a kind and view, as far as it is kept."""
+        if kind is VoteKind.NOTARIZE:
+            return self.notarized.get(view)
+        if kind is VoteKind.NULLIFY:
+            return self.nullified.get(view)
+        return self.finalized if self.finalized is not None and self.finalized.view == view else None
+
     def of_block(self, view: View, block_hash: BlockHash) -> Certificate | None:
         """A certificate by which this block may be built on: its notarization, else its finalization."""
         for certificate in (self.notarized.get(view), self.finalized):

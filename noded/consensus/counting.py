@@ -7,7 +7,7 @@ from noded.consensus.effects import CertificateCheck, Check
 from noded.consensus.errors import BadCertificate, BadSignature, MalformedVote, NotAValidator, NotTheSigner
 from noded.consensus.inputs import TimerKind
 from noded.consensus.late import judge_vote, verify_candidates
-from noded.consensus.reporting import on_conflict
+from noded.consensus.reporting import compare_certificate, compare_vote, on_conflict
 from noded.consensus.state import AHEAD_VIEWS, BEHIND_VIEWS, EpochState
 from noded.consensus.tally import Tally, bitmap_mask
 from noded.types.checks import SignatureCheck
@@ -57,6 +57,11 @@ def _on_vote(state: EpochState, peer: PeerId, index: int, vote: Vote) -> None:
         rival = votes.first[5 - kind].get(index)
         if rival is not None:
             on_conflict(state, peer, rival, vote)
+        compare_vote(state, index, vote)
+    else:
+        notarized = state.certificates.notarized.get(view)
+        if notarized is not None and notarized.block_hash != vote.block_hash:
+            compare_vote(state, index, vote)
     if state.suspects >> index & 1:
         check = SignatureCheck(
             state.validators.public_key(peer), vote.signing_bytes(state.facts.chain_id), vote.signature
@@ -216,6 +221,7 @@ def take_certificate(state: EpochState, certificate: Certificate) -> bool:
         return False
     if state.pace.silent_mask:
         state.pace.heard(bitmap_mask(certificate.bitmap))
+    compare_certificate(state, certificate)
     state.is_dirty = True
     return True
 

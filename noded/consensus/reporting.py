@@ -1,6 +1,7 @@
 """R18, R19: faults that this node can prove to anybody."""
 
 from functools import partial
+from types import MappingProxyType
 
 from noded.codec.errors import Unencodable
 from noded.codec.schema import encode_value
@@ -8,6 +9,7 @@ from noded.consensus.effects import Report
 from noded.consensus.errors import BadEvidence, BadSignature
 from noded.consensus.evidence import evidence_checks, evidence_fault
 from noded.consensus.state import EpochState
+from noded.consensus.tally import bitmap_mask
 from noded.types.block import Block, BlockHeader
 from noded.types.checks import SignatureCheck
 from noded.types.evidence import (
@@ -17,12 +19,21 @@ from noded.types.evidence import (
     Evidence,
     InvalidProposal,
 )
-from noded.types.ids import PeerId, Signature, View
+from noded.types.ids import PeerId, Signature, ValidatorId, View
 from noded.types.messages import EvidenceFound, Proposal
-from noded.types.vote import Vote
+from noded.types.vote import Certificate, Vote, VoteKind
 
 REPORTS_MAX = 1024
 """Faults remembered as reported in an epoch; beyond, culprits have long been named."""
+
+_EXCLUDED = MappingProxyType(
+    {
+        VoteKind.NOTARIZE: (VoteKind.NOTARIZE,),
+        VoteKind.NULLIFY: (VoteKind.FINALIZE,),
+        VoteKind.FINALIZE: (VoteKind.FINALIZE, VoteKind.NULLIFY),
+    }
+)
+"""Kinds of votes that a vote of a kind may exclude, in one view and of one voter (R1, R3)."""
 
 VOTES_FAULT = 0
 PROPOSALS_FAULT = 1
@@ -47,6 +58,46 @@ def _on_votes_checked(
         report(state, evidence)
     else:
         state.penalize(peer, BadSignature)
+
+
+def compare_certificate(state: EpochState, certificate: Certificate) -> None:
+    """Whose vote stands in a verified certificate, and who told this node what excludes it (R18)."""
+    votes = state.votes.get(certificate.view)
+    if votes is None:
+        return
+    mask = bitmap_mask(certificate.bitmap)
+    for kind in _EXCLUDED[certificate.kind]:
+        for block_hash, tally in votes.tallies[kind].items():
+            if kind is certificate.kind and block_hash == certificate.block_hash:
+                continue
+            for index, vote in list(tally.votes.items()):
+                if mask >> index & 1:
+                    on_conflict(state, vote.voter, vote, _vote_in(certificate, index, vote.voter))
+
+
+def compare_vote(state: EpochState, index: int, vote: Vote) -> None:
+    """The same, where the certificate was there before the vote (R18)."""
+    for kind in _EXCLUDED[vote.kind]:
+        certificate = state.certificates.of_view(kind, vote.view)
+        if (
+            certificate is not None
+            and not (kind is vote.kind and certificate.block_hash == vote.block_hash)
+            and bitmap_mask(certificate.bitmap) >> index & 1
+        ):
+            on_conflict(state, vote.voter, _vote_in(certificate, index, vote.voter), vote)
+
+
+def _vote_in(certificate: Certificate, index: int, voter: ValidatorId) -> Vote:
+    """One of the votes of which a certificate consists."""
+    position = (bitmap_mask(certificate.bitmap) & ((1 << index) - 1)).bit_count()
+    return Vote(
+        kind=certificate.kind,
+        epoch=certificate.epoch,
+        view=certificate.view,
+        block_hash=certificate.block_hash,
+        voter=voter,
+        signature=certificate.signatures[position],
+    )
 
 
 def on_rival_proposal(state: EpochState, peer: PeerId, first: Proposal, second: Proposal) -> None:

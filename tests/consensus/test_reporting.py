@@ -18,7 +18,7 @@ from noded.types.evidence import (
 )
 from noded.types.ids import BatchHash, BlockHash, Epoch, Height, TimestampMs, View
 from noded.types.messages import EvidenceFound, Votes
-from noded.types.vote import Vote, VoteKind
+from noded.types.vote import Certificate, Vote, VoteKind
 from tests.helpers.consensus_bench import Bench, F, N, X, penalties, sent, votes_sent
 from tests.helpers.consensus_values import (
     CHAIN_ID,
@@ -26,6 +26,7 @@ from tests.helpers.consensus_values import (
     equal_set,
     is_good,
     make_block,
+    make_certificate,
     make_genesis,
     make_proposal,
     make_vote,
@@ -145,6 +146,75 @@ class TestVotes:
         bench.vote([1, 2], N, block=block)
 
         assert bench.core.view == 2
+
+
+class TestCertificates:
+    """R18: who tells this node one thing and has its vote for another in a certificate."""
+
+    def certificate(self, kind: VoteKind, block: BlockHash | None) -> Certificate:
+        return make_certificate(SET, kind, view=1, block=block, voters=(1, 2, 3))
+
+    @pytest.mark.parametrize(("told", "certified"), [(N, N), (F, X), (X, F), (F, F)])
+    @pytest.mark.parametrize("is_vote_first", [True, False])
+    def test_a_contradiction_is_reported_and_told(
+        self, told: VoteKind, certified: VoteKind, is_vote_first: bool
+    ) -> None:
+        bench = Bench()
+        vote = make_vote(3, told, block=None if told is X else ONE)
+        certificate = self.certificate(certified, None if certified is X else OTHER)
+        steps = [
+            (3, Votes(votes=(vote,), certificates=())),
+            (2, Votes(votes=(), certificates=(certificate,))),
+        ]
+        first, second = steps if is_vote_first else steps[::-1]
+        assert reports(bench.hear(*first)) == []  # type: ignore[arg-type]
+
+        effects = bench.hear(*second)
+
+        (evidence,) = reports(effects)  # type: ignore[arg-type]
+        assert isinstance(evidence, ConflictingVotes)
+        assert evidence.culprit == validator_id(3)
+        assert evidence_fault(evidence, FACTS) is None
+        assert all(map(is_good, evidence_checks(evidence, SET, CHAIN_ID)))
+        assert len(sent(effects, EvidenceFound)) == 1
+
+    @pytest.mark.parametrize(("told", "certified"), [(N, N), (N, X), (X, N), (F, N), (X, X)])
+    def test_what_may_stand_together_is_not(self, told: VoteKind, certified: VoteKind) -> None:
+        bench = Bench()
+        vote = make_vote(3, told, block=None if told is X else ONE)
+        certificate = self.certificate(certified, None if certified is X else ONE)
+
+        effects = bench.hear(3, Votes(votes=(vote,), certificates=()))
+        effects += bench.hear(2, Votes(votes=(), certificates=(certificate,)))
+        effects += bench.hear(3, Votes(votes=(vote,), certificates=()))
+
+        assert reports(effects) == []  # type: ignore[arg-type]
+
+    def test_who_is_not_in_the_certificate_is_not_blamed(self) -> None:
+        bench = Bench()
+        certificate = make_certificate(SET, N, view=1, block=OTHER, voters=(0, 1, 2))
+
+        effects = bench.hear(3, Votes(votes=(make_vote(3, N, block=ONE),), certificates=()))
+        effects += bench.hear(2, Votes(votes=(), certificates=(certificate,)))
+
+        assert reports(effects) == []  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("is_vote_first", [True, False])
+    def test_a_bad_signature_frames_nobody(self, is_vote_first: bool) -> None:
+        bench = Bench()
+        forged = replace(make_vote(3, N, block=ONE), signature=bad_signature())
+        certificate = self.certificate(N, OTHER)
+        steps = [
+            (3, Votes(votes=(forged,), certificates=())),
+            (2, Votes(votes=(), certificates=(certificate,))),
+        ]
+
+        effects = [
+            effect for step in (steps if is_vote_first else steps[::-1]) for effect in bench.hear(*step)
+        ]
+
+        assert reports(effects) == []  # type: ignore[arg-type]
+        assert penalties(effects) == [(validator_id(3), "BadSignature")]
 
 
 class TestProposals:
