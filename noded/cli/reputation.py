@@ -8,10 +8,12 @@ import click
 from noded.cli.options import command as declare
 from noded.cli.options import home_option
 from noded.cli.output import Json, Output, table
-from noded.cli.parsing import hexadecimal
 
 CHART_EPOCHS = 32
 """Epochs in a member's chart: as wide as a column of a table may be."""
+
+EXPLAINED_EPOCHS = 8
+"""Unless more are asked for: what fits a few screens."""
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -32,7 +34,7 @@ def show(output: Output, home: Path) -> None:
 
     with NodeClient.in_home(home) as node:
         epoch = node.get("/v1/epoch")["epoch"]
-        after = max(0, epoch - 1 - CHART_EPOCHS).to_bytes(8).hex()
+        after = behind(epoch - 1 - CHART_EPOCHS)
         rows = []
         for item in node.pages("/v1/reputation"):
             path = f"/v1/institutions/{item['id']}/reports"
@@ -59,26 +61,38 @@ def show(output: Output, home: Path) -> None:
 @declare(command, name="explain")
 @home_option
 @click.argument("member")
-@click.option("--since", type=click.IntRange(min=1), default=1, show_default=True, help="First epoch.")
-def explain(output: Output, home: Path, member: str, since: int) -> None:
-    """Show the arithmetic of each epoch of MEMBER (an id), each point traced to blocks and transactions."""
+@click.option(
+    "--since", type=click.IntRange(min=1), help=f"First epoch; by default {EXPLAINED_EPOCHS} are explained."
+)
+def explain(output: Output, home: Path, member: str, since: int | None) -> None:
+    """Show the arithmetic of each epoch of MEMBER (id or name), each point traced to blocks and transactions."""
     from noded.client.answers import Refused
     from noded.client.http import NodeClient
+    from noded.client.members import find_member
 
-    hexadecimal(member, "a member's id")
     epochs: list[Json] = []
     with NodeClient.in_home(home) as node:
+        id, name = find_member(node, member)
         present = node.get("/v1/epoch")["epoch"]
-        reports = {
-            item["value"]["epoch"]: item["value"] for item in node.pages(f"/v1/institutions/{member}/reports")
-        }
-        for epoch in range(since, present + 1):
+        first = max(1, present - EXPLAINED_EPOCHS + 1) if since is None else since
+        after = behind(first - 1)
+        reports: dict[int, Json] = {}
+        while after:
+            page = node.get(f"/v1/institutions/{id}/reports", after=after)
+            reports |= {item["value"]["epoch"]: item["value"] for item in page["items"]}
+            after = page["next"]
+        for epoch in range(first, present + 1):
             try:
-                epochs.append(node.get(f"/v1/institutions/{member}/epochs/{epoch}"))
+                epochs.append(node.get(f"/v1/institutions/{id}/epochs/{epoch}"))
             except Refused as error:
                 if epoch in reports:
                     epochs.append({"epoch": epoch, "report": reports[epoch], "why_untraced": str(error)})
-        output.show({"member": member, "epochs": epochs}, _show_epochs)
+        output.show({"member": id, "name": name, "epochs": epochs}, _show_epochs)
+
+
+def behind(epoch: int) -> str:
+    """The cursor of a list of epochs that goes on behind this one."""
+    return max(0, epoch).to_bytes(4).hex()
 
 
 def chart(values: Sequence[int], full: int = ONE) -> str:
@@ -99,110 +113,144 @@ def ranges(numbers: Sequence[int]) -> str:
 
 def _show_members(data: Json) -> str:
     shares = sum(row["share"] for row in data["members"]) or 1
-    heads = (
-        "member",
+    powers = sum(row["power"] for row in data["members"]) or 1
+    heads = [
         "name",
+        "member",
         "reputation",
         "debt",
         "power",
+        "% of power",
         "% of proposals",
-        "jailed until",
-        "epochs before",
-    )
-    rows = [
-        (
-            row["id"],
+        "reputation before",
+    ]
+    jailed = any(row["jailed_until"] for row in data["members"])
+    rows: list[list[object]] = [
+        [
             row["name"],
+            row["id"],
             row["reputation"],
             row["debt"],
             row["power"],
+            100 * row["power"] / powers,
             100 * row["share"] / shares,
-            row["jailed_until"],
             chart([each["reputation"] for each in row["history"]]),
-        )
+        ]
         for row in data["members"]
     ]
+    if jailed:
+        heads.append("jailed")
+        for row, line in zip(data["members"], rows, strict=True):
+            line.append(f"until epoch {row['jailed_until']}" if row["jailed_until"] else "no")
     return f"epoch {data['epoch']}; reputation and debt out of {ONE}\n\n{table(heads, rows)}"
 
 
 def _show_epochs(data: Json) -> str:
-    return "\n\n".join(_epoch(each) for each in data["epochs"]) or "this member was in no table yet"
+    parts = [_epoch(each) for each in data["epochs"]] or ["this member was in no table of these epochs"]
+    return "\n\n".join([f"{data['name']} ({data['member']}); S = {ONE}", *parts])
 
 
 def _epoch(data: Json) -> str:
-    lines = [f"epoch {data['epoch']}"]
+    head = f"epoch {data['epoch']}"
+    facts: list[Line] = []
     if "signals" in data:
-        lines[0] += f", heights {data['first_height']} to {data['last_height']}"
-        lines += _facts(data)
+        head += f", heights {data['first_height']} to {data['last_height']}"
+        facts = _facts(data)
     else:
-        lines.append(f"not traced: {data['why_untraced']}")
-    lines += ["still going on"] if data["report"] is None else _arithmetic(data.get("before"), data["report"])
-    return "\n  ".join(lines)
+        head += f"; not traced: {data['why_untraced']}"
+    if data["report"] is None:
+        head += ", still going on"
+    lines = facts if data["report"] is None else _arithmetic(facts, data.get("before"), data["report"])
+    width = max((len(label) for label, _ in lines), default=0)
+    return "\n".join([head, *(f"  {label:<{width}}  {text}" for label, text in lines)])
 
 
-def _facts(data: Json) -> list[str]:
+Line = tuple[str, str]
+"""What is said about, and what is said."""
+
+
+def _facts(data: Json) -> list[Line]:
+    """Votes, proposals, evidence and duties, and where on the chain each of them stands."""
     signals = data["signals"]
     voted = [each["height"] for each in signals if each["voted"]]
     missed = [each["height"] for each in signals if each["counted"] and not each["voted"]]
     late = [
-        f"{vote['points']} in block {each['height']} for view {vote['view']} ({vote['kind']})"
+        f"{vote['points']} in block {each['height']} ({vote['kind']} of view {vote['view']})"
         for each in signals
         for vote in each["late"]
     ]
-    points = 2 * len(voted) + sum(vote["points"] for each in signals for vote in each["late"])
-    lines = [
-        f"points {points}: 2 for each vote in the certificates of blocks {ranges(voted)}",
-        f"  not in those of blocks {ranges(missed)}",
-        f"  late votes credited: {'; '.join(late) or 'none'}",
-        f"opportunities {len(voted) + len(missed)}",
-        f"proposed: blocks {ranges([each['height'] for each in signals if each['proposed']])}",
-    ]
     failed = [f"view {view} (block {each['height']})" for each in signals for view in each["skipped"]]
-    lines.append(f"failed: {', '.join(failed) or 'none'}")
     evidence = [f"{kind} (block {data['first_height'] - 1})" for kind in data["evidence"]]
     evidence += [f"{kind} (block {each['height']})" for each in signals for kind in each["evidence"]]
-    lines.append(f"evidence: {', '.join(evidence) or 'none'}")
-    duties = [f"{each['name']} (block {each['height']})" for each in data["duties"]]
-    lines.append(f"duties overdue: {', '.join(duties) or 'none'}")
-    return lines
+    duties = [f"{each['name']} of {each['subject']} (block {each['height']})" for each in data["duties"]]
+    return [
+        ("votes", f"2 points each, in the certificates in blocks {ranges(voted)}"),
+        ("  late", "; ".join(late) or "none"),
+        ("  missing", f"in blocks {ranges(missed)}" if missed else "none"),
+        ("proposals", f"blocks {ranges([each['height'] for each in signals if each['proposed']])}"),
+        ("  failed", ", ".join(failed) or "none"),
+        ("evidence", ", ".join(evidence) or "none"),
+        ("duties missed", ", ".join(duties) or "none"),
+    ]
 
 
-def _arithmetic(before: Json | None, report: Json) -> list[str]:
+def _arithmetic(facts: list[Line], before: Json | None, report: Json) -> list[Line]:
+    """Each factor behind the facts that it comes from, then what they come to."""
     r = report
     lines = [
-        f"P = {ONE}·({r['points']}+8)//(2·{r['opportunities']}+8) = {r['participation']}",
-        f"L = {ONE}·({r['proposed']}+2)//({r['proposed']}+2+{r['failed']}) = {r['leading']}",
-        f"A = {ONE}·({r['accepted']}+8)//({r['accepted']}+10·{r['lost']}+8) = {r['attesting']}",
-        f"score = P·L//{ONE}·A//{ONE} = {r['score']}",
+        *facts[:3],
+        ("P", f"S·({r['points']}+8)//(2·{r['opportunities']}+8) = {r['participation']}"),
+        *facts[3:5],
+        ("L", f"S·({r['proposed']}+2)//({r['proposed']}+2+{r['failed']}) = {r['leading']}"),
+        *facts[5:],
+        ("A", f"S·({r['accepted']}+8)//({r['accepted']}+10·{r['lost']}+8) = {r['attesting']}"),
+        ("score", f"P·L//S·A//S = {r['score']}"),
     ]
     if before is not None:
         lines += [_reputation(before, r), _debt(before, r)]
-    lines += [
-        f"E = max(0, min({r['reputation']}, {ONE} − {r['debt']})) = {r['effective']}",
-        f"target = 1000 + ({r['rho_milli']} − 1000)·{r['effective']}//{ONE} = "
-        f"{1000 + (r['rho_milli'] - 1000) * r['effective'] // ONE}",
-    ]
+    lines.append(
+        ("E", f"max(0, min(R, S − D)) = max(0, min({r['reputation']}, {ONE - r['debt']})) = {r['effective']}")
+    )
     if not r["power"]:
-        return [*lines, "power 0: not in the next table"]
-    moved = "" if before is None else f" from {before['raw_power']}, at most +1/32 or −1/8"
-    return [*lines, f"raw power {r['raw_power']}{moved}; capped {r['power']}; share {r['share']}"]
+        return [*lines, ("power", "0: not in the next table")]
+    rho = r["rho_milli"]
+    lines.append(("target", f"1000 + ({rho} − 1000)·{r['effective']}//S = {r['target']}"))
+    if before is not None:
+        lines.append(_raw_power(before["raw_power"], r))
+    lines.append(
+        ("power", f"{r['power']}" + ("" if r["power"] == r["raw_power"] else ": the cap below a third"))
+    )
+    if r["share"]:
+        root = r["effective"] // 1000
+        share = f"max({r['power']}·{root}·{root}//S·64, {r['power']}) = {r['share']}"
+    else:
+        share = "0: jailed, kept as a voter only"
+    return [*lines, ("share", share)]
 
 
-def _reputation(before: Json, report: Json) -> str:
+def _raw_power(old: int, report: Json) -> Line:
+    target, new = report["target"], report["raw_power"]
+    move = max(-(old // 8), min(max(1, old // 32), target - old))
+    text = f"{old} + max(−{old // 8}, min({max(1, old // 32)}, {target} − {old})) = {old + move}"
+    if new != old + move:
+        text += f", of which all moves together leave {new} (W/12)"
+    return "raw power", text
+
+
+def _reputation(before: Json, report: Json) -> Line:
     old, score = before["reputation"], report["score"]
     if score >= old:
-        sum_, moved = f"{old} + ({score} − {old})//32", old + (score - old) // 32
+        text, moved = f"{old} + ({score} − {old})//32", old + (score - old) // 32
     else:
-        sum_, moved = f"{old} − ceil(({old} − {score})/4)", old - -(-(old - score) // 4)
+        text, moved = f"{old} − ceil(({old} − {score})/4)", old - -(-(old - score) // 4)
     if report["reputation"] != moved:
-        return f"R = {report['reputation']}: equivocation was proven"
-    return f"R = {sum_} = {moved}"
+        return "R", f"{report['reputation']}: equivocation was proven"
+    return "R", f"{text} = {moved}"
 
 
-def _debt(before: Json, report: Json) -> str:
+def _debt(before: Json, report: Json) -> Line:
     old = before["debt"]
-    sum_ = f"min({ONE}, {old} − ceil({old}/64) + {report['incurred']})"
     decayed = min(ONE, old - -(-old // 64) + report["incurred"])
     if report["debt"] != decayed:
-        return f"D = {report['debt']}: equivocation was proven"
-    return f"D = {sum_} = {decayed}"
+        return "D", f"{report['debt']}: equivocation was proven"
+    return "D", f"min(S, {old} − ceil({old}/64) + {report['incurred']}) = {decayed}"

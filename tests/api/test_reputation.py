@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from noded.cli.reputation import _show_epochs
 from tests.helpers.api import ServedApi, serve
 from tests.helpers.backend import TestBackend
 from tests.helpers.ledger import TestChain, make_genesis, member_id
+from tests.helpers.recomputing import capped, counted, counted_in_blocks, judged, moved, shared
 from tests.ledger.test_participation import make_equivocation
 
 MEMBER = member_id(4).hex()
@@ -67,13 +69,59 @@ async def test_numbers_are_bounded(served: ServedApi) -> None:
 async def test_the_command_shows_the_arithmetic(served: ServedApi) -> None:
     """Each line's result is the ledger's."""
     epochs = [(await served.get(f"/v1/institutions/{MEMBER}/epochs/{epoch}")).json for epoch in (1, 2, 3)]
-    text = _show_epochs({"member": MEMBER, "epochs": epochs})
+    text = _show_epochs({"member": MEMBER, "name": "Four", "epochs": epochs})
     report = epochs[0]["report"]
 
-    assert "points 4: 2 for each vote in the certificates of blocks 3–4" in text
-    assert "not in those of blocks 2" in text
-    assert f"P = 1000000·(4+8)//(2·3+8) = {report['participation']}" in text
+    assert "2 points each, in the certificates in blocks 3–4" in text
+    assert "missing      in blocks 2\n" in text
+    assert f"S·(4+8)//(2·3+8) = {report['participation']}\n" in text
     assert f"= {report['reputation']}\n" in text
-    assert "evidence: ConflictingProposals (block 7)" in text
-    assert "R = 0: equivocation was proven" in text
-    assert "still going on" in text
+    assert "ConflictingProposals (block 7)" in text
+    assert "0: equivocation was proven" in text
+    assert "epoch 3, heights 11 to 12, still going on" in text
+
+
+class TestRecomputed:
+    """Every number of `explain` comes out again from blocks and the table before (L120–L129)."""
+
+    @pytest.fixture
+    async def uneven(self, tmp_path: Path) -> AsyncIterator[ServedApi]:
+        """Four epochs of members of whom some miss votes or are skipped."""
+        chain = TestChain(make_genesis(epoch_length=8))
+        for number in range(4 * 8 + 2):
+            view = number % 8 + 1
+            voters = [index for index in range(4) if (number * (index + 3)) % 7 > index]
+            chain.run(voters=voters if len(voters) >= 2 else None, skipped=[1] if view == 3 else [])
+        async with serve(TestBackend(chain), tmp_path) as served:
+            yield served
+
+    async def test_from_blocks_to_shares(self, uneven: ServedApi) -> None:
+        async def get(path: str) -> Any:
+            return (await uneven.get(path)).json
+
+        for epoch in range(1, 4):
+            rows = (await get(f"/v1/validators?epoch={epoch}"))["validators"]
+            later = {row["id"]: row for row in (await get(f"/v1/validators?epoch={epoch + 1}"))["validators"]}
+            explained = {row["id"]: await get(f"/v1/institutions/{row['id']}/epochs/{epoch}") for row in rows}
+            reports = {id: each["report"] for id, each in explained.items()}
+            for id, each in explained.items():
+                report = reports[id]
+                first, last = each["first_height"], each["last_height"]
+                blocks = [await get(f"/v1/blocks/{height}") for height in range(first, last + 1)]
+                for name, value in counted(each).items():
+                    assert report[name] == value, name
+                for name, value in counted_in_blocks(blocks, rows, id).items():
+                    assert report[name] == value, name
+                for name, value in judged(report, each["before"]).items():
+                    assert report[name] == value, name
+            raw = moved(
+                {id: each["before"]["raw_power"] for id, each in explained.items()},
+                {id: report["target"] for id, report in reports.items()},
+            )
+            powers = capped(raw)
+            for id, report in reports.items():
+                assert (report["raw_power"], report["power"]) == (raw[id], powers[id])
+                assert report["share"] == shared(powers[id], report["effective"])
+                named = ("reputation", "debt", "raw_power", "power", "share")
+                assert [later[id][name] for name in named] == [report[name] for name in named]
+        assert len({(row["power"], row["reputation"]) for row in later.values()}) == len(later)

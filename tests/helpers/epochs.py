@@ -66,7 +66,7 @@ def share(node: NodeProcess, member: bytes, epoch: int | None = None) -> float:
 
 def report(node: NodeProcess, member: bytes, epoch: int) -> dict[str, Any]:
     """The arithmetic of a member in an epoch that is over."""
-    items = get(node, f"/v1/institutions/{member.hex()}/reports", after=(epoch - 1).to_bytes(8).hex())[
+    items = get(node, f"/v1/institutions/{member.hex()}/reports", after=(epoch - 1).to_bytes(4).hex())[
         "items"
     ]
     [found] = [each["value"] for each in items if each["value"]["epoch"] == epoch]

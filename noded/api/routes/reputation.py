@@ -13,7 +13,7 @@ from noded.api.chain_data import STORED_BYTES_MAX, body_of, header_of, stored_bl
 from noded.api.problems import NoSuchThing
 from noded.api.routing import Answer, Id, Routes, json_answer
 from noded.api.tokens import Scope
-from noded.codec.schema import decode_value
+from noded.codec.schema import Limit, decode_value
 from noded.ledger.commit import Events
 from noded.ledger.epoch import EpochReport
 from noded.ledger.events import Event
@@ -39,6 +39,8 @@ class Duty:
 
     height: Height
     name: str
+    subject: Annotated[bytes, Limit(1, 64)]
+    """Id of what it is about: the opening, the record, the member."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,7 @@ def _duties(at: StateAt, first: int, last: int, member: InstitutionId) -> Iterat
             continue
         for placed in decode_value(Events, stored.events, max_bytes=STORED_BYTES_MAX).events:
             if _owed_by(at, placed.event, member):
-                yield Duty(height=Height(height), name=placed.event.name)
+                yield Duty(height=Height(height), name=placed.event.name, subject=placed.event.subject)
 
 
 def _owed_by(at: StateAt, event: Event, member: InstitutionId) -> bool:
