@@ -14,7 +14,13 @@ def command(output: Output, home: Path) -> None:
     from noded.client.http import NodeClient
 
     with NodeClient.in_home(home) as node:
-        output.show(node.get("/v1/status"), _show)
+        data = node.get("/v1/status")
+        names = {
+            item["id"]: item["value"]["institution"]["legal_name"] for item in node.pages("/v1/institutions")
+        }
+        for each in data["status"]["validators"]:
+            each["name"] = names.get(each["id"])
+        output.show(data, _show)
 
 
 def _show(data: Json) -> str:
@@ -26,11 +32,15 @@ def _show(data: Json) -> str:
         "epoch and view": f"{status['epoch']}, {status['view']}",
         "last block": f"{status['block_age_ms'] / 1000:.1f} s ago",
         "power connected": f"{status['power_connected']} of {status['power_total']}; {status['quorum']} is needed",
-        "may be faulty": f"{status['tolerated']} validators",
+        "may be byzantine": f"{status['tolerated']} of {len(status['validators'])} validators, whichever they are",
         "state": _state(status),
     }
-    rows = [(each["id"], each["power"], each["connected"], each["voted"]) for each in status["validators"]]
-    return f"{members(top)}\n\n{table(('validator', 'power', 'connected', 'voted'), rows)}"
+    heads = ("name", "validator", "power", "connected", "voted")
+    rows = [
+        (each["name"], each["id"], each["power"], each["connected"], each["voted"])
+        for each in status["validators"]
+    ]
+    return f"{members(top)}\n\n{table(heads, rows)}"
 
 
 def _state(status: Json) -> str:

@@ -36,13 +36,13 @@ def _show(data: Json) -> str:
     top = {
         "epoch": f"{epoch['epoch']}, heights {epoch['first_height']} to {epoch['last_height']}",
         "power": f"{epoch['total_power']}; {epoch['quorum']} make a quorum",
-        "may be byzantine": f"{epoch['tolerated']} members, whichever they are",
+        "may be byzantine": f"{epoch['tolerated']} of {len(rows)} validators, whichever they are",
     }
-    heads = ("validator", "name", "power", "% of power", "% of proposals", "connected", "voted")
+    heads = ("name", "validator", "power", "% of power", "% of proposals", "connected", "voted")
     body = [
         (
-            row["id"],
             row["name"],
+            row["id"],
             row["power"],
             100 * row["power"] / epoch["total_power"],
             100 * row["share"] / shares,
