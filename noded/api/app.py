@@ -1,5 +1,6 @@
 """The apps: one for clients over TCP, one for the node's own socket, one for figures and probes."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -7,6 +8,7 @@ from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.responses import Response
 
 from noded.api.backend import Backend
+from noded.api.catching_up import catch_up
 from noded.api.connection import App
 from noded.api.gate import Gate
 from noded.api.rates import Rates
@@ -53,20 +55,34 @@ def make_app(backend: Backend, *, tokens: Tokens, rates: Rates | None, is_local:
         add_admin(routes, backend, tokens)
     add_health(routes, backend, metrics=Scope.METRICS)
     _add_description(routes)
-    return _gated(routes, backend, tokens=None if is_local else tokens, rates=None if is_local else rates)
+    return Gate(
+        _app_of(routes),
+        hot=routes.hot,
+        tokens=None if is_local else tokens,
+        rates=None if is_local else rates,
+        catch_up=partial(catch_up, backend),
+        observe=backend.observe_request,
+    )
 
 
 def make_metrics_app(backend: Backend, *, rates: Rates) -> App:
     """Figures and probes, for everyone who can connect."""
     routes = Routes()
     add_health(routes, backend, metrics=Public)
-    return _gated(routes, backend, tokens=None, rates=rates)
+    return Gate(
+        _app_of(routes),
+        hot=routes.hot,
+        tokens=None,
+        rates=rates,
+        catch_up=None,
+        observe=backend.observe_request,
+    )
 
 
-def _gated(routes: Routes, backend: Backend, *, tokens: Tokens | None, rates: Rates | None) -> App:
+def _app_of(routes: Routes) -> App:
     app = _App(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(routes.router)
-    return Gate(app, hot=routes.hot, tokens=tokens, rates=rates, observe=backend.observe_request)
+    return app
 
 
 def _add_description(routes: Routes) -> None:

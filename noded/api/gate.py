@@ -1,6 +1,6 @@
 """What every request passes before its route, and every error after it."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from math import ceil
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ CALLER: Final = "noded.caller"
 """Where in a request's scope its caller is."""
 
 Handler = Callable[[Request], Awaitable[Response]]
+CatchUp = Callable[[Iterable[tuple[bytes, bytes]]], Awaitable[None]]
+"""Given a request's headers, waits until the node has the height that they ask for."""
 Observe = Callable[[str, int, float], None]
 """Told of each answer: the route's path or "none", the status, the seconds it took."""
 
@@ -42,6 +44,7 @@ class Gate:
         hot: dict[tuple[str, str], Handler],
         tokens: Tokens | None,
         rates: Rates | None,
+        catch_up: CatchUp | None,
         observe: Observe,
     ) -> None:
         """
@@ -52,12 +55,14 @@ class Gate:
             hot: Handlers by method and path that are called at once; they check the caller themselves.
             tokens: None for the node's own socket, whose callers need none.
             rates: Of each caller; None for no limit.
+            catch_up: For callers that are known; None where nobody is waited for.
             observe: Counts.
         """
         self._app = app
         self._hot = hot
         self._tokens = tokens
         self._rates = rates
+        self._catch_up = catch_up
         self._observe = observe
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -98,6 +103,8 @@ class Gate:
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         found = self._identify(scope)
         scope[CALLER] = found
+        if self._catch_up is not None and found is not STRANGER:
+            await self._catch_up(scope["headers"])
         handler = self._hot.get((scope["method"], scope["path"]))
         if handler is None:
             await self._app(scope, receive, send)

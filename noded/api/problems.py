@@ -134,6 +134,13 @@ class NotReady(ApiError):
     headers = (("retry-after", "1"),)
 
 
+class Behind(ApiError):
+    """The node has not reached the height that the request asks for."""
+
+    status = 503
+    headers = (("retry-after", "1"),)
+
+
 class InternalFault(ApiError):
     """The node made a mistake; its log says which."""
 

@@ -15,6 +15,7 @@ from noded.api.gate import Handler, caller
 from noded.api.problems import MEDIA_TYPE, InvalidRequest
 from noded.api.rendering import Definitions, Schema, dump, schema_of, to_json
 from noded.api.tokens import Scope
+from noded.client.answers import AT_LEAST_HEADER
 from noded.storage.store import HEIGHT_MAX
 
 JSON: Final = "application/json"
@@ -165,8 +166,9 @@ class Routes:
             operation = document["paths"][declared.path][declared.method.lower()]
             operation["responses"] = _responses(declared.answer, definitions)
             operation["security"] = _security(declared.access)
-            if declared.parameters:
-                operation["parameters"] = [*operation.get("parameters", []), *declared.parameters]
+            more = [] if declared.access == Public else [_AT_LEAST]
+            if declared.parameters or more:
+                operation["parameters"] = [*operation.get("parameters", []), *declared.parameters, *more]
             if declared.body is not None:
                 content = {media: {"schema": schema} for media, schema in declared.body.media_types.items()}
                 operation["requestBody"] = {"required": True, "content": content}
@@ -241,6 +243,13 @@ _DESCRIPTION: Final = (
     "Ids, keys and hashes are in hexadecimal, longer bytes in base64. Lists come in pages: pass `next` as `after`. "
     "`height` says after which block an answer holds. Errors are problem details (RFC 9457)."
 )
+
+_AT_LEAST: Final = {
+    "name": AT_LEAST_HEADER,
+    "in": "header",
+    "description": "A height that another node named: this one answers once it has that block too.",
+    "schema": {"type": "integer", "minimum": 0},
+}
 
 _HEX: Final[Schema] = {"type": "string", "pattern": "^([0-9a-f]{2})+$"}
 _HEIGHT: Final[Schema] = {"type": "integer", "minimum": 0}

@@ -6,7 +6,7 @@ import click
 
 from noded.cli.exits import CommandFailed
 from noded.cli.options import command as declare
-from noded.cli.options import home_option
+from noded.cli.options import desk_at, node_at, node_options
 from noded.cli.output import Json, Output, table
 from noded.cli.parsing import enum_members, hexadecimal
 
@@ -17,7 +17,7 @@ def command() -> None:
 
 
 @declare(command, name="request")
-@home_option
+@node_options
 @click.argument("record")
 @click.option("--version", type=click.IntRange(min=1), default=1, show_default=True, help="Which version.")
 @click.option("--consent", help="The consent under which it is asked.")
@@ -35,7 +35,6 @@ def request(
     actor: str,
 ) -> None:
     """Ask for a record; every validator decides, and exit code 1 with the failed condition says that it is denied."""
-    from noded.ops.desk import Desk
     from noded.ops.reading import request_record
     from noded.types.medical import ConsentId, OpeningId, RecordId, Version
     from noded.types.operations.consent import Basis, InEmergency, UnderConsent
@@ -50,7 +49,7 @@ def request(
         basis = InEmergency(opening=OpeningId(hexadecimal(opening or "", "an opening's id")))
     (stated,) = enum_members(Purpose, [purpose], "purpose")
     name = RecordId(hexadecimal(record, "a record's id"))
-    with Desk(home) as desk:
+    with desk_at(home) as desk:
         asked, access = request_record(desk, name, Version(version), basis, purpose=stated, actor=actor)
     output.show(
         {
@@ -58,6 +57,7 @@ def request(
             "status": access["status"],
             "decided_by": access["path"],
             "due_ms": access["due_ms"],
+            "height": desk.height,
         }
     )
     if access["status"] == "denied":
@@ -65,33 +65,30 @@ def request(
 
 
 @declare(command, name="release")
-@home_option
+@node_options
 @click.argument("request")
 def release_one(output: Output, home: Path, request: str) -> None:
     """Answer a permitted request for a record that this institution keeps: its key, for the reader alone."""
-    from noded.ops.desk import Desk
     from noded.ops.reading import release
     from noded.types.medical import RequestId
 
-    with Desk(home) as desk:
+    with desk_at(home) as desk:
         wrap_hash = release(desk, RequestId(hexadecimal(request, "a request's id")))
-    output.show({"request": request, "wrap_hash": wrap_hash.hex()})
+    output.show({"request": request, "wrap_hash": wrap_hash.hex(), "height": desk.height})
 
 
 @declare(command, name="log")
-@home_option
+@node_options
 @click.option("--patient", help="Requests for this patient's data.")
 @click.option("--record", help="Requests for this record.")
 @click.option("--disclosed", is_flag=True, help="Of a patient's, only those after which a key was out.")
 def log(output: Output, home: Path, patient: str | None, record: str | None, disclosed: bool) -> None:
     """List who asked for what and what was decided; by default all that concerns this institution."""
-    from noded.client.http import NodeClient
-
     if patient is not None and record is not None:
         raise click.UsageError("--patient and --record exclude each other")
     if disclosed and patient is None:
         raise click.UsageError("--disclosed goes with --patient")
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         if patient is not None:
             hexadecimal(patient, "a patient's id")
             path = f"/v1/patients/{patient}/{'disclosures' if disclosed else 'access'}"

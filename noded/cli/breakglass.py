@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from noded.cli.options import command as declare
-from noded.cli.options import home_option
+from noded.cli.options import desk_at, node_at, node_options
 from noded.cli.output import Json, Output, table
 from noded.cli.parsing import enum_members, hexadecimal
 
@@ -16,7 +16,7 @@ def command() -> None:
 
 
 @declare(command, name="open")
-@home_option
+@node_options
 @click.option("--patient", required=True, help="Whose records.")
 @click.option("--reason", required=True, help="Why the patient cannot be asked, such as unconscious.")
 @click.option("--kind", "kinds", multiple=True, help="Of these kinds only; by default of all.")
@@ -32,7 +32,6 @@ def open_one(
     actor: str,
 ) -> None:
     """Begin emergency access; patient and custodian are told at once, and somebody else must review it in time."""
-    from noded.ops.desk import Desk
     from noded.types.medical import KindClass, OpeningId, PatientId
     from noded.types.operations.breakglass import BreakglassOpen, EmergencyReason
     from noded.types.roles import Purpose
@@ -41,7 +40,7 @@ def open_one(
     (stated,) = enum_members(Purpose, [purpose], "purpose")
     chosen = enum_members(KindClass, kinds, "kind") if kinds else tuple(KindClass)
     name = PatientId(hexadecimal(patient, "a patient's id"))
-    with Desk(home) as desk:
+    with desk_at(home) as desk:
         opening = OpeningId(desk.new_id())
         desk.send(
             BreakglassOpen(
@@ -59,36 +58,34 @@ def open_one(
             "opening": opening.hex(),
             "closes_ms": entry["closes_ms"],
             "review_due_ms": entry["review_due_ms"],
+            "height": desk.height,
         }
     )
 
 
 @declare(command, name="review")
-@home_option
+@node_options
 @click.argument("opening")
 @click.option("--verdict", required=True, type=click.Choice(["justified", "unjustified"]), help="Found.")
 @click.option("--actor", required=True, help="Who judged; others see a pseudonym.")
 def review(output: Output, home: Path, opening: str, verdict: str, actor: str) -> None:
     """Judge an emergency access; not by the key or the person that opened."""
-    from noded.ops.desk import Desk
     from noded.types.medical import OpeningId
     from noded.types.operations.breakglass import BreakglassReview, Verdict
 
     name = OpeningId(hexadecimal(opening, "an opening's id"))
-    with Desk(home) as desk:
+    with desk_at(home) as desk:
         operation = BreakglassReview(opening=name, verdict=Verdict[verdict.upper()], actor=desk.actor(actor))
         posted = desk.send(operation)
     output.show({"opening": opening, "verdict": verdict, "height": posted.height})
 
 
 @declare(command, name="list")
-@home_option
+@node_options
 @click.option("--patient", help="Of this patient; by default all that concern this institution.")
 def list_all(output: Output, home: Path, patient: str | None) -> None:
     """List emergency accesses and their reviews."""
-    from noded.client.http import NodeClient
-
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         if patient is None:
             path = f"/v1/institutions/{node.get('/v1/status')['institution']}/openings"
         else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from noded.cli.options import FILE, home_option, passphrase_options, read_passphrase
+from noded.cli.options import FILE, desk_at, node_at, node_options, passphrase_options, read_passphrase
 from noded.cli.options import command as declare
 from noded.cli.output import Json, Output, cell, table
 from noded.cli.parsing import enum_members, hexadecimal, seconds
@@ -24,7 +24,7 @@ def command() -> None:
 
 
 @declare(command, name="grant")
-@home_option
+@node_options
 @click.option("--patient", required=True, help="Id of the patient who permits.")
 @click.option("--to", "member", help="Id of the member that is permitted.")
 @click.option("--to-role", "role", help="Every member with this role instead, such as hospital.")
@@ -60,7 +60,6 @@ def grant(
     Everything named must hold for each access. A later `revoke` ends it from its block on; nothing un-reads what was
     read before.
     """
-    from noded.ops.desk import Desk
     from noded.types.ids import InstitutionId, TimestampMs
     from noded.types.medical import Compartment, ConsentId, KindClass, PatientId, RecordId
     from noded.types.operations.consent import (
@@ -95,7 +94,7 @@ def grant(
         condition=None if condition is None else _condition(condition),
     )
     name = PatientId(hexadecimal(patient, "a patient's id"))
-    with Desk(home) as desk:
+    with desk_at(home) as desk:
         own = _wallet(desk, name, wallet, read_passphrase(passphrase_file, passphrase_fd))
         consent = ConsentId(desk.new_id())
         posted = desk.send_as(own, desk.me, ConsentGrant(consent=consent, patient=name, terms=terms))
@@ -103,7 +102,7 @@ def grant(
 
 
 @declare(command, name="revoke")
-@home_option
+@node_options
 @click.argument("consent")
 @click.option("--wallet", type=FILE, help="The patient's own wallet, instead of one kept in the home.")
 @passphrase_options
@@ -120,12 +119,11 @@ def revoke(
 
     Nothing un-reads what was read: keys of whole compartments that went out under it are named in the result.
     """
-    from noded.ops.desk import Desk
     from noded.types.medical import ConsentId, PatientId
     from noded.types.operations.consent import ConsentRevoke
 
     name = ConsentId(hexadecimal(consent, "a consent's id"))
-    with Desk(home) as desk:
+    with desk_at(home) as desk:
         found = desk.entry("consents", name)
         patient = PatientId(bytes.fromhex(found["patient"]))
         own = _wallet(desk, patient, wallet, read_passphrase(passphrase_file, passphrase_fd))
@@ -135,14 +133,12 @@ def revoke(
 
 
 @declare(command, name="list")
-@home_option
+@node_options
 @click.option("--patient", required=True, help="Whose consents.")
 def list_all(output: Output, home: Path, patient: str) -> None:
     """List a patient's consents, ended ones included."""
-    from noded.client.http import NodeClient
-
     hexadecimal(patient, "a patient's id")
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         output.show({"consents": list(node.pages(f"/v1/patients/{patient}/consents"))}, _show)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from noded.cli.options import home_option
+from noded.cli.options import node_at, node_options
 from noded.cli.output import Json, cell
 
 
@@ -16,7 +16,7 @@ def command() -> None:
 
 
 @command.command("tail")
-@home_option
+@node_options
 @click.option(
     "--from", "start", type=click.IntRange(min=0), help="First height; by default the next block's."
 )
@@ -31,9 +31,7 @@ def command() -> None:
 )
 def tail(home: Path, start: int | None, name: str, about: str, count: int | None, output: str) -> None:
     """Print events block by block until interrupted; where the node goes away, this fails with code 4."""
-    from noded.client.http import NodeClient
-
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         followed = node.events(start=start, name=name or None, about=about or None)
         for event in islice(followed, count):
             if output == "json":

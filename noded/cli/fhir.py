@@ -6,7 +6,7 @@ import click
 
 from noded.cli.exits import CommandFailed
 from noded.cli.options import command as declare
-from noded.cli.options import home_option
+from noded.cli.options import desk_at, node_options
 from noded.cli.output import Json, Output, members
 
 SHOWN_MAX = 20
@@ -19,7 +19,7 @@ def command() -> None:
 
 
 @declare(command, name="import")
-@home_option
+@node_options
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--compartment",
@@ -36,11 +36,10 @@ def import_files(output: Output, home: Path, paths: tuple[Path, ...], compartmen
     warning and never costs a record. An entry without a resource, such as a deletion, has nothing to import; exit code
     1 says that a file or an entry is broken.
     """
-    from noded.ops.desk import Desk
     from noded.ops.importing import import_documents
     from noded.types.medical import Compartment
 
-    with Desk(home) as desk:
+    with desk_at(home) as desk:
         done = import_documents(desk, paths, compartment=Compartment(compartment), progress=output.progress)
     records = [
         {
@@ -58,6 +57,7 @@ def import_files(output: Output, home: Path, paths: tuple[Path, ...], compartmen
             "records": records,
             "new_patients": done.new_patients,
             "transactions": done.transactions,
+            "height": desk.height,
             "warnings": list(done.warnings),
             "without_resource": list(done.without_resource),
             "problems": list(done.problems),
@@ -75,6 +75,7 @@ def _show(data: Json) -> str:
                 "records": len(data["records"]),
                 "new patients": data["new_patients"],
                 "transactions": data["transactions"],
+                "height": data["height"],
                 "warnings": len(data["warnings"]),
                 "entries without a resource": len(data["without_resource"]),
                 "problems": len(data["problems"]),

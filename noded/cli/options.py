@@ -3,15 +3,21 @@
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from noded.cli.output import Output
 
+if TYPE_CHECKING:
+    from noded.client.http import NodeClient
+    from noded.ops.desk import Desk
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_HOME: Final = "~/.noded"
+
+_AT_LEAST: Final = "noded.at_least"
 
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
 FOLDER: Final = click.Path(file_okay=False, path_type=Path)
@@ -53,6 +59,38 @@ def home_option(function: F) -> F:
         callback=lambda _ctx, _option, value: Path(value).expanduser(),
         help="The node's folder.",
     )(function)
+
+
+def node_options(function: F) -> F:
+    """`--home` and `--at-least` of commands that ask a node, which `node_at` and `desk_at` heed."""
+    option = click.option(
+        "--at-least",
+        type=click.IntRange(min=0),
+        metavar="HEIGHT",
+        expose_value=False,
+        callback=lambda ctx, _option, value: ctx.meta.update({_AT_LEAST: value}),
+        help="Wait until the node has the block at HEIGHT, such as one that another node has just named.",
+    )
+    return option(home_option(function))
+
+
+def node_at(home: Path, *, timeout_s: float | None = None) -> "NodeClient":
+    """The node in a home, as the command's options say."""
+    from noded.client.http import TIMEOUT_S, NodeClient
+
+    return NodeClient.in_home(home, timeout_s=timeout_s or TIMEOUT_S, at_least=_at_least())
+
+
+def desk_at(home: Path) -> "Desk":
+    """The institution's desk in a home, as the command's options say."""
+    from noded.ops.desk import Desk
+
+    return Desk(home, at_least=_at_least())
+
+
+def _at_least() -> int | None:
+    found: int | None = click.get_current_context().meta.get(_AT_LEAST)
+    return found
 
 
 def passphrase_options(function: F) -> F:

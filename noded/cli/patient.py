@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from noded.cli.exits import Refused
-from noded.cli.options import FILE, home_option, passphrase_options, read_passphrase
+from noded.cli.options import FILE, desk_at, node_options, passphrase_options, read_passphrase
 from noded.cli.options import command as declare
 from noded.cli.output import Json, Output, table
 from noded.cli.parsing import hexadecimal
@@ -17,27 +17,26 @@ def command() -> None:
 
 
 @declare(command, name="register")
-@home_option
+@node_options
 @click.option("--count", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many.")
 def register(output: Output, home: Path, count: int) -> None:
     """Make new patients known to the ledger; their wallets are kept in the home until they take them along."""
-    from noded.ops.desk import Desk
     from noded.ops.importing import register_patients
 
-    with Desk(home) as desk:
+    with desk_at(home) as desk:
         added = desk.patients.add([""] * count)
         register_patients(desk, added)
-        output.show({"patients": [each.patient.hex() for each in added]}, _show_ids)
+        ids = [each.patient.hex() for each in added]
+        output.show({"patients": ids, "height": desk.height}, _show_ids)
 
 
 @declare(command, name="list")
-@home_option
+@node_options
 @click.option("--names", is_flag=True, help="Show what documents call them: personal data.")
 def list_all(output: Output, home: Path, names: bool) -> None:
     """List the patients whose wallets are kept in the home."""
-    from noded.ops.desk import Desk
 
-    with Desk(home) as desk:
+    with desk_at(home) as desk:
         rows = []
         for each in desk.patients:
             row = {"id": each.patient.hex(), "key": each.wallet.key(desk.me).public.hex()}
@@ -46,7 +45,7 @@ def list_all(output: Output, home: Path, names: bool) -> None:
 
 
 @declare(command, name="export")
-@home_option
+@node_options
 @click.argument("patient")
 @click.option("--out", required=True, type=FILE, help="File to write; sealed under the passphrase.")
 @passphrase_options
@@ -60,7 +59,6 @@ def export(
 ) -> None:
     """Seal a patient's wallet into a file of its own, for the patient to take along."""
     from noded.keys.files import write_private
-    from noded.ops.desk import Desk
     from noded.ops.wallets import seal_wallet
     from noded.types.medical import PatientId
 
@@ -69,7 +67,7 @@ def export(
         raise Refused("a wallet needs a passphrase: give --passphrase-file or --passphrase-fd")
     if out.exists():
         raise Refused(f"{out}: there is a file already; choose another name")
-    with Desk(home) as desk:
+    with desk_at(home) as desk:
         kept = desk.patients.get(PatientId(hexadecimal(patient, "a patient's id")))
     write_private(out, seal_wallet(kept.wallet, passphrase))
     output.show({"patient": patient, "file": str(out)})

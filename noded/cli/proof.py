@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from noded.cli.exits import FAILED, CommandFailed, Refused
-from noded.cli.options import FILE, home_option
+from noded.cli.options import FILE, home_option, node_at, node_options
 from noded.cli.options import command as declare
 from noded.cli.output import Json, Output, members
 from noded.cli.parsing import hexadecimal
@@ -26,7 +26,7 @@ def command() -> None:
 
 
 @declare(command, name="export")
-@home_option
+@node_options
 @click.argument("kind", type=click.Choice(["record", "consent", "request", "opening", "patient"]))
 @click.argument("id")
 @click.option("--out", required=True, type=FILE, help="File to write.")
@@ -47,12 +47,10 @@ def export(
     With --skip it is far shorter, and verifies only while what the verifier starts from is younger than the chain's
     trusting period. Where the last block changed the thing, this waits for the next one, which certifies it.
     """
-    from noded.client.http import NodeClient
-
     hexadecimal(id, "an id")
     if out.exists():
         raise Refused(f"{out}: there is a file already; choose another name")
-    with NodeClient.in_home(home, timeout_s=60.0) as node:
+    with node_at(home, timeout_s=60.0) as node:
         data = node.get_bytes(f"/v1/{kind}s/{id}/proof")
     if skip or source is not None:
         data = _shortened(data, source, skip=skip)

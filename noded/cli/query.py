@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from noded.cli.options import command as declare
-from noded.cli.options import home_option
+from noded.cli.options import node_at, node_options
 from noded.cli.output import Json, Output, members, table
 from noded.cli.parsing import hexadecimal
 
@@ -30,70 +30,58 @@ def command() -> None:
 
 
 @declare(command, name="block")
-@home_option
+@node_options
 @click.argument("height", type=click.IntRange(min=0), required=False)
 def block(output: Output, home: Path, height: int | None) -> None:
     """Show a block: the one at HEIGHT, or the last one."""
-    from noded.client.http import NodeClient
-
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         output.show(node.get(f"/v1/blocks/{'latest' if height is None else height}"), _document)
 
 
 @declare(command, name="tx")
-@home_option
+@node_options
 @click.argument("name", metavar="HASH")
 def transaction(output: Output, home: Path, name: str) -> None:
     """Show a final transaction and what became of it."""
-    from noded.client.http import NodeClient
-
     hexadecimal(name, "a transaction's hash", size=32)
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         outcome = node.get(f"/v1/txs/{name}")
         output.show({**outcome, "content": node.get(f"/v1/txs/{name}/content")}, _document)
 
 
 @declare(command, name="members")
-@home_option
+@node_options
 def list_members(output: Output, home: Path) -> None:
     """List the members of the consortium."""
-    from noded.client.http import NodeClient
-
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         output.show({"members": list(node.pages("/v1/institutions"))}, _show_members)
 
 
 @declare(command, name="validators")
-@home_option
+@node_options
 @click.option("--epoch", type=click.IntRange(min=1), help="By default the present one.")
 def validators(output: Output, home: Path, epoch: int | None) -> None:
     """Show who votes with which power in an epoch."""
-    from noded.client.http import NodeClient
-
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         output.show(node.get("/v1/validators", epoch=epoch), _show_validators)
 
 
 @declare(command, name="parameters")
-@home_option
+@node_options
 def parameters(output: Output, home: Path) -> None:
     """Show the network parameters in force."""
-    from noded.client.http import NodeClient
-
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         output.show(node.get("/v1/parameters"), lambda data: members(data["value"]))
 
 
 @declare(command, name="entry")
-@home_option
+@node_options
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("id")
 def entry(output: Output, home: Path, kind: str, id: str) -> None:
     """Show what the ledger has of one thing: a KIND and its ID."""
-    from noded.client.http import NodeClient
-
     hexadecimal(id, "an id")
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         output.show(node.get(f"/v1/{kind}/{id}"), lambda data: members(data["value"]))
 
 

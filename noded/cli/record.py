@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from noded.cli.exits import Refused
-from noded.cli.options import FILE, home_option
+from noded.cli.options import FILE, desk_at, node_at, node_options
 from noded.cli.options import command as declare
 from noded.cli.output import Json, Output, table
 from noded.cli.parsing import hexadecimal
@@ -18,7 +18,7 @@ def command() -> None:
 
 
 @declare(command, name="get")
-@home_option
+@node_options
 @click.argument("record")
 @click.option("--version", type=click.IntRange(min=1), default=1, show_default=True, help="Which version.")
 @click.option("--request", help="The released request by which another institution's record is read.")
@@ -30,14 +30,13 @@ def get(output: Output, home: Path, record: str, version: int, request: str | No
     A record of another institution is checked against its commitment on the ledger, and leaves a receipt there.
     """
     from noded.keys.files import write_private
-    from noded.ops.desk import Desk
     from noded.ops.reading import read_own, read_released
     from noded.types.medical import RecordId, RequestId, Version
 
     name = RecordId(hexadecimal(record, "a record's id"))
     if out.exists():
         raise Refused(f"{out}: there is a file already; choose another name")
-    with Desk(home) as desk:
+    with desk_at(home) as desk:
         if request is None:
             content = read_own(desk, name, Version(version))
         else:
@@ -47,17 +46,17 @@ def get(output: Output, home: Path, record: str, version: int, request: str | No
                 raise click.UsageError(f"request {request} is not for version {version} of record {record}")
             content = read_released(desk, wanted)
     write_private(out, content)
-    output.show({"record": record, "version": version, "bytes": len(content), "file": str(out)})
+    output.show(
+        {"record": record, "version": version, "bytes": len(content), "file": str(out), "height": desk.height}
+    )
 
 
 @declare(command, name="list")
-@home_option
+@node_options
 @click.option("--patient", help="Of this patient; by default the institution's own, which belong to none.")
 def list_all(output: Output, home: Path, patient: str | None) -> None:
     """List what the ledger knows of records."""
-    from noded.client.http import NodeClient
-
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         if patient is None:
             path = f"/v1/institutions/{node.get('/v1/status')['institution']}/records"
         else:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from noded.cli.options import command as declare
-from noded.cli.options import home_option
+from noded.cli.options import node_at, node_options
 from noded.cli.output import Json, Output, table
 
 CHART_EPOCHS = 32
@@ -27,12 +27,10 @@ def command() -> None:
 
 
 @declare(command, name="show")
-@home_option
+@node_options
 def show(output: Output, home: Path) -> None:
     """Show every member's reputation, power and share of the proposals, and how the reputation moved."""
-    from noded.client.http import NodeClient
-
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         epoch = node.get("/v1/epoch")["epoch"]
         after = behind(epoch - 1 - CHART_EPOCHS)
         rows = []
@@ -59,7 +57,7 @@ def show(output: Output, home: Path) -> None:
 
 
 @declare(command, name="explain")
-@home_option
+@node_options
 @click.argument("member")
 @click.option(
     "--since", type=click.IntRange(min=1), help=f"First epoch; by default {EXPLAINED_EPOCHS} are explained."
@@ -67,11 +65,10 @@ def show(output: Output, home: Path) -> None:
 def explain(output: Output, home: Path, member: str, since: int | None) -> None:
     """Show the arithmetic of each epoch of MEMBER (id or name), each point traced to blocks and transactions."""
     from noded.client.answers import Refused
-    from noded.client.http import NodeClient
     from noded.client.members import find_member
 
     epochs: list[Json] = []
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         id, name = find_member(node, member)
         present = node.get("/v1/epoch")["epoch"]
         first = max(1, present - EXPLAINED_EPOCHS + 1) if since is None else since

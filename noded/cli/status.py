@@ -3,17 +3,15 @@
 from pathlib import Path
 
 from noded.cli.options import command as declare
-from noded.cli.options import home_option
+from noded.cli.options import node_at, node_options
 from noded.cli.output import Json, Output, members, table
 
 
 @declare(name="status")
-@home_option
+@node_options
 def command(output: Output, home: Path) -> None:
     """Show how the node and the chain stand, who is missing, and why the chain stands if it does."""
-    from noded.client.http import NodeClient
-
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         data = node.get("/v1/status")
         names = {
             item["id"]: item["value"]["institution"]["legal_name"] for item in node.pages("/v1/institutions")

@@ -8,7 +8,7 @@ import click
 
 from noded.cli.exits import CommandFailed
 from noded.cli.options import command as declare
-from noded.cli.options import home_option
+from noded.cli.options import desk_at, node_at, node_options
 from noded.cli.output import Output
 from noded.cli.parsing import hexadecimal
 
@@ -22,7 +22,7 @@ def command() -> None:
 
 
 @declare(command, name="send")
-@home_option
+@node_options
 @click.argument("file", type=click.File("rb"))
 @click.option("--no-wait", is_flag=True, help="Return when the node has taken it, before it is final.")
 def send(output: Output, home: Path, file: BinaryIO, no_wait: bool) -> None:
@@ -33,7 +33,7 @@ def send(output: Output, home: Path, file: BinaryIO, no_wait: bool) -> None:
     """
     from noded.codec.errors import Malformed
     from noded.codec.json_form import choice_from_json
-    from noded.ops.desk import Desk, Rejected
+    from noded.ops.desk import Rejected
     from noded.types.operations import OPERATIONS
     from noded.types.transaction import OPERATIONS_MAX
 
@@ -47,7 +47,7 @@ def send(output: Output, home: Path, file: BinaryIO, no_wait: bool) -> None:
         raise click.UsageError(f"{file.name}: {error}") from error
     if not 1 <= len(operations) <= OPERATIONS_MAX:
         raise click.UsageError(f"{file.name}: a transaction has 1 to {OPERATIONS_MAX} operations")
-    with Desk(home) as desk:
+    with desk_at(home) as desk:
         if not no_wait:
             posted = desk.send(*operations)
         else:
@@ -58,18 +58,17 @@ def send(output: Output, home: Path, file: BinaryIO, no_wait: bool) -> None:
 
 
 @declare(command, name="wait")
-@home_option
+@node_options
 @click.argument("name", metavar="HASH")
 @click.option(
     "--timeout", type=click.FloatRange(0, 60), default=30.0, show_default=True, help="Seconds to wait."
 )
 def wait(output: Output, home: Path, name: str, timeout: float) -> None:
     """Wait until a transaction is final, and say what became of it; exit code 1 if it took no effect."""
-    from noded.client.http import NodeClient
     from noded.types.ids import TransactionHash
 
     wanted = TransactionHash(hexadecimal(name, "a transaction's hash", size=32))
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         outcome = node.wait_transaction(wanted, timeout)
     if outcome is None:
         raise CommandFailed(f"transaction {name} is not final after {timeout:g} s; see `noded status`")

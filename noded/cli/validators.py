@@ -3,17 +3,15 @@
 from pathlib import Path
 
 from noded.cli.options import command as declare
-from noded.cli.options import home_option
+from noded.cli.options import node_at, node_options
 from noded.cli.output import Json, Output, members, table
 
 
 @declare(name="validators")
-@home_option
+@node_options
 def command(output: Output, home: Path) -> None:
     """Show who may vote in this epoch, with which power and which share of the proposals."""
-    from noded.client.http import NodeClient
-
-    with NodeClient.in_home(home) as node:
+    with node_at(home) as node:
         seen = {each["id"]: each for each in node.get("/v1/status")["status"]["validators"]}
         rows = [
             {

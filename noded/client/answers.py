@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 TYPE_PREFIX: Final = "urn:noded:problem:"
 """Of the `type` of problem details; the reason follows."""
 
+AT_LEAST_HEADER: Final = "noded-at-least"
+"""Of a request: the height at or after which its answer is to hold."""
+
 ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
 """Largest answer that is read whole; proofs over many epochs are the largest."""
 

@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 from noded.client.answers import (
     ANSWER_BYTES_MAX,
+    AT_LEAST_HEADER,
     NodeUnreachable,
     Posted,
     Refused,
@@ -72,10 +73,18 @@ class NodeClient:
         self._socket: socket.socket | None = None
 
     @classmethod
-    def in_home(cls, home: Path, *, timeout_s: float = TIMEOUT_S) -> Self:
-        """The node that runs in a home on this machine."""
+    def in_home(cls, home: Path, *, timeout_s: float = TIMEOUT_S, at_least: int | None = None) -> Self:
+        """
+        The node that runs in a home on this machine.
+
+        Args:
+            home: Of the node.
+            timeout_s: For an answer, besides what the node is asked to wait.
+            at_least: The height at or after which all answers are to hold; None for the node's own.
+        """
         path = home / SOCKET_NAME
-        return cls(lambda: _connect_unix(path), str(path), timeout_s=timeout_s)
+        headers = {} if at_least is None else {AT_LEAST_HEADER: str(at_least)}
+        return cls(lambda: _connect_unix(path), str(path), timeout_s=timeout_s, headers=headers)
 
     @classmethod
     def at(

@@ -64,7 +64,8 @@ class Desk:
     """
     An institution's desk; a context manager.
 
-    `latencies_ms` holds how long each transaction that was waited for took from being handed in to being final.
+    `latencies_ms` holds how long each transaction that was waited for took from being handed in to being final, `height`
+    that of the last block in which one is.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Desk:
         home: Path,
         *,
         keystore: Keystore | None = None,
+        at_least: int | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """
@@ -80,6 +82,7 @@ class Desk:
         Args:
             home: Of the node.
             keystore: Open already; None to open it as the home's settings say.
+            at_least: The height at or after which all that the node says is to hold; None for its own.
             random_bytes: Where ids come from.
 
         Raises:
@@ -87,9 +90,10 @@ class Desk:
             NodeUnreachable: No node runs in the home.
         """
         self.home = home
-        self.node = NodeClient.in_home(home)
+        self.node = NodeClient.in_home(home, at_least=at_least)
         self.random_bytes = random_bytes
         self.latencies_ms: list[float] = []
+        self.height: Height | None = None
         named = self.node.get("/v1/status")
         self.me = InstitutionId(bytes.fromhex(named["institution"]))
         self.chain_id = ChainId(bytes.fromhex(named["chain_id"]))
@@ -178,6 +182,7 @@ class Desk:
             raise Rejected(operation=names, reason=reason, detail=posted.detail)
         if posted.height is None:
             raise NotFinal(signed)
+        self.height = posted.height
         self.latencies_ms.append((time.monotonic() - began) * 1000)
         return posted
 

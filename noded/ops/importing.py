@@ -13,6 +13,7 @@ from noded.fhir.slicing import InvalidDocument, ProblemKind
 from noded.fhir.validation import validate
 from noded.ops.desk import FINAL_S, Desk, NotFinal, Rejected
 from noded.ops.patients import KeptPatient
+from noded.types.ids import Height
 from noded.types.medical import Compartment, KeyEpoch, PatientId, RecordId, Version
 from noded.types.operations import Operation
 from noded.types.operations.identity import PatientRegister
@@ -134,6 +135,7 @@ class _Sent:
             raise NotFinal(signed)
         if not outcome["applied"]:
             raise Rejected(operation="record.register", reason=outcome["error"], detail=outcome["detail"])
+        self._desk.height = Height(max(self._desk.height or 0, outcome["height"]))
 
 
 def _patients_of(

@@ -21,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from noded.api.backend import Busy
 from noded.api.routing import CBOR
 from noded.api.serving import Api
 from noded.api.tokens import Scope
@@ -55,6 +56,9 @@ class Impatient(TestBackend):
 
     async def wait_transactions(self, transactions: Any, outcomes: Any) -> None:
         return
+
+    async def wait_block(self) -> None:
+        raise Busy("nobody waits here")
 
 
 class Running:

@@ -228,9 +228,16 @@ class TestSharing:
             capsys, "patient", "export", record["patient"], "--out", wallet, *options,
             "--home", consortium.north,
         )  # fmt: skip
-        consent = grant(consortium, capsys, record, "--wallet", str(wallet), *options)
+        granted = told(
+            capsys, "consent", "grant", "--patient", record["patient"], "--to", consortium.ids[consortium.south],
+            "--wallet", wallet, *options, "--home", consortium.north,
+        )  # fmt: skip
 
-        listed = told(capsys, "consent", "list", "--patient", record["patient"], "--home", consortium.south)
+        listed = told(
+            capsys, "consent", "list", "--patient", record["patient"], "--at-least", granted["height"],
+            "--home", consortium.south,
+        )  # fmt: skip
+        consent = granted["consent"]
         assert consent in [each["id"] for each in listed["consents"]]
 
 
