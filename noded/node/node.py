@@ -35,6 +35,7 @@ from noded.node.inputs import (
     Verified,
 )
 from noded.node.outbox import Outbox
+from noded.node.own_votes import OwnVotes
 from noded.node.parameters import consensus_params, payload_limits
 from noded.node.payload import PayloadRules
 from noded.node.settings import CHECKS_WAITING_MAX, STATUS_INTERVAL_MS
@@ -51,7 +52,7 @@ from noded.types.messages import (
     TransactionsForwarded,
     Votes,
 )
-from noded.types.records import BatchRecord, Record
+from noded.types.records import BatchRecord, Record, VoteRecord
 from noded.types.validator_set import ValidatorSet, table_root
 from noded.types.vote import VoteKind
 
@@ -90,6 +91,9 @@ class Node:
         self._entering: wanted.EnterEpoch | None = None
         self._work_known = False
         self._halted: str | None = None
+        self._is_astray = False
+        """Whether the state differs from what is final: then nothing more is committed (A1)."""
+        self.own_votes = OwnVotes()
         self._peers: dict[PeerId, None] = {}
         self._followed: tuple[Epoch, View] | None = None
 
@@ -116,6 +120,7 @@ class Node:
         if previous is not None:
             self.batches.enter_epoch(ValidatorSet(previous))  # Its batches may still be named.
         self.batches.enter_epoch(self.validators)
+        self.own_votes.restore(records)
         for effect in self.core.restore(list(records), now_ms):
             self._perform(effect, now_ms)
         if self.core.epoch != self.validators.epoch:
@@ -291,6 +296,9 @@ class Node:
         match effect:
             case wanted.Send(peers, Votes() as votes):
                 self._send_votes(peers, votes)
+            case wanted.Persist(VoteRecord(vote=vote)):
+                self.own_votes.sign(vote)
+                self._out.put(effect)
             case (
                 wanted.Persist()
                 | wanted.Send()
@@ -308,7 +316,7 @@ class Node:
                     del self._checks[next(iter(self._checks))]
                 self._try_check(effect, now_ms)
             case wanted.Commit(blocks, seals, finalization):
-                if self._halted is None:
+                if not self._is_astray:
                     self.chain.finalize(blocks, seals, finalization)
                     self._advance(now_ms)
             case wanted.EnterEpoch():
@@ -322,7 +330,9 @@ class Node:
             case wanted.SafetyBroken(committed, finalization):
                 other = finalization.block_hash
                 assert other is not None
-                self._halt(f"blocks {committed.hex()} and {other.hex()} are both final: too many are faulty")
+                self._go_astray(
+                    f"blocks {committed.hex()} and {other.hex()} are both final: too many are faulty"
+                )
             case _:
                 assert_never(effect)
 
@@ -422,12 +432,12 @@ class Node:
 
     def _advance(self, now_ms: TimestampMs) -> None:
         """Commit what is final and complete."""
-        if self._halted is not None:
+        if self._is_astray:
             return
         try:
             committed = self.chain.advance()
         except StateDiffers as error:
-            self._halt(str(error))
+            self._go_astray(str(error))
             return
         self._committed(committed)
         for block, missing in self.chain.missing():
@@ -440,6 +450,7 @@ class Node:
         self._out.put(CommitBlocks(tuple(committed)))
         for one in committed:
             self._evidence.committed(one.block.body.evidence)
+            self._watch_key(one.block)
         if any(one.members_changed for one in committed):
             self._out.put(MembersChanged())
         self._try_enter()
@@ -452,7 +463,7 @@ class Node:
         self._entering = None
         validators = self.ledger.validators_after(self.chain.tip.hash)
         if validators.root != entering.terminal.header.next_epoch_root:
-            self._halt(f"the table of epoch {validators.epoch} is not what a quorum finalised")
+            self._go_astray(f"the table of epoch {validators.epoch} is not what a quorum finalised")
             return
         self.validators = validators
         self.batches.enter_epoch(validators)
@@ -467,6 +478,22 @@ class Node:
         for check in list(self._checks.values()):
             self._try_check(check, now_ms)
         self._try_build(now_ms, patient=True)
+
+    def _watch_key(self, block: Block) -> None:
+        """A3: stop voting where another process votes with this node's key."""
+        index = self.validators.index_by_id.get(self.me)
+        if index is None or self.validators.epoch != block.header.epoch:
+            return
+        leaf = self.own_votes.foreign_in(block, index)
+        if leaf is not None and self.core.is_voter and self._halted is None:
+            self._halt(
+                f"this node's key voted in view {leaf.view} of epoch {block.header.epoch}, and this node did not:"
+                " another process uses the key, perhaps in a copy of the home; stop it, then start this node again"
+            )
+
+    def _go_astray(self, reason: str) -> None:
+        self._is_astray = True
+        self._halt(reason)
 
     def _halt(self, reason: str) -> None:
         self._halted = reason
@@ -495,11 +522,11 @@ class Node:
     ) -> None:
         if not all(results):
             self._out.penalize(checked.peer, self._sync.distrust(checked.peer))
-        elif self._halted is None:
+        elif not self._is_astray:
             try:
                 committed = self.chain.append(checked.blocks, checked.tail, checked.finalization)
             except StateDiffers as error:
-                self._halt(str(error))
+                self._go_astray(str(error))
                 return
             if committed:
                 self._committed(committed)
