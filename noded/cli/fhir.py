@@ -43,9 +43,9 @@ def import_files(output: Output, home: Path, paths: tuple[Path, ...], compartmen
         done = import_documents(desk, paths, compartment=Compartment(compartment), progress=output.progress)
     records = [
         {
-            "record": each.record.hex(),
-            "patient": None if each.patient is None else each.patient.hex(),
-            "kind": each.kind,
+            "record": each.registration.record.hex(),
+            "patient": None if each.registration.patient is None else each.registration.patient.hex(),
+            "kind": each.registration.kind.name.lower(),
             "source": each.source,
             "path": each.path,
             "bytes": each.size,

@@ -71,20 +71,16 @@ class NodeClient:
         self._timeout_s = timeout_s
         self._headers = dict(headers or {})
         self._socket: socket.socket | None = None
+        self.at_least: int | None = None
+        """The height at or after which all answers are to hold; None for the node's own."""
 
     @classmethod
     def in_home(cls, home: Path, *, timeout_s: float = TIMEOUT_S, at_least: int | None = None) -> Self:
-        """
-        The node that runs in a home on this machine.
-
-        Args:
-            home: Of the node.
-            timeout_s: For an answer, besides what the node is asked to wait.
-            at_least: The height at or after which all answers are to hold; None for the node's own.
-        """
+        """The node that runs in a home on this machine."""
         path = home / SOCKET_NAME
-        headers = {} if at_least is None else {AT_LEAST_HEADER: str(at_least)}
-        return cls(lambda: _connect_unix(path), str(path), timeout_s=timeout_s, headers=headers)
+        made = cls(lambda: _connect_unix(path), str(path), timeout_s=timeout_s)
+        made.at_least = at_least
+        return made
 
     @classmethod
     def at(
@@ -235,7 +231,10 @@ class NodeClient:
         """The parts of an answer's body; the connection is kept for the next call if it was read to its end."""
         reader = AnswerReader()
         try:
-            data = self._begin(request_bytes(method, path, {**self._headers, **headers}, body), patience_s)
+            headers = {**self._headers, **headers}
+            if self.at_least is not None:
+                headers[AT_LEAST_HEADER] = str(self.at_least)
+            data = self._begin(request_bytes(method, path, headers, body), patience_s)
             first = reader.feed(data)
             while reader.status is None:
                 first = reader.feed(self._receive())

@@ -7,9 +7,11 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
-from noded.demo.importing import read_records
-from noded.demo.story import Say, Story, tell
+from noded.demo.stage import Say, Story, StoryBroken
+from noded.demo.story import tell
 from noded.errors import ConfigError
+from noded.fhir.documents import FhirRecord, find_documents, read_document
+from noded.fhir.slicing import InvalidDocument
 from noded.testnet.creating import create_testnet
 from noded.testnet.processes import Testnet
 
@@ -48,7 +50,7 @@ def run_demo(*, fhir: Path | None, nodes: int, keep: bool, say: Say) -> dict[str
             testnet.start()
             story = Story(testnet, genesis, say)
             tell(story, records)
-            height = int(story.hospital.look("/v1/status")["status"]["height"])
+            height = int(story.hospital.node.get("/v1/status")["status"]["height"])
         if keep:
             say(f"the network's files are in {folder}")
     finally:
@@ -57,11 +59,30 @@ def run_demo(*, fhir: Path | None, nodes: int, keep: bool, say: Say) -> dict[str
     return {
         "nodes": nodes,
         "height": height,
-        "transactions": story.clock.transactions,
+        "transactions": sum(desk.transactions for desk in story.desks),
         "records": len(story.imported),
-        "finality_ms": _figures(story.clock.finality_ms),
+        "finality_ms": _figures([taken for desk in story.desks for taken in desk.latencies_ms]),
         "checks": [{"name": each.name, "ok": each.ok, "detail": each.detail} for each in story.checks],
     }
+
+
+def read_records(folder: Path) -> tuple[list[FhirRecord], list[str]]:
+    """
+    All records of a folder's documents, and what was wrong with files that gave none.
+
+    Raises:
+        StoryBroken: There is no record at all.
+    """
+    records: list[FhirRecord] = []
+    problems: list[str] = []
+    for path in find_documents([folder]):
+        try:
+            records += read_document(path).records
+        except InvalidDocument as error:
+            problems.append(str(error))
+    if not records:
+        raise StoryBroken(f"{folder} has no FHIR records")
+    return records, problems
 
 
 def _figures(finality_ms: list[float]) -> dict[str, float]:

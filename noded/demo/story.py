@@ -3,22 +3,33 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from noded.demo.actors import Clock, Institution, PatientActor, StoryBroken, applied
+from noded.client.http import NodeClient
 from noded.demo.damage import blob_damage, block_damage, proof_damage
-from noded.demo.importing import COMPARTMENT, EPOCH, FIRST, Imported, import_records
-from noded.demo.reading import Asked, ask_for, read, release
+from noded.demo.stage import Imported, Story, StoryBroken
 from noded.fhir.documents import FhirRecord
+from noded.ops.desk import Desk
 from noded.ops.home import STORE_NAME
-from noded.testnet.processes import Testnet
-from noded.types.genesis import Genesis
+from noded.ops.importing import FIRST, NO_COMPARTMENT, import_records
+from noded.ops.reading import read_own, read_released, release, request_record
 from noded.types.ids import TimestampMs
-from noded.types.medical import ConsentId, KindClass, OpeningId, RecordId
+from noded.types.medical import (
+    CiphertextHash,
+    Commitment,
+    ConsentId,
+    KeyEpoch,
+    KindClass,
+    OpeningId,
+    PatientId,
+    RecordId,
+    RequestId,
+)
 from noded.types.operations.breakglass import BreakglassOpen, EmergencyReason
 from noded.types.operations.consent import (
+    Basis,
     ConsentGrant,
     ConsentRevoke,
     ConsentTerms,
@@ -30,6 +41,8 @@ from noded.types.operations.consent import (
 from noded.types.operations.records import RecordContent, RecordRegister
 from noded.types.roles import Purpose
 
+ACTOR: Final = "the physician on duty"
+CRASH_RECORDS: Final = 40
 DAY_MS: Final = 86_400_000
 PROBE_BYTES: Final = 48
 """Of each record, searched for on the disks: long enough to be nobody's by chance."""
@@ -37,66 +50,22 @@ PROBE_BYTES: Final = 48
 AGREE_S: Final = 60.0
 """For all nodes to hold one block at a height, after one was killed."""
 
-Say = Callable[[str], None]
-
-
-@dataclass(slots=True)
-class Check:
-    """Something that the story promises, and whether it holds."""
-
-    name: str
-    ok: bool
-    detail: str = ""
-
-
-@dataclass(slots=True)
-class Story:
-    """All that the scenes share."""
-
-    testnet: Testnet
-    genesis: Genesis
-    say: Say
-    clock: Clock = field(default_factory=Clock)
-    checks: list[Check] = field(default_factory=list)
-    members: list[Institution] = field(default_factory=list)
-    imported: list[Imported] = field(default_factory=list)
-
-    @property
-    def hospital(self) -> Institution:
-        """Keeps the records."""
-        return self.members[0]
-
-    @property
-    def second(self) -> Institution:
-        """Another hospital, which treats the same patient."""
-        return self.members[1]
-
-    @property
-    def insurer(self) -> Institution:
-        """Would like to know."""
-        return self.members[3]
-
-    def check(self, name: str, ok: bool, detail: str = "") -> None:
-        """Note whether a promise holds."""
-        self.checks.append(Check(name, ok, detail))
-        self.say(f"  {'✓' if ok else '✗'} {name}" + (f" ({detail})" if detail else ""))
+LOOK_S: Final = 0.2
 
 
 def tell(story: Story, records: Sequence[FhirRecord]) -> None:
     """All scenes in order; raises `StoryBroken` where one cannot be told."""
-    story.members = [
-        Institution(process, story.genesis.chain_id, story.clock) for process in story.testnet.nodes
-    ]
-    story.say(f"{story.hospital.name} imports {len(records)} records")
+    story.desks = [Desk(node.home) for node in story.testnet.nodes]
+    story.say(f"{story.name(0)} imports {len(records)} records")
     scene_import(story, records)
-    chosen = next((each for each in story.imported if each.patient is not None), None)
-    if chosen is None or chosen.patient is None:
-        chosen = _record_of_a_new_patient(story)
-    patient = chosen.patient
+    chosen = next((each for each in story.imported if each.registration.patient is not None), None)
+    if chosen is None:
+        chosen = _record_of_a_new_patient(story, records[-1])
+    patient = chosen.registration.patient
     assert patient is not None
-    story.say(f"the patient lets {story.second.name} read")
+    story.say(f"the patient lets {story.name(1)} read")
     consent = scene_consent(story, patient, chosen)
-    story.say(f"{story.insurer.name} asks without consent")
+    story.say(f"{story.name(3)} asks without consent")
     scene_refusals(story, patient, chosen, consent)
     story.say("an emergency: the patient cannot be asked")
     scene_emergency(story, patient, chosen)
@@ -110,44 +79,43 @@ def tell(story: Story, records: Sequence[FhirRecord]) -> None:
 
 def scene_import(story: Story, records: Sequence[FhirRecord]) -> None:
     """Records become encrypted at the hospital and anchored in final blocks."""
-    story.imported = import_records(story.hospital, records)
+    story.imported = _import(story, records)
+    hospital, second = story.hospital, story.second
     anchored = wrong = 0
     for each in story.imported:
-        row = story.second.look_until(f"/v1/records/{each.id.hex()}")["value"]
+        row = second.entry("records", each.id)
         anchored += row["content"]["commitment"] == each.registration.content.commitment.hex()
-        kept = story.hospital.client.get_bytes(
-            f"/v1/custody/records/{each.id.hex()}/versions/{FIRST}/content"
-        )
-        wrong += kept != each.content
+        wrong += read_own(hospital, each.id, FIRST) != each.content
     total = len(records)
     story.check("records-anchored", anchored == total, f"{anchored} of {total} in final blocks")
     story.check("custodian-reads-exact-bytes", wrong == 0, f"{total - wrong} of {total} byte for byte")
 
 
-def scene_consent(story: Story, patient: PatientActor, record: Imported) -> ConsentId:
+def scene_consent(story: Story, patient: PatientId, record: Imported) -> ConsentId:
     """Consent, request, permit, release, and the very bytes at the second hospital."""
-    consent = grant(story, patient, record)
-    asked = ask_for(story.second, record, UnderConsent(consent=consent), Purpose.TREAT)
-    story.check("consent-permits-request", asked.is_permitted, asked.path)
-    if not asked.is_permitted:
-        raise StoryBroken(f"the request was denied at {asked.path}")
-    named = release(story.hospital, asked.id)
-    content = read(story.second, story.genesis.chain_id, asked, named, record)
+    consent = grant(story, patient)
+    asked, access = _ask(story.second, record, UnderConsent(consent=consent), Purpose.TREAT)
+    is_permitted = access["status"] != "denied"
+    story.check("consent-permits-request", is_permitted, access["path"])
+    if not is_permitted:
+        raise StoryBroken(f"the request was denied at {access['path']}")
+    release(story.hospital, asked)
+    content = read_released(story.second, asked)
     story.check("second-hospital-decrypts-exact-bytes", content == record.content, f"{len(content)} bytes")
     log = _log_of(story, patient)
-    story.check("patient-sees-who-read", asked.id.hex() in [row["id"] for row in log], f"{len(log)} entries")
+    story.check("patient-sees-who-read", asked.hex() in [row["id"] for row in log], f"{len(log)} entries")
     return consent
 
 
-def grant(story: Story, patient: PatientActor, record: Imported) -> ConsentId:
+def grant(story: Story, patient: PatientId) -> ConsentId:
     """The patient lets the second hospital read for treatment."""
     consent = ConsentId(os.urandom(16))
     now_ms = time.time_ns() // 1_000_000
     terms = ConsentTerms(
-        grantee=ToOrganization(institution=story.second.id),
+        grantee=ToOrganization(institution=story.second.me),
         purposes=(Purpose.TREAT,),
         kinds=tuple(KindClass),
-        compartments=(COMPARTMENT,),
+        compartments=(NO_COMPARTMENT,),
         records=None,
         days=None,
         from_ms=TimestampMs(now_ms - DAY_MS),
@@ -155,68 +123,71 @@ def grant(story: Story, patient: PatientActor, record: Imported) -> ConsentId:
         mode=Mode.RECEIPT,
         condition=None,
     )
-    patient.do(
-        ConsentGrant(consent=consent, patient=patient.wallet.patient_id(patient.custodian.id), terms=terms)
-    )
+    hospital = story.hospital
+    wallet = hospital.patients.get(patient).wallet
+    hospital.send_as(wallet, hospital.me, ConsentGrant(consent=consent, patient=patient, terms=terms))
     return consent
 
 
-def scene_refusals(story: Story, patient: PatientActor, record: Imported, consent: ConsentId) -> None:
+def scene_refusals(story: Story, patient: PatientId, record: Imported, consent: ConsentId) -> None:
     """Who has no consent is refused by the condition's name; so is everybody once it is revoked."""
-    refused = ask_for(story.insurer, record, UnderConsent(consent=consent), Purpose.HPAYMT)
+    basis = UnderConsent(consent=consent)
+    _, refused = _ask(story.insurer, record, basis, Purpose.HPAYMT)
     _check_refused(story, "insurer-without-consent-refused", refused)
-    patient.do(ConsentRevoke(consent=consent))
-    late = ask_for(story.second, record, UnderConsent(consent=consent), Purpose.TREAT)
+    hospital = story.hospital
+    wallet = hospital.patients.get(patient).wallet
+    hospital.send_as(wallet, hospital.me, ConsentRevoke(consent=consent))
+    _, late = _ask(story.second, record, basis, Purpose.TREAT)
     _check_refused(story, "request-after-revocation-refused", late)
 
 
-def scene_emergency(story: Story, patient: PatientActor, record: Imported) -> None:
+def scene_emergency(story: Story, patient: PatientId, record: Imported) -> None:
     """Break-glass works without the patient, and leaves an entry and a deadline."""
     opening = OpeningId(os.urandom(16))
     opened = BreakglassOpen(
         opening=opening,
-        patient=patient.wallet.patient_id(patient.custodian.id),
+        patient=patient,
         reason=EmergencyReason.UNCONSCIOUS,
         purpose=Purpose.ETREAT,
-        actor=story.second.actor,
+        actor=story.second.actor(ACTOR),
         kinds=tuple(KindClass),
     )
-    story.second.do(opened)
-    asked = ask_for(story.second, record, InEmergency(opening=opening), Purpose.ETREAT)
-    if not asked.is_permitted:
-        story.check("break-glass-opens-record", False, asked.path)
+    story.second.send(opened)
+    asked, access = _ask(story.second, record, InEmergency(opening=opening), Purpose.ETREAT)
+    if access["status"] == "denied":
+        story.check("break-glass-opens-record", False, access["path"])
         return
-    named = release(story.hospital, asked.id)
-    content = read(story.second, story.genesis.chain_id, asked, named, record)
+    release(story.hospital, asked)
+    content = read_released(story.second, asked)
     story.check("break-glass-opens-record", content == record.content)
-    row = story.hospital.look(f"/v1/openings/{opening.hex()}")["value"]
+    row = story.hospital.entry("openings", opening)
     due_ms, opened_ms = row["review_due_ms"], row["opened_ms"]
     story.check(
         "break-glass-has-review-deadline", due_ms > opened_ms, f"{(due_ms - opened_ms) // 3_600_000} h"
     )
     log = _log_of(story, patient)
-    story.check("break-glass-leaves-audit-entry", asked.id.hex() in [each["id"] for each in log])
+    story.check("break-glass-leaves-audit-entry", asked.hex() in [each["id"] for each in log])
 
 
 def scene_crash(story: Story) -> None:
     """One node is killed while records arrive, restarts, and ends where the others are."""
-    victim = story.members[2]
+    victim, hospital = story.testnet.nodes[2], story.hospital
     failures: list[str] = []
 
     def work() -> None:
         try:
-            for _ in range(40):
-                applied(story.hospital.send(story.hospital.build(_own_record()))[0])
+            for _ in range(CRASH_RECORDS):
+                hospital.send(_own_record())
         except Exception as error:  # Shown below, in the story's own thread.
             failures.append(str(error))
 
     worker = threading.Thread(target=work)
     worker.start()
     time.sleep(0.5)
-    victim.process.kill()
+    victim.kill()
     time.sleep(0.5)
-    victim.process.start()
-    victim.process.wait_ready()
+    victim.start()
+    victim.wait_ready()
     worker.join()
     story.check("chain-goes-on-without-a-node", not failures, "; ".join(failures[:1]))
     height, roots = _roots(story)
@@ -225,12 +196,13 @@ def scene_crash(story: Story) -> None:
 
 def scene_damage(story: Story, record: Imported) -> None:
     """A byte flipped in a blob, a proof or a block is found, and named."""
-    found = blob_damage(story.hospital.process.home / "records", record.registration.content.ciphertext_hash)
+    hospital, second = story.hospital, story.second
+    found = blob_damage(hospital.home / "records", record.registration.content.ciphertext_hash)
     story.check("flipped-byte-in-blob-detected", found is not None, found or "")
-    proof = story.second.client.get_bytes(f"/v1/records/{record.id.hex()}/proof")
+    proof = second.node.get_bytes(f"/v1/records/{record.id.hex()}/proof")
     tried, refused = proof_damage(proof, story.genesis)
     story.check("flipped-byte-in-proof-detected", tried == refused, f"{refused} of {tried} changes")
-    named = block_damage(story.second.process.home / STORE_NAME, story.genesis)
+    named = block_damage(second.home / STORE_NAME, story.genesis)
     story.check("flipped-byte-in-block-detected", named is not None, named or "")
 
 
@@ -251,55 +223,65 @@ def scene_canary(story: Story) -> None:
     story.check("no-plaintext-on-any-disk", not leaks and searched > 0, detail)
 
 
-def _check_refused(story: Story, name: str, asked: Asked) -> None:
-    story.check(name, not asked.is_permitted and bool(asked.path), f"failed condition: {asked.path}")
+def _import(story: Story, records: Sequence[FhirRecord]) -> list[Imported]:
+    """Have the hospital keep and register records; all is final on return."""
+    done = import_records(story.hospital, records, compartment=NO_COMPARTMENT)
+    return [
+        Imported(each.registration, record.slice.content) for each, record in zip(done, records, strict=True)
+    ]
 
 
-def _log_of(story: Story, patient: PatientActor) -> list[dict[str, Any]]:
-    who = patient.wallet.patient_id(patient.custodian.id).hex()
-    return list(story.hospital.client.pages(f"/v1/patients/{who}/access"))
+def _ask(desk: Desk, record: Imported, basis: Basis, purpose: Purpose) -> tuple[RequestId, dict[str, Any]]:
+    return request_record(desk, record.id, FIRST, basis, purpose=purpose, actor=ACTOR)
+
+
+def _check_refused(story: Story, name: str, access: dict[str, Any]) -> None:
+    is_refused = access["status"] == "denied" and bool(access["path"])
+    story.check(name, is_refused, f"failed condition: {access['path']}")
+
+
+def _log_of(story: Story, patient: PatientId) -> list[dict[str, Any]]:
+    return list(story.hospital.node.pages(f"/v1/patients/{patient.hex()}/access"))
 
 
 def _own_record() -> RecordRegister:
     """A record of the hospital's own, of which only the anchor matters here."""
-    from noded.types.medical import CiphertextHash, Commitment
-
     return RecordRegister(
         record=RecordId(os.urandom(16)),
         patient=None,
         kind=KindClass.DOCUMENT,
-        compartment=COMPARTMENT,
+        compartment=NO_COMPARTMENT,
         content=RecordContent(
             commitment=Commitment(os.urandom(32)),
             ciphertext_hash=CiphertextHash(os.urandom(32)),
             ciphertext_bytes=1,
             days=None,
-            key_epoch=EPOCH,
+            key_epoch=KeyEpoch(0),
             wrap_hash=None,
         ),
     )
 
 
-def _record_of_a_new_patient(story: Story) -> Imported:
+def _record_of_a_new_patient(story: Story, record: FhirRecord) -> Imported:
     """Where the documents name no patient, one is registered for the last of them."""
-    from dataclasses import replace
-
-    last = story.imported[-1].record
-    attribution = replace(last.attribution, patient="Patient/demo")
-    return import_records(story.hospital, [replace(last, attribution=attribution)])[0]
+    attribution = replace(record.attribution, patient="Patient/demo")
+    return _import(story, [replace(record, attribution=attribution)])[0]
 
 
 def _roots(story: Story) -> tuple[int, list[str]]:
     """A height that all nodes have, and the state root that each says came before that block."""
+    nodes = [desk.node for desk in story.desks]
+    for node in nodes:
+        node.at_least = None
+    target = max(map(_height, nodes))
     deadline = time.monotonic() + AGREE_S
-    target = max(int(each.look("/v1/status")["status"]["height"]) for each in story.members)
-    while time.monotonic() < deadline:
-        heights = [int(each.look("/v1/status")["status"]["height"]) for each in story.members]
-        if min(heights) >= target:
-            break
-        time.sleep(0.2)
-    blocks = [each.look(f"/v1/blocks/{target}") for each in story.members]
-    return target, [_header(block)["parent_state_root"] for block in blocks]
+    while min(map(_height, nodes)) < target and time.monotonic() < deadline:
+        time.sleep(LOOK_S)
+    return target, [_header(node.get(f"/v1/blocks/{target}"))["parent_state_root"] for node in nodes]
+
+
+def _height(node: NodeClient) -> int:
+    return int(node.get("/v1/status")["status"]["height"])
 
 
 def _header(block: dict[str, Any]) -> dict[str, Any]:

@@ -64,8 +64,7 @@ class Desk:
     """
     An institution's desk; a context manager.
 
-    `latencies_ms` holds how long each transaction that was waited for took from being handed in to being final, `height`
-    that of the last block in which one is.
+    `latencies_ms` holds how long each transaction that was waited for took from being handed in to being final.
     """
 
     def __init__(
@@ -93,7 +92,10 @@ class Desk:
         self.node = NodeClient.in_home(home, at_least=at_least)
         self.random_bytes = random_bytes
         self.latencies_ms: list[float] = []
+        self.transactions = 0
+        """Its own, and those of its patients, that are final and took effect."""
         self.height: Height | None = None
+        """Of the last block in which one of them is."""
         named = self.node.get("/v1/status")
         self.me = InstitutionId(bytes.fromhex(named["institution"]))
         self.chain_id = ChainId(bytes.fromhex(named["chain_id"]))
@@ -182,9 +184,14 @@ class Desk:
             raise Rejected(operation=names, reason=reason, detail=posted.detail)
         if posted.height is None:
             raise NotFinal(signed)
-        self.height = posted.height
+        self.seen_final(posted.height)
         self.latencies_ms.append((time.monotonic() - began) * 1000)
         return posted
+
+    def seen_final(self, height: Height) -> None:
+        """Note that a transaction took effect in the block at a height."""
+        self.transactions += 1
+        self.height = height if self.height is None else max(self.height, height)
 
     def send_as(self, wallet: Wallet, custodian: InstitutionId, *operations: Operation) -> Posted:
         """Send as the patient who has this wallet; errors as `send`."""

@@ -38,9 +38,7 @@ NO_COMPARTMENT: Final = Compartment(0)
 class ImportedRecord:
     """A record that is kept and registered."""
 
-    record: RecordId
-    patient: PatientId | None
-    kind: str
+    registration: RecordRegister
     source: str
     path: str
     size: int
@@ -86,13 +84,12 @@ def import_documents(
         for problem in document.problems:
             empty = problem.kind is ProblemKind.NO_RESOURCE
             (without_resource if empty else problems).append(str(problem))
-        patients, new = _patients_of(desk, document.records)
+        added, new = _import(desk, sent, document.records, compartment)
+        imported += added
         new_patients += new
-        for part in _parts(document.records):
-            imported += _import_part(desk, sent, part, patients, compartment)
-            for record in part:
-                place = f"{record.slice.source}: line {record.slice.line}: {record.slice.path}"
-                warnings += [f"{place}: {finding}" for finding in validate(record.slice.content)]
+        for record in document.records:
+            place = f"{record.slice.source}: line {record.slice.line}: {record.slice.path}"
+            warnings += [f"{place}: {finding}" for finding in validate(record.slice.content)]
         progress(f"{path.name}: {len(document.records)} records, {len(imported)} so far")
     sent.wait_all()
     return Import(
@@ -103,6 +100,16 @@ def import_documents(
         without_resource=tuple(without_resource),
         problems=tuple(problems),
     )
+
+
+def import_records(
+    desk: Desk, records: Sequence[FhirRecord], *, compartment: Compartment
+) -> list[ImportedRecord]:
+    """Import records as `import_documents` does, in the same order and without validation."""
+    sent = _Sent(desk)
+    imported, _ = _import(desk, sent, records, compartment)
+    sent.wait_all()
+    return imported
 
 
 class _Sent:
@@ -135,7 +142,18 @@ class _Sent:
             raise NotFinal(signed)
         if not outcome["applied"]:
             raise Rejected(operation="record.register", reason=outcome["error"], detail=outcome["detail"])
-        self._desk.height = Height(max(self._desk.height or 0, outcome["height"]))
+        self._desk.seen_final(Height(outcome["height"]))
+
+
+def _import(
+    desk: Desk, sent: _Sent, records: Sequence[FhirRecord], compartment: Compartment
+) -> tuple[list[ImportedRecord], int]:
+    """Have records kept, and send their registrations; also how many patients are new."""
+    patients, new = _patients_of(desk, records)
+    imported: list[ImportedRecord] = []
+    for part in _parts(records):
+        imported += _import_part(desk, sent, part, patients, compartment)
+    return imported, new
 
 
 def _patients_of(
@@ -218,19 +236,16 @@ def _import_part(
             )
         )
     kept = desk.keep(VersionsToKeep(versions=tuple(versions))).versions
-    sent.send(
-        [_registration(*each) for each in zip(part, versions, kept, strict=True)],
-    )
+    registrations = [_registration(*each) for each in zip(part, versions, kept, strict=True)]
+    sent.send(registrations)
     return [
         ImportedRecord(
-            record=version.record,
-            patient=version.patient,
-            kind=record.kind.name.lower(),
+            registration=registration,
             source=record.slice.source,
             path=record.slice.path,
             size=len(record.slice.content),
         )
-        for record, version in zip(part, versions, strict=True)
+        for record, registration in zip(part, registrations, strict=True)
     ]
 
 
