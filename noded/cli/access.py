@@ -6,7 +6,7 @@ import click
 
 from noded.cli.exits import CommandFailed
 from noded.cli.options import command as declare
-from noded.cli.options import desk_at, node_at, node_options
+from noded.cli.options import desk_at, node_at, node_options, pages_of
 from noded.cli.output import Json, Output, table
 from noded.cli.parsing import enum_members, hexadecimal
 
@@ -89,15 +89,12 @@ def log(output: Output, home: Path, patient: str | None, record: str | None, dis
     if disclosed and patient is None:
         raise click.UsageError("--disclosed goes with --patient")
     with node_at(home) as node:
-        if patient is not None:
-            hexadecimal(patient, "a patient's id")
-            path = f"/v1/patients/{patient}/{'disclosures' if disclosed else 'access'}"
-        elif record is not None:
-            hexadecimal(record, "a record's id")
-            path = f"/v1/records/{record}/access"
+        if record is None:
+            rows = pages_of(node, patient, "disclosures" if disclosed else "access")
         else:
-            path = f"/v1/institutions/{node.get('/v1/status')['institution']}/access"
-        output.show({"requests": list(node.pages(path))}, _show)
+            hexadecimal(record, "a record's id")
+            rows = list(node.pages(f"/v1/records/{record}/access"))
+        output.show({"requests": rows}, _show)
 
 
 def _show(data: Json) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from noded.cli.options import command as declare
-from noded.cli.options import desk_at, node_at, node_options
+from noded.cli.options import desk_at, node_at, node_options, pages_of
 from noded.cli.output import Json, Output, table
 from noded.cli.parsing import enum_members, hexadecimal
 
@@ -86,12 +86,7 @@ def review(output: Output, home: Path, opening: str, verdict: str, actor: str) -
 def list_all(output: Output, home: Path, patient: str | None) -> None:
     """List emergency accesses and their reviews."""
     with node_at(home) as node:
-        if patient is None:
-            path = f"/v1/institutions/{node.get('/v1/status')['institution']}/openings"
-        else:
-            hexadecimal(patient, "a patient's id")
-            path = f"/v1/patients/{patient}/openings"
-        output.show({"openings": list(node.pages(path))}, _show)
+        output.show({"openings": pages_of(node, patient, "openings")}, _show)
 
 
 def _show(data: Json) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from noded.cli.output import Output
+from noded.cli.output import Json, Output
+from noded.cli.parsing import hexadecimal
 
 if TYPE_CHECKING:
     from noded.client.http import NodeClient
@@ -86,6 +87,14 @@ def desk_at(home: Path) -> "Desk":
     from noded.ops.desk import Desk
 
     return Desk(home, at_least=_at_least())
+
+
+def pages_of(node: "NodeClient", patient: str | None, what: str) -> list[Json]:
+    """All items of a list that concerns a patient, or this institution where none is named."""
+    if patient is None:
+        return list(node.pages(f"/v1/institutions/{node.get('/v1/status')['institution']}/{what}"))
+    hexadecimal(patient, "a patient's id")
+    return list(node.pages(f"/v1/patients/{patient}/{what}"))
 
 
 def _at_least() -> int | None:

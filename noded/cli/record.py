@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from noded.cli.exits import Refused
-from noded.cli.options import FILE, desk_at, node_at, node_options
+from noded.cli.options import FILE, desk_at, node_at, node_options, pages_of
 from noded.cli.options import command as declare
 from noded.cli.output import Json, Output, table
 from noded.cli.parsing import hexadecimal
@@ -57,12 +57,7 @@ def get(output: Output, home: Path, record: str, version: int, request: str | No
 def list_all(output: Output, home: Path, patient: str | None) -> None:
     """List what the ledger knows of records."""
     with node_at(home) as node:
-        if patient is None:
-            path = f"/v1/institutions/{node.get('/v1/status')['institution']}/records"
-        else:
-            hexadecimal(patient, "a patient's id")
-            path = f"/v1/patients/{patient}/records"
-        output.show({"records": list(node.pages(path))}, _show)
+        output.show({"records": pages_of(node, patient, "records")}, _show)
 
 
 def _show(data: Json) -> str:
