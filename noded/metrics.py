@@ -154,6 +154,9 @@ class Metrics:
             buckets=FAST_S,
             registry=registry,
         )
+        self.tasks = Gauge(
+            "noded_tasks", "Tasks of the event loop: of connections, clients and timers.", registry=registry
+        )
         self.api_requests = Counter(
             "noded_api_requests", "Answers of the HTTP API.", ["route", "status"], registry=registry
         )
@@ -186,7 +189,7 @@ class Metrics:
         )
         self.halted = Gauge(
             "noded_halted",
-            "1 if the node does not vote any more because its state differs.",
+            "1 if the node does not vote any more: its state differs, or its key votes elsewhere.",
             registry=registry,
         )
 

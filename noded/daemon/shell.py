@@ -381,7 +381,9 @@ class Shell:
         while True:
             due_s = trio.current_time() + LAG_INTERVAL_S
             await trio.sleep_until(due_s)
-            self._observer.metrics.loop_lag.observe(max(0.0, trio.current_time() - due_s))
+            metrics = self._observer.metrics
+            metrics.loop_lag.observe(max(0.0, trio.current_time() - due_s))
+            metrics.tasks.set(trio.lowlevel.current_statistics().tasks_living)
 
     async def _fire(self, event: TimerFired, after_ms: int) -> None:
         await trio.sleep(after_ms / 1000)

@@ -52,6 +52,9 @@ from tests.helpers.steady_load import SteadyLoad, check_all_there
 
 pytestmark = pytest.mark.integration
 
+SLACK_TASKS = 200
+"""Tasks that come and go: timers of the last views, calls of clients."""
+
 SLACK_FILES = 32
 """Descriptors that come and go in a busy node: clients, connections that are just being dialled."""
 
@@ -135,8 +138,15 @@ def siege(tmp_path: Path) -> Iterator[Siege]:
         member = HostileMember(testnet.nodes[3].home, genesis.chain_id)
         with SteadyLoad(nodes, genesis) as load:
             load.until_more(20)
+            until(lambda: min(figure(node, "noded_tasks") for node in nodes) > 0, "tasks are counted")
+            tasks = [figure(node, "noded_tasks") for node in nodes]
             yield Siege(testnet, genesis, nodes, member, load)
             load.until_more(20)
+            for node, before in zip(nodes, tasks, strict=True):
+                until(
+                    lambda node=node, before=before: figure(node, "noded_tasks") <= before + SLACK_TASKS,
+                    "what the hostile member began has ended",
+                )
             load.stop()
             check_all_there(nodes, load.final)
         for node in nodes:
@@ -310,6 +320,21 @@ def test_replays_and_other_chains_transactions_change_nothing(siege: Siege) -> N
     name: TransactionHash = final.hash
     for each in siege.nodes:
         assert ask(each, f"/v1/txs/{name.hex()}")["height"] == posted.height
+
+
+@pytest.mark.slow
+def test_a_member_that_falls_silent_is_let_go_and_not_blamed(siege: Siege) -> None:
+    node = siege.nodes[0]
+
+    async def say_nothing(visit: Visit) -> None:
+        await trio.to_thread.run_sync(
+            until, lambda: siege.standing(node)["connected"], "the silent member is connected"
+        )
+        await visit.until_closed()
+
+    siege.attack(node, say_nothing)
+    until(lambda: not siege.standing(node)["connected"], "the silent member is let go")
+    assert (siege.standing(node)["score"], siege.standing(node)["banned_s"]) == (0, 0)
 
 
 @pytest.mark.slow
