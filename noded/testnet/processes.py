@@ -21,11 +21,11 @@ from noded.types.genesis import Institution
 LOG_NAME: Final = "node.log"
 """What a node's process writes to stdout and stderr, in its home."""
 
-READY_S: Final = 60.0
+READY_S: Final = 120.0
 """A node is ready within two seconds of its own machine; here many may start on two busy cores."""
 
-STOP_S: Final = 10.0
-"""After SIGTERM; a node takes up to two seconds."""
+STOP_S: Final = 30.0
+"""After SIGTERM; a node takes up to two seconds of a processor that it may have to share."""
 
 LOOK_S: Final = 0.02
 """Between looks whether a node is ready."""
