@@ -135,10 +135,9 @@ class NotReady(ApiError):
 
 
 class Behind(ApiError):
-    """The node has not reached the height that the request asks for."""
+    """The node has not reached the height that the request asks for; ask again, or another node."""
 
-    status = 503
-    headers = (("retry-after", "1"),)
+    status = 412
 
 
 class InternalFault(ApiError):

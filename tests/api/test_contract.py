@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from noded.api.backend import Busy
+from noded.api.problems import Behind
 from noded.api.routing import CBOR
 from noded.api.serving import Api
 from noded.api.tokens import Scope
@@ -58,7 +58,7 @@ class Impatient(TestBackend):
         return
 
     async def wait_block(self) -> None:
-        raise Busy("nobody waits here")
+        raise Behind("nobody waits here")
 
 
 class Running:
