@@ -172,6 +172,28 @@ def import_key(
     output.show(_describe(keystore.import_key(exported, chosen, name=name)))
 
 
+@declare(command, name="passphrase")
+@home_option
+@click.option("--new-passphrase-file", type=FILE, help="File with the new passphrase.")
+@click.option("--new-passphrase-fd", type=click.IntRange(min=0), help="Descriptor that gives it.")
+@passphrase_options
+def passphrase(
+    output: Output,
+    home: Path,
+    new_passphrase_file: Path | None,
+    new_passphrase_fd: int | None,
+    passphrase_file: Path | None,
+    passphrase_fd: int | None,
+) -> None:
+    """Seal the keystore under another passphrase, from the node's next start on; old copies keep the old one."""
+    chosen = read_passphrase(new_passphrase_file, new_passphrase_fd)
+    if chosen is None:
+        raise click.UsageError("give the new passphrase: --new-passphrase-file or --new-passphrase-fd")
+    keystore = _open(home, passphrase_file, passphrase_fd)
+    keystore.change_passphrase(chosen)
+    output.show({"keys": str(keystore.folder)})
+
+
 def _config(home: Path) -> "NodeConfig":
     import os
 

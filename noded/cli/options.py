@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from noded.cli.output import Json, Output
+from noded.cli.ownership import give_back
 from noded.cli.parsing import hexadecimal
 
 if TYPE_CHECKING:
@@ -48,6 +49,12 @@ def command(
     return declare
 
 
+def _home(context: click.Context, _option: click.Parameter, value: Path) -> Path:
+    home = value.expanduser()
+    context.call_on_close(lambda: give_back(home))
+    return home
+
+
 def home_option(function: F) -> F:
     """`--home`: the node's folder."""
     return click.option(
@@ -57,7 +64,7 @@ def home_option(function: F) -> F:
         default=DEFAULT_HOME,
         show_default=True,
         show_envvar=True,
-        callback=lambda _ctx, _option, value: Path(value).expanduser(),
+        callback=_home,
         help="The node's folder.",
     )(function)
 

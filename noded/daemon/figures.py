@@ -118,11 +118,6 @@ def _of_shell(shell: Shell) -> Iterable[Metric]:
     yield GaugeMetricFamily(
         "noded_height_stored", "Height of the last durable block.", value=shell.stored_height
     )
-    yield GaugeMetricFamily(
-        "noded_tasks",
-        "Tasks of the event loop: some for the node, some for each peer and client.",
-        value=trio.lowlevel.current_statistics().tasks_living,
-    )
     yield GaugeMetricFamily("noded_log_bytes", "Size of the consensus log.", value=shell.log_bytes)
 
 

@@ -94,6 +94,17 @@ class TestKeys:
         )  # fmt: skip
         assert (tmp_path / "out").read_text() == "mine"
 
+    def test_the_passphrase_is_changed(self, tmp_path: Path, passphrase: Path, capsys: Captured) -> None:
+        home, new = tmp_path / "sealed", tmp_path / "new"
+        new.touch(mode=0o600)
+        new.write_text("another one\n")
+        said(capsys, *INIT, "--home", home, "--passphrase-file", passphrase)
+
+        told(capsys, "keys", "passphrase", "--new-passphrase-file", new, "--home", home)
+
+        assert "passphrase" in complaint(capsys, "keys", "generate", "x", "--home", home, code=3)
+        told(capsys, "keys", "generate", "x", "--home", home, "--passphrase-file", new)
+
     def test_a_passphrase_that_others_can_read_is_refused(
         self, home: Path, passphrase: Path, capsys: Captured
     ) -> None:

@@ -199,6 +199,16 @@ def test_reload_keeps_the_old_settings_where_the_new_are_bad(running: Machine) -
     running.wait(lambda: running.figure("noded_config_reload_failed"), lambda figure: figure == "0.0")
 
 
+def test_what_root_writes_belongs_to_the_node(running: Machine) -> None:
+    """The operator is root, the node's user exists only while it runs."""
+    running.run("noded", "keys", "generate", "spare", "--home", HOME)
+    running.run("noded", "snapshot", "create", "--home", HOME)
+    running.run("systemctl", "restart", "noded")
+
+    assert running.show("noded", "ActiveState") == "active"
+    assert running.run("find", f"{HOME}/", "-user", "root").stdout == ""
+
+
 def test_a_hung_node_is_killed_and_started_again(running: Machine) -> None:
     """SIGSTOP stops all of the process, so nothing pings the watchdog."""
     height, process = running.height(), running.show("noded", "MainPID")
