@@ -50,10 +50,18 @@ def test_there_are_enough_alerts() -> None:
 
 @pytest.mark.parametrize("name", sorted(ALERTS))
 def test_an_alert_is_tested_both_ways(name: str) -> None:
-    steps = [step for case in CASES for step in case["alert_rule_test"] if step["alertname"] == name]
+    steps = [step for case in CASES for step in case.get("alert_rule_test", ()) if step["alertname"] == name]
 
     assert any(step["exp_alerts"] for step in steps), "nothing shows that it fires"
     assert any(not step["exp_alerts"] for step in steps), "nothing shows that it is quiet"
+
+
+@pytest.mark.parametrize("name", [rule["record"] for rule in _rules("rules.yml")])
+def test_a_recorded_series_is_tested(name: str) -> None:
+    """By itself, or by an alert that is made of it."""
+    tested = [step["expr"] for case in CASES for step in case.get("promql_expr_test", ())]
+
+    assert name in tested or any(name in alert["expr"] for alert in ALERTS.values())
 
 
 @pytest.mark.parametrize("name", sorted(ALERTS))
