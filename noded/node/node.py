@@ -123,10 +123,6 @@ class Node:
         self.own_votes.restore(records)
         for effect in self.core.restore(list(records), now_ms):
             self._perform(effect, now_ms)
-        if self.core.epoch != self.validators.epoch:
-            self.validators = self.ledger.validators_after(self.chain.tip.hash)
-            self.batches.enter_epoch(self.validators)
-            assert self.validators.epoch == self.core.epoch, "the log is ahead of the store, and lacks blocks"
         if tip is not None and tip.block.header.epoch == self.core.epoch:
             self._told.append(tip)
         return self._out.take()

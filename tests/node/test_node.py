@@ -208,6 +208,23 @@ class TestRestart:
         net.assert_agreement()
         assert net.penalties == []
 
+    def test_a_store_of_an_earlier_epoch_is_led_on_by_the_whole_log(self) -> None:
+        """As after a rollback: the log's blocks lead from the store's tip over an epoch's end."""
+        net = NodeNet(parameters=replace(DEFAULT_PARAMETERS, epoch_length=6, idle_interval_ms=400))
+        assert net.run(30, until=lambda: min(net.heights()) >= 9)
+        net.crash(3)
+        home = net.homes[3]
+        assert home.stored[-1].block.header.epoch == 2
+        del home.stored[3:]
+        goal = max(net.heights()[:3])
+
+        net.start(3)
+
+        assert net.nodes[3].validators.epoch == 2
+        assert net.run(20, until=lambda: net.nodes[3].chain.height >= goal + 3)
+        net.assert_agreement()
+        assert net.penalties == []
+
     def test_live_records_suffice(self) -> None:
         """A log rewritten to the live records is as good as the whole."""
         net = NodeNet(parameters=replace(DEFAULT_PARAMETERS, idle_interval_ms=400))
