@@ -3,7 +3,10 @@ A day in miniature: four real nodes for twenty minutes under load, with faults; 
 
 NODED_SOAK_S sets another length. The first two fifths do not count: caches fill, and what expires after five minutes
 (batches that could be named again) has to begin to expire. After that the line through all samples must not rise by
-more than `GROWTH_PART_MAX` of the memory, nor by `COUNT_GROWTH_MAX` files or tasks, on a node that ran all the time.
+more than `GROWTH_PART_MAX` of the memory, `FILES_GROWTH_MAX` files, or `TASKS_PART_MAX` of the tasks, on a node that ran
+all the time. Most tasks are timers of views, which are never cancelled and end by themselves after some seconds: how many
+there are follows the pace of the blocks, and that the machine's load. So a task that is lost with a block or a
+transaction is found, one that is lost with a fault is not.
 """
 
 import os
@@ -48,7 +51,8 @@ DOWN_S: Final = 5.0
 SLOW_CLIENTS: Final = 40
 
 GROWTH_PART_MAX: Final = 0.08
-COUNT_GROWTH_MAX: Final = 3.0
+FILES_GROWTH_MAX: Final = 3.0
+TASKS_PART_MAX: Final = 0.25
 
 FIGURES: Final[dict[str, Callable[[NodeProcess], float]]] = {
     "memory": rss_bytes,
@@ -68,18 +72,22 @@ class TestJudgement:
         course = fit([(float(at), 120e6 + draw.uniform(-5e6, 5e6)) for at in range(0, 720, 2)])
 
         assert abs(course.growth_part) < GROWTH_PART_MAX / 4
+        assert is_flat("memory", course)
 
     def test_two_kilobytes_a_transaction_are_a_leak(self) -> None:
         draw = random.Random(1)
         lost = 2_000 * PER_S
         course = fit([(float(at), 120e6 + lost * at + draw.uniform(-5e6, 5e6)) for at in range(0, 720, 2)])
 
-        assert course.growth_part > GROWTH_PART_MAX
+        assert not is_flat("memory", course)
 
     def test_a_file_left_open_by_each_fault_is_a_leak(self) -> None:
         course = fit([(float(at), 60.0 + at // FAULT_S) for at in range(0, 720, 2)])
 
-        assert course.growth > COUNT_GROWTH_MAX
+        assert not is_flat("files", course)
+
+    def test_a_task_left_by_each_block_is_a_leak(self) -> None:
+        assert not is_flat("tasks", fit([(float(at), 80.0 + at) for at in range(0, 720, 2)]))
 
 
 class Soak:
@@ -204,6 +212,6 @@ def after(samples: Sequence[tuple[float, float]], since_s: float) -> list[tuple[
 
 def is_flat(name: str, course: Course) -> bool:
     """Whether a figure's course is within the bounds."""
-    if name == "memory":
-        return course.growth_part <= GROWTH_PART_MAX
-    return course.growth <= COUNT_GROWTH_MAX
+    if name == "files":
+        return course.growth <= FILES_GROWTH_MAX
+    return course.growth_part <= {"memory": GROWTH_PART_MAX, "tasks": TASKS_PART_MAX}[name]
