@@ -119,7 +119,7 @@ def _show_members(data: Json) -> str:
         "power",
         "% of power",
         "% of proposals",
-        "reputation before",
+        "reputation by epoch",
     ]
     jailed = any(row["jailed_until"] for row in data["members"])
     rows: list[list[object]] = [
@@ -171,6 +171,7 @@ def _facts(data: Json) -> list[Line]:
     signals = data["signals"]
     voted = [each["height"] for each in signals if each["voted"]]
     missed = [each["height"] for each in signals if each["counted"] and not each["voted"]]
+    proposed = [each["height"] for each in signals if each["proposed"]]
     late = [
         f"{vote['points']} in block {each['height']} ({vote['kind']} of view {vote['view']})"
         for each in signals
@@ -181,10 +182,10 @@ def _facts(data: Json) -> list[Line]:
     evidence += [f"{kind} (block {each['height']})" for each in signals for kind in each["evidence"]]
     duties = [f"{each['name']} of {each['subject']} (block {each['height']})" for each in data["duties"]]
     return [
-        ("votes", f"2 points each, in the certificates in blocks {ranges(voted)}"),
+        ("votes", f"2 points each, in the certificates in blocks {ranges(voted)}" if voted else "none"),
         ("  late", "; ".join(late) or "none"),
         ("  missing", f"in blocks {ranges(missed)}" if missed else "none"),
-        ("proposals", f"blocks {ranges([each['height'] for each in signals if each['proposed']])}"),
+        ("proposals", f"blocks {ranges(proposed)}" if proposed else "none"),
         ("  failed", ", ".join(failed) or "none"),
         ("evidence", ", ".join(evidence) or "none"),
         ("duties missed", ", ".join(duties) or "none"),

@@ -33,11 +33,12 @@ def _show(data: Json) -> str:
         "may be byzantine": f"{status['tolerated']} of {len(status['validators'])} validators, whichever they are",
         "state": _state(status),
     }
-    heads = ("name", "validator", "power", "connected", "voted")
-    rows = [
-        (each["name"], each["id"], each["power"], each["connected"], each["voted"])
-        for each in status["validators"]
-    ]
+    heads = ["name", "validator", "power", "connected"]
+    rows = [[each[name] for name in ("name", "id", "power", "connected")] for each in status["validators"]]
+    if status["standing"]:  # While blocks come, nobody has voted yet in most moments.
+        heads.append("voted in this view")
+        for row, each in zip(rows, status["validators"], strict=True):
+            row.append(each["voted"])
     return f"{members(top)}\n\n{table(heads, rows)}"
 
 

@@ -20,7 +20,7 @@ def command(output: Output, home: Path) -> None:
                 **{name: item["value"][name] for name in ("power", "share", "reputation", "debt")},
                 "jailed_until": item["value"]["jailed_until"],
                 "connected": seen.get(item["id"], {}).get("connected"),
-                "voted": seen.get(item["id"], {}).get("voted"),
+                **{name: item["value"][name] for name in ("points", "opportunities")},
             }
             for item in node.pages("/v1/reputation")
             if item["value"]["power"]
@@ -36,7 +36,7 @@ def _show(data: Json) -> str:
         "power": f"{epoch['total_power']}; {epoch['quorum']} make a quorum",
         "may be byzantine": f"{epoch['tolerated']} of {len(rows)} validators, whichever they are",
     }
-    heads = ("name", "validator", "power", "% of power", "% of proposals", "connected", "voted")
+    heads = ("name", "validator", "power", "% of power", "% of proposals", "connected", "% of votes")
     body = [
         (
             row["name"],
@@ -45,8 +45,8 @@ def _show(data: Json) -> str:
             100 * row["power"] / epoch["total_power"],
             100 * row["share"] / shares,
             row["connected"],
-            row["voted"],
+            50 * row["points"] / row["opportunities"] if row["opportunities"] else None,
         )
         for row in rows
     ]
-    return f"{members(top)}\n\n{table(heads, body)}"
+    return f"{members(top)}\n\n{table(heads, body)}\n\n% of votes: of this epoch's blocks so far"
