@@ -26,11 +26,11 @@ from tests.helpers.steady_load import SteadyLoad, check_all_there
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-EPOCH = 40
-"""Heights: four seconds where nothing is in the way."""
+EPOCH = 24
+"""Heights: under three seconds where nothing is in the way."""
 
 AWAY_EPOCHS = 4
-BACK_EPOCHS = 4
+BACK_EPOCHS = 3
 
 
 @pytest.fixture

@@ -63,6 +63,21 @@ def admit(founders: Sequence[NodeProcess], fifth: Path, capsys: Captured, tmp_pa
     return registered
 
 
+def check_proofs(node: NodeProcess, epoch: int, folder: Path, capsys: Captured) -> None:
+    """Over epochs in which a key and the members changed, one by one and by skipping, with nothing but the chain's id."""
+    chain_id = get(node, "/v1/status")["chain_id"]
+    for name, options in (("whole", ()), ("short", ("--skip",))):
+        path = folder / name
+        told(
+            capsys, "proof", "export", "record", "00" * 16, "--out", path, *options, "--home", node.home
+        )  # fmt: skip
+        shown = told(capsys, "proof", "verify", path, "--chain-id", chain_id, "--home", folder / "nowhere")
+        assert (shown["from_epoch"], shown["exists"]) == (1, False)
+        assert shown["epoch"] > epoch
+        assert bool(shown["skipped_to"]) is bool(options)
+    assert (folder / "short").stat().st_size < (folder / "whole").stat().st_size
+
+
 def test_an_institution_joins_by_vote_and_leaves_and_another_replaces_its_key(
     four: Testnet, tmp_path: Path, capsys: Captured
 ) -> None:
@@ -98,6 +113,7 @@ def test_an_institution_joins_by_vote_and_leaves_and_another_replaces_its_key(
     assert row(founders[0], rotating, switched)["public_key"] == rotated["public_key"] != old
     assert votes_counted(founders[0], rotating, switched) > 0
 
+    check_proofs(founders[1], first, tmp_path, capsys)
     proposed = told(capsys, "vote", "propose", "remove", member.hex(), "--home", home)
     for node in founders:
         voted = told(capsys, "vote", "yes", proposed["id"], "--home", node.home)
