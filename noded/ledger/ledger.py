@@ -22,7 +22,7 @@ from noded.types.block import Block, BlockHeader, BlockKind
 from noded.types.genesis import Genesis, NetworkParameters
 from noded.types.ids import BatchHash, BlockHash, ChainId, Epoch, Height, StateRoot
 from noded.types.transaction import SignedTransaction
-from noded.types.validator_set import ValidatorSet, ValidatorTable, table_root
+from noded.types.validator_set import ValidatorSet, ValidatorTable
 from noded.types.vote import Certificate
 
 OPEN_BYTES_MAX = 8 * 1024 * 1024
@@ -62,7 +62,7 @@ class Ledger:
             raise OtherChain(
                 f"the store holds another chain than genesis {genesis.name!r}; use the home folder that belongs to it"
             )
-        self.chain_id: ChainId = chain.chain_id
+        self.chain_id: ChainId = genesis.chain_id
         self._final = head.block if head.height else found(genesis).block.hash
         self._final_height = head.height
         self._branches = Branches(base, self._final, head)
@@ -139,9 +139,9 @@ class Ledger:
         ends = not head.terminal and head.height + 1 >= head.last_height
         return BlockKind.TERMINAL if ends else BlockKind.NORMAL
 
-    def table(self, epoch: Epoch) -> ValidatorTable | None:
-        """The table of a past epoch for which evidence is accepted, or of the present one (L143)."""
-        return self.latest().read(table_key(epoch), ValidatorTable)
+    def validators_of(self, epoch: Epoch) -> ValidatorSet | None:
+        """The validators of a past epoch for which evidence is accepted, or of the present one (L143)."""
+        return self._set(self._final, epoch) if self.latest().has(table_key(epoch)) else None
 
     def parameters_after(self, parent: BlockHash) -> NetworkParameters:
         """The network parameters that hold for an executed block's children."""
@@ -151,7 +151,7 @@ class Ledger:
 
     def validators_after(self, parent: BlockHash) -> ValidatorSet:
         """The validators of the epoch of an executed block's children."""
-        return self._set(self.state_after(parent), self.epoch_after(parent))
+        return self._set(parent, self.epoch_after(parent))
 
     def next_table(self, parent: BlockHash) -> ValidatorTable:
         """The table to which a TERMINAL block on top of this executed one commits."""
@@ -317,14 +317,17 @@ class Ledger:
             self._closings[parent] = known
         return known
 
-    def _set(self, state: Overlay, epoch: Epoch) -> ValidatorSet:
+    def _set(self, block: BlockHash, epoch: Epoch) -> ValidatorSet:
+        """The validators of an epoch whose table an executed block's state has."""
         known = self._sets.get(epoch)
         if known is None:
-            table = state.read(table_key(epoch), ValidatorTable)
-            assert table is not None
-            root = table_root(table)
-            known = self._recall("validators", root) or ValidatorSet(table)
-            self._remember(known, "validators", root)
+            root = self.state_root_after(block)
+            known = self._recall("validators", root, epoch)
+            if known is None:
+                table = self.state_after(block).read(table_key(epoch), ValidatorTable)
+                assert table is not None
+                known = ValidatorSet(table)
+                self._remember(known, "validators", root, epoch)
             if len(self._sets) >= 4:
                 del self._sets[min(self._sets)]
             self._sets[epoch] = known

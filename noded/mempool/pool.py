@@ -105,14 +105,7 @@ class BatchPool:
         bits = self._acknowledged.get(batch[:PREFIX_BYTES], 0)
         if me is not None:
             bits |= 1 << me
-        power = 0
-        while bits:
-            low = bits & -bits
-            index = low.bit_length() - 1
-            if index < len(validators):
-                power += validators.powers[index]
-            bits ^= low
-        return validators.is_quorum(power)
+        return validators.is_quorum(validators.mask_power(bits))
 
     def select(
         self,

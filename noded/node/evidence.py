@@ -12,7 +12,6 @@ from noded.node.settings import ENCLOSED_EVIDENCE_MAX, EVIDENCE_KEPT
 from noded.types.checks import SignatureCheck
 from noded.types.evidence import Evidence, InvalidProposal
 from noded.types.ids import ChainId, Epoch, ValidatorId, View
-from noded.types.validator_set import ValidatorSet
 
 _Key: TypeAlias = tuple[ValidatorId, Epoch, View, str]
 
@@ -69,18 +68,14 @@ class EvidenceDesk:
         """
         checks: list[SignatureCheck] = []
         for piece in evidence:
-            table = ledger.table(piece.epoch)
-            if table is None:
+            validators = ledger.validators_of(piece.epoch)
+            if validators is None:
                 then(f"evidence of epoch {piece.epoch}, whose table is not kept")
                 return
             if isinstance(piece, InvalidProposal) and piece.epoch != facts.validators.epoch:
                 then("an invalid proposal of another epoch")
                 return
-            judge = (
-                facts
-                if piece.epoch == facts.validators.epoch
-                else replace(facts, validators=ValidatorSet(table))
-            )
+            judge = facts if piece.epoch == facts.validators.epoch else replace(facts, validators=validators)
             fault = evidence_fault(piece, judge)
             if fault is not None:
                 then(f"evidence {fault}")

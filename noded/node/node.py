@@ -116,9 +116,9 @@ class Node:
         Raises:
             StateDiffers: The log's final blocks contradict the store.
         """
-        previous = self.ledger.table(Epoch(self.validators.epoch - 1))
+        previous = self.ledger.validators_of(Epoch(self.validators.epoch - 1))
         if previous is not None:
-            self.batches.enter_epoch(ValidatorSet(previous))  # Its batches may still be named.
+            self.batches.enter_epoch(previous)  # Its batches may still be named.
         self.batches.enter_epoch(self.validators)
         self.own_votes.restore(records)
         for effect in self.core.restore(list(records), now_ms):

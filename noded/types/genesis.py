@@ -1,6 +1,6 @@
 """Genesis: the founding members and the parameters that all nodes must share; its hash names the chain."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated, NewType
 
@@ -163,11 +163,19 @@ class Genesis:
     parameters: NetworkParameters
     institutions: Annotated[tuple[Institution, ...], Limit(1, VALIDATORS_MAX)]
     validators: Annotated[tuple[FoundingValidator, ...], Limit(1, VALIDATORS_MAX)]
+    _chain_id: ChainId | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_chain_id", None)
 
     @property
     def chain_id(self) -> ChainId:
-        """The hash that names the chain."""
-        return ChainId(tagged_hash(GENESIS_DOMAIN, encode_value(self)))
+        """The hash that names the chain; computed once."""
+        known = self._chain_id
+        if known is None:
+            known = ChainId(tagged_hash(GENESIS_DOMAIN, encode_value(self)))
+            object.__setattr__(self, "_chain_id", known)
+        return known
 
 
 def genesis_block(genesis: Genesis, state_root: StateRoot, epoch_root: Root) -> Block:

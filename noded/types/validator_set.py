@@ -63,12 +63,20 @@ class ValidatorTable:
     round_robin: bool
     """Whether proposers take turns by id instead of being drawn."""
     validators: Annotated[tuple[Validator, ...], Limit(1, VALIDATORS_MAX)]
+    _root: Root | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_root", None)
 
 
 def table_root(table: ValidatorTable) -> Root:
-    """Merkle root: a first leaf for epoch and seed, then one for each validator."""
-    head = b"".join((table.epoch.to_bytes(8, "big"), table.seed, bytes((table.round_robin,))))
-    return Root(merkle_root([head, *(encode_value(validator) for validator in table.validators)]))
+    """Merkle root: a first leaf for epoch and seed, then one for each validator; computed once."""
+    known = table._root
+    if known is None:
+        head = b"".join((table.epoch.to_bytes(8, "big"), table.seed, bytes((table.round_robin,))))
+        known = Root(merkle_root([head, *(encode_value(validator) for validator in table.validators)]))
+        object.__setattr__(table, "_root", known)
+    return known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +97,7 @@ class ValidatorSet:
     _proposers: dict[View, ValidatorId] = field(init=False)
     _collectors: dict[View, tuple[ValidatorId, ...]] = field(init=False)
     _bitmap_powers: dict[Bitmap, int] = field(init=False)
+    _mask_powers: dict[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
         validators = self.table.validators
@@ -108,6 +117,7 @@ class ValidatorSet:
         put(self, "_proposers", {})
         put(self, "_collectors", {})
         put(self, "_bitmap_powers", {})
+        put(self, "_mask_powers", {})
         assert self._cumulative[-1] > 0, "somebody must be able to propose"
 
     @property
@@ -140,6 +150,14 @@ class ValidatorSet:
         if known is None:
             known = sum(self.powers[index] for index in bitmap_indices(bitmap))
             _remember(self._bitmap_powers, bitmap, known)
+        return known
+
+    def mask_power(self, mask: int) -> int:
+        """The power of the validators whose bits are set; bits beyond the table count nothing."""
+        known = self._mask_powers.get(mask)
+        if known is None:
+            known = sum(power for index, power in enumerate(self.powers) if mask >> index & 1)
+            _remember(self._mask_powers, mask, known)
         return known
 
     def is_bitmap_valid(self, bitmap: Bitmap) -> bool:

@@ -26,7 +26,6 @@ from noded.types.block import BlockBody, header_hash
 from noded.types.genesis import DEFAULT_PARAMETERS, Genesis
 from noded.types.ids import BlockHash, Epoch, Height, ValidatorId, View, bitmap_indices
 from noded.types.records import RECORDS, CertificateRecord, ProposalRecord, VoteRecord
-from noded.types.validator_set import ValidatorSet
 from noded.types.vote import Certificate, VoteKind
 
 PATIENCE_S: Final = 120.0
@@ -211,10 +210,10 @@ def check_signatures(homes: Sequence[Path], *, logs: Sequence[Path] = ()) -> int
 
 
 def _note_certificate(votes: Signed, ledger: Ledger, certificate: Certificate) -> None:
-    table = ledger.table(certificate.epoch)
-    if table is None:
+    validators = ledger.validators_of(certificate.epoch)
+    if validators is None:
         return
-    ids = ValidatorSet(table).ids()
+    ids = validators.ids()
     for index in bitmap_indices(certificate.bitmap):
         _note(
             votes, ids[index], certificate.epoch, certificate.view, certificate.kind, certificate.block_hash

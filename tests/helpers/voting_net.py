@@ -58,9 +58,9 @@ class VotingNet(NodeNet):
         """A member's row in the table of an epoch, the present one by default."""
         name = make_institution(number).id
         node = self.nodes[min(self.nodes)]
-        table = node.validators.table if epoch is None else node.ledger.table(Epoch(epoch))
-        assert table is not None
-        return next((row for row in table.validators if row.id == name), None)
+        validators = node.validators if epoch is None else node.ledger.validators_of(Epoch(epoch))
+        assert validators is not None
+        return next((row for row in validators.table.validators if row.id == name), None)
 
     @property
     def epoch(self) -> Epoch:

@@ -29,9 +29,9 @@ def share(net: VotingNet, number: int) -> float:
 
 def votes_of(net: VotingNet, number: int, epoch: int) -> int:
     """Certificates of an epoch, as its blocks name them, in which a member's vote stands."""
-    table = net.nodes[0].ledger.table(Epoch(epoch))
-    assert table is not None
-    index = [row.id for row in table.validators].index(net.homes[number].id)
+    validators = net.nodes[0].ledger.validators_of(Epoch(epoch))
+    assert validators is not None
+    index = validators.index_by_id[net.homes[number].id]
     blocks = [committed.block for committed in net.homes[0].stored]
     leaves = [block.body.parent for block in blocks if block.header.epoch == epoch]
     return sum(leaf is not None and index in bitmap_indices(leaf.bitmap) for leaf in leaves)
