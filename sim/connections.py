@@ -8,7 +8,7 @@ from sim.host import Host
 from sim.network import Cut
 from sim.world import World
 
-STARTING_PEERS_MAX = 64
+STARTING_PEERS_MAX = 16
 """Peers of which a node is told at the start, those after it in order; telling a thousand of a thousand takes longer
 than the run. Messages reach everybody all the same."""
 

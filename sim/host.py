@@ -36,7 +36,6 @@ from noded.node.inputs import (
 )
 from noded.node.node import Node
 from noded.types.ids import PeerId, TimestampMs
-from noded.types.messages import BatchPushed, Proposal, Votes
 from noded.types.records import BatchRecord, Record
 from sim.archive import Archive
 from sim.models.clock import NS_PER_MS, Clock
@@ -54,6 +53,9 @@ INLINE_CHECKS_MAX = 100
 
 BLOCKS_PER_COMMIT_MAX = 32
 """Blocks that the store writes in one transaction, as in the daemon."""
+
+FEW = 8
+"""Up to this many copies of a message are cheaper to send one by one than as arrays."""
 
 RECORD_BYTES = 1024
 """What a record takes in the log, unless it is a batch: a vote takes 200 bytes, a block 800 and its certificates."""
@@ -118,6 +120,8 @@ class Host:
         self._local: deque[Input] = deque()
         self._unwritten: list[Record] = []
         self._is_busy = False
+        self._free_at = 0
+        """When the core is done with work of which nothing is to be seen; no event is spent on its end."""
         self._pauses = 0
         self._frozen: Callable[[], None] | None = None
         """What was under way when the machine was paused."""
@@ -133,6 +137,7 @@ class Host:
         self.life += 1
         self._up_since = self.world.engine.now
         self._is_storing = False
+        self._free_at = 0
         now_ms = self.now_ms()
         self.archive.fold(self.archive.height)
         try:
@@ -175,17 +180,13 @@ class Host:
     def resume(self) -> None:
         """Go on."""
         self._pauses = max(0, self._pauses - 1)
-        if not self.is_up or self._is_paused:
+        if not self.is_up or self._pauses:
             return
         if self._frozen is not None:
             frozen, self._frozen = self._frozen, None
             frozen()
         elif not self._is_busy:
-            self._work()
-
-    @property
-    def _is_paused(self) -> bool:
-        return self._pauses > 0
+            self._begin_work()
 
     def now_ms(self) -> TimestampMs:
         """What this machine's clock shows."""
@@ -197,10 +198,10 @@ class Host:
         """A parcel arrives at this machine's access link; one sent to an earlier process died with its connection."""
         if not self.is_up or parcel.sent < self._up_since:
             return
-        engine = self.world.engine
-        ready = self.world.network.received(self.index, parcel)
-        if ready > engine.now:
-            engine.at(ready, partial(self._take_in, self.life, parcel))
+        world = self.world
+        ready = world.network.received(self.index, parcel)
+        if ready > world.engine.now:
+            world.engine.at(ready, partial(self._take_in, self.life, parcel))
         else:
             self._take_in(self.life, parcel)
 
@@ -212,39 +213,42 @@ class Host:
 
     def feed(self, event: Input, *, digest: int, cost: int | None = None) -> None:
         """Let the node have an input when its turn comes."""
-        if not self.is_up:
-            return
-        self._inbox.append((event, digest & MASK, self.world.costs.step.of(1) if cost is None else cost))
-        if len(self._inbox) > self.inbox_peak:
-            self.inbox_peak = len(self._inbox)
-        if not self._is_busy and not self._is_paused:
-            self._work()
+        if self.is_up:
+            self._put(event, digest & MASK, self.world.step_cost if cost is None else cost)
+
+    def _put(self, event: Input, digest: int, cost: int) -> None:
+        inbox = self._inbox
+        inbox.append((event, digest, cost))
+        if len(inbox) > self.inbox_peak:
+            self.inbox_peak = len(inbox)
+        if not self._is_busy and not self._pauses:
+            self._begin_work()
 
     def _take_in(self, life: int, parcel: Parcel) -> None:
+        """A parcel has come through the access link."""
         if life != self.life or not self.is_up:
             return
-        costs = self.world.costs
-        match parcel.message:
-            case Votes():
-                price = costs.votes
-            case Proposal():
-                price = costs.proposal
-            case BatchPushed():
-                price = costs.batch
-            case _:
-                price = costs.message
-        event = self.world.opened(parcel)
+        event = parcel.event or self.world.opened(parcel)
         if event is None:
             self.world.observers.penalized(self, parcel.sender, "Malformed")
             return
-        self.feed(event, digest=parcel.digest, cost=price.of(parcel.size))
+        self._put(event, parcel.digest, parcel.cost)
 
     # Steps
+
+    def _begin_work(self) -> None:
+        """Step what waits as soon as the core is free."""
+        engine = self.world.engine
+        if self._free_at > engine.now:
+            self._is_busy = True
+            engine.at(self._free_at, partial(self._end, self.life, NOTHING, writes=False))
+        else:
+            self._work()
 
     def _work(self) -> None:
         """Step whatever waits, until nothing does or it takes time."""
         self._is_busy = True
-        while (self._inbox or self._local) and self.is_up and not self._is_paused:
+        while (self._inbox or self._local) and self.is_up and not self._pauses:
             plan, cost = self._step_together()
             if self._carry_out(plan, cost):
                 return
@@ -252,22 +256,24 @@ class Host:
 
     def _step_together(self) -> "tuple[Plan, int]":
         """Step the inputs that wait; what they want done, and nanoseconds of work."""
-        world, plan = self.world, Plan()
+        world, plan, inbox, local = self.world, Plan(), self._inbox, self._local
+        now, now_ms = world.engine.now, self.clock.now_ms
+        step, is_fast = self.steps.step, self._speed == 1.0
         cost = 0
         for _ in range(STEPS_TOGETHER_MAX):
-            if self._local:
-                event, digest, price = self._local.popleft(), 0, world.costs.step.of(1)
-            elif self._inbox:
-                event, digest, price = self._inbox.popleft()
+            if local:
+                event, price = local.popleft(), world.step_cost
+            elif inbox:
+                event, digest, price = inbox.popleft()
                 world.engine.note(self.index, digest)
+                if type(event) is Committed:
+                    self.archive.fold(event.height)
             else:
                 break
-            if isinstance(event, Committed):
-                self.archive.fold(event.height)
-            cost += self._scaled(price)
+            cost += price if is_fast else self._scaled(price)
             world.meter = 0
             try:
-                effects = self.steps.step(event, self._ms_in(cost))
+                effects = step(event, TimestampMs(now_ms(now + cost)))
             except Exception as error:
                 world.observers.failed(self, error)
                 self.crash("kept")
@@ -279,39 +285,47 @@ class Host:
     def _add(self, plan: "Plan", effects: Sequence[Effect], after: int) -> int:
         """Put effects into a plan, and signatures under judgement; nanoseconds that all this costs."""
         world = self.world
-        costs, cost = world.costs, world.meter
+        cost = world.meter
         for effect in effects:
-            match effect:
-                case Send(peers, message):
-                    parcel = world.parcel(self.index, message)
-                    cost += costs.send.of(parcel.size) + len(peers) * costs.copy.of(parcel.size)
-                    plan.add(effect, parcel)
-                case Verify(token, checks):
-                    cost += self._judge(token, checks, after + self._scaled(cost))
-                case _:
-                    plan.add(effect, None)
+            if type(effect) is Persist:
+                plan.records.append(effect.record)
+            elif type(effect) is Verify:
+                cost += self._judge(effect.token, effect.checks, after + self._scaled(cost))
+            elif type(effect) is Send:
+                parcel = world.parcel(self.index, effect.message)
+                cost += parcel.send_cost + len(effect.peers) * parcel.copy_cost
+                plan.shows = True
+                plan.steps.append((effect, parcel))
+            else:
+                if type(effect) is Answer or type(effect) is CommitBlocks:
+                    plan.shows = True
+                plan.steps.append((effect, None))
         return self._scaled(cost)
 
     def _judge(self, token: int, checks: tuple[Check, ...], after: int) -> int:
         """Judge signatures: few at once, many on other cores; nanoseconds for which this core is busy with it."""
-        judge, costs = self.world.judge, self.world.costs
-        count = sum(map(judge.count, checks))
-        verified = Verified(token, tuple(map(judge.judge, checks)))
+        world = self.world
+        count, verdicts = world.judge.judge_all(checks)
+        verified = Verified(token, verdicts)
         if count < INLINE_CHECKS_MAX:
             self._local.append(verified)
-            return costs.verify.of(count)
-        engine = self.world.engine
-        done = self.machine.verify(count, costs, self._speed, engine.now + after)
+            return world.costs.verify.of(count)
+        engine = world.engine
+        done = self.machine.verify(count, world.costs, self._speed, engine.now + after)
         engine.at(done, partial(self._feed_in, self.life, verified, token))
         return 0
 
     def _carry_out(self, plan: "Plan", cost: int) -> bool:
         """Do what a plan says once its work and its log are done; False if it is all done already."""
         self.busy_ns += cost
-        self._unwritten += plan.records
+        if plan.records:
+            self._unwritten += plan.records
         engine = self.world.engine
         done = self.machine.run(cost, engine.now)
-        writes = bool(self._unwritten) and plan.shows
+        if not plan.steps and not self._inbox and not self._local:
+            self._free_at = done
+            return False
+        writes = plan.shows and bool(self._unwritten)
         if writes:
             records, self._unwritten = self._unwritten, []
             done += self.disk.write(records, sum(map(_size_of, records)))
@@ -324,7 +338,7 @@ class Host:
     def _end(self, life: int, plan: "Plan", writes: bool) -> None:
         if life != self.life or not self.is_up:
             return
-        if self._is_paused:
+        if self._pauses:
             self._frozen = partial(self._end, life, plan, writes)
             return
         self._perform(plan, writes)
@@ -337,10 +351,11 @@ class Host:
         if writes:
             world.observers.persisted(self, self.disk.sync())
         for effect, parcel in plan.steps:
+            if parcel is not None:
+                assert type(effect) is Send
+                self.send(effect.peers, parcel)
+                continue
             match effect:
-                case Send(peers, _):
-                    assert parcel is not None
-                    self.send(peers, parcel)
                 case StartTimer(timer, after_ms):
                     engine = world.engine
                     wait = self.clock.until(engine.now, after_ms * NS_PER_MS)
@@ -358,8 +373,8 @@ class Host:
                     world.observers.penalized(self, world.index_of[peer], reason)
                 case Halt(reason):
                     world.observers.halted(self, reason)
-                case MembersChanged() | Persist() | Verify():
-                    pass
+                case MembersChanged() | Persist() | Verify() | Send():
+                    pass  # Done with the steps, where anything is to be done at all.
                 case _:
                     assert_never(effect)
 
@@ -368,10 +383,11 @@ class Host:
         world = self.world
         targets = world.targets(peers)
         world.observers.sent(self, targets, parcel)
-        if len(targets) == 1:
-            world.network.send_one(int(targets[0]), parcel)
-        elif len(targets):
+        if len(targets) > FEW:
             world.network.send(targets, parcel)
+            return
+        for target in targets.tolist():
+            world.network.send_one(target, parcel)
 
     def do_later(self, effects: Sequence[Effect], after_ns: int) -> None:
         """Do what a behaviour puts off."""
@@ -436,7 +452,7 @@ class Host:
 
 
 class Plan:
-    """What some steps want done, in order, with messages ready to be sent."""
+    """What some steps want done, in order; a message stands beside its Send, ready to be sent."""
 
     __slots__ = ("records", "shows", "steps")
 
@@ -446,14 +462,8 @@ class Plan:
         self.shows = False
         """Whether anybody outside will see that the steps were taken: then the records must be durable before."""
 
-    def add(self, effect: Effect, parcel: Parcel | None) -> None:
-        """Have something done after all else."""
-        if isinstance(effect, Persist):
-            self.records.append(effect.record)
-            return
-        if isinstance(effect, (Send, Answer, CommitBlocks)):
-            self.shows = True
-        self.steps.append((effect, parcel))
+
+NOTHING = Plan()
 
 
 def _size_of(record: Record) -> int:

@@ -18,7 +18,7 @@ VERDICTS_MAX = 200_000
 """Single signatures remembered twice over, at about 300 bytes each: 120 MB."""
 
 WHOLES_MAX = 2_048
-"""Certificates and blocks remembered, which are alive anyway while they matter."""
+"""Certificates, blocks and batches remembered, which are alive anyway while they matter."""
 
 
 class Judge:
@@ -30,11 +30,33 @@ class Judge:
         self._older: dict[SignatureCheck, bool] = {}
         self._wholes: dict[int, tuple[object, Root, bool]] = {}
         """By identity of the object, which is kept alive; with the root of the table that judged it."""
+        self._lists: dict[int, tuple[tuple[Check, ...], tuple[bool, ...]]] = {}
+        """By identity of several signatures' checks: those of a batch, which all its receivers share."""
 
     def signed(self, check: SignatureCheck) -> None:
         """A signer of this run made this signature."""
         if self._memo:
             self._remember(check, verdict=True)
+
+    def judge_all(self, checks: tuple[Check, ...]) -> tuple[int, tuple[bool, ...]]:
+        """How many signatures these checks cover, and whether those of each are good."""
+        known = self._lists.get(id(checks))
+        if known is not None:
+            return len(checks), known[1]
+        count = 0
+        single = True
+        for check in checks:
+            if type(check) is SignatureCheck:
+                count += 1
+            else:
+                single = False
+                count += self.count(check)
+        verdicts = tuple([self.judge(check) for check in checks])
+        if self._memo and single and count > 1:
+            if len(self._lists) >= WHOLES_MAX:
+                del self._lists[next(iter(self._lists))]
+            self._lists[id(checks)] = checks, verdicts
+        return count, verdicts
 
     def count(self, check: Check) -> int:
         """How many signatures a check covers: what a node pays for it."""

@@ -23,8 +23,9 @@ _SHARED: tuple[tuple[Any, str], ...] = (
     (noded.ledger.ledger, "found"),
     (noded.ledger.ledger, "open_batch"),
     (noded.node.exchange, "decode_batch"),
+    (noded.node.exchange, "batch_checks"),
 )
-"""Functions of one immutable argument, where they are called."""
+"""Functions of immutable arguments, where they are called."""
 
 
 class Executions(MutableMapping[Any, Any]):
@@ -82,18 +83,19 @@ def shared_work(*, memo: bool) -> Iterator[None]:
             setattr(module, name, original)
 
 
-def _remembering(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The function with a memory by identity of its argument, which is kept alive meanwhile."""
-    known: dict[int, tuple[Any, Any]] = {}
+def _remembering(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with a memory by identity of its arguments, which are kept alive meanwhile."""
+    known: dict[Any, tuple[Any, Any]] = {}
 
-    def remembered(argument: Any) -> Any:
-        found = known.get(id(argument))
+    def remembered(*arguments: Any) -> Any:
+        key = id(arguments[0]) if len(arguments) == 1 else tuple(map(id, arguments))
+        found = known.get(key)
         if found is not None:
             return found[1]
-        result = function(argument)
+        result = function(*arguments)
         if len(known) >= RESULTS_MAX:
             del known[next(iter(known))]
-        known[id(argument)] = argument, result
+        known[key] = arguments, result
         return result
 
     return remembered

@@ -29,7 +29,10 @@ CHANCE_BITS = 32
 class Parcel:
     """A message on its way: one object for all its receivers."""
 
-    __slots__ = ("digest", "encoding", "event", "lane", "message", "sender", "sent", "size")
+    __slots__ = (
+        "copy_cost", "cost", "digest", "encoding", "event", "kind", "lane", "message", "send_cost", "sender", "sent",
+        "size",
+    )  # fmt: skip
 
     def __init__(
         self, sender: int, message: Message | None, size: int, digest: int, encoding: bytes | None = None
@@ -47,8 +50,17 @@ class Parcel:
         """What receivers share, once the first has opened it."""
         self.sent = 0
         """When it left its sender."""
+        self.kind = type(message).__name__
+        self.cost = self.send_cost = self.copy_cost = 0
+        """Nanoseconds of work: to take it in, to encode it, to hand it to one peer's stream."""
         is_large = size > CONSENSUS_MESSAGE_BYTES_MAX
         self.lane = BULK if is_large or (message is not None and is_bulk(message)) else CONSENSUS
+
+    def again(self, sender: int) -> "Parcel":
+        """The same message, to be sent at another time, perhaps by another node."""
+        other = Parcel(sender, self.message, self.size, self.digest, self.encoding)
+        other.cost, other.send_cost, other.copy_cost = self.cost, self.send_cost, self.copy_cost
+        return other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -270,7 +282,7 @@ class Network:
 
     def _count_traffic(self, parcel: Parcel, copies: int) -> None:
         size = copies * parcel.size
-        traffic, kind = self.traffic, type(parcel.message).__name__
+        traffic, kind = self.traffic, parcel.kind
         traffic.messages += copies
         traffic.bytes += size
         traffic.messages_by_kind[kind] = traffic.messages_by_kind.get(kind, 0) + copies

@@ -1,6 +1,8 @@
 """One run of one scenario, from start to verdict."""
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -21,6 +23,10 @@ from sim.statistics import quantile
 from sim.workload.driver import Driver
 
 SECOND = 1_000_000_000
+
+GC_THRESHOLDS = (100_000, 20, 20)
+"""Allocations between two looks for cycles, and how many of these look at older objects, too; Python's own first
+number, 700, makes a run of 200 nodes look through all their state again and again."""
 
 Verdict = Literal["pass", "stalled", "violated", "model-violated", "crashed"]
 """
@@ -272,8 +278,19 @@ def simulate(
     Raises:
         ConfigError: The scenario contradicts itself.
     """
-    with shared_work(memo=options.memo):
+    with shared_work(memo=options.memo), _rare_collections():
         return Run(scenario, options).go(report)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for cycles less often: nearly all that a run allocates is freed by counting references."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(*GC_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def _quantiles(values: list[float]) -> Quantiles:

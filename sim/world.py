@@ -8,10 +8,10 @@ import numpy as np
 from noded.codec.errors import Malformed
 from noded.node.inputs import MessageReceived
 from noded.types.ids import PeerId
-from noded.types.messages import BULK_MESSAGE_BYTES_MAX, MESSAGES, Message
+from noded.types.messages import BULK_MESSAGE_BYTES_MAX, MESSAGES, BatchPushed, Message, Proposal, Votes
 from sim.engine import Engine
 from sim.judge import Judge
-from sim.models.cpu import Costs
+from sim.models.cpu import Costs, Price
 from sim.network import Indices, Network, Parcel
 from sim.observer import Observers
 
@@ -38,6 +38,8 @@ class World:
         self.engine = engine
         self.network = network
         self.costs = costs
+        self.step_cost = costs.step.of(1)
+        """Of any input that is no message."""
         self.judge = judge
         self.observers = Observers()
         self.names = list(names)
@@ -46,7 +48,12 @@ class World:
         """Nanoseconds that the running step has cost so far, besides what its input and effects say."""
         self._wire = wire
         self._targets: dict[tuple[PeerId, ...], Indices] = {}
-        self._recent: dict[int, tuple[Message, int, int, bytes | None]] = {}
+        self._recent: dict[int, Parcel] = {}
+        self._prices: dict[type, Price] = {
+            Votes: costs.votes,
+            Proposal: costs.proposal,
+            BatchPushed: costs.batch,
+        }
 
     def sign_meter(self) -> None:
         """The running step made a signature."""
@@ -62,17 +69,25 @@ class World:
         return known
 
     def parcel(self, sender: int, message: Message) -> Parcel:
-        """A message, ready to be sent."""
+        """A message, ready to be sent once."""
         known = self._recent.get(id(message))
-        if known is None:
-            encoding = MESSAGES.encode(message)
-            digest = int.from_bytes(blake2b(encoding, digest_size=8).digest(), "big")
-            known = message, len(encoding), digest, encoding if self._wire else None
-            if len(self._recent) >= RECENT_MAX:
-                del self._recent[next(iter(self._recent))]
-            self._recent[id(message)] = known
-        _, size, digest, kept = known
-        return Parcel(sender, message, size, digest, kept)
+        if known is not None:
+            return known.again(sender)
+        parcel = self._make_parcel(sender, message)
+        if len(self._recent) >= RECENT_MAX:
+            del self._recent[next(iter(self._recent))]
+        self._recent[id(message)] = parcel
+        return parcel
+
+    def _make_parcel(self, sender: int, message: Message) -> Parcel:
+        encoding = MESSAGES.encode(message)
+        size = len(encoding)
+        digest = int.from_bytes(blake2b(encoding, digest_size=8).digest(), "big")
+        parcel = Parcel(sender, message, size, digest, encoding if self._wire else None)
+        costs = self.costs
+        parcel.cost = self._prices.get(type(message), costs.message).of(size)
+        parcel.send_cost, parcel.copy_cost = costs.send.of(size), costs.copy.of(size)
+        return parcel
 
     def opened(self, parcel: Parcel) -> MessageReceived | None:
         """What a receiver's node gets of a parcel; None if its bytes are no message."""

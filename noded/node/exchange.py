@@ -38,6 +38,18 @@ class _Wanted:
     due_ms: TimestampMs = field(default=TimestampMs(0))
 
 
+def batch_checks(
+    chain_id: ChainId, validators: ValidatorSet, sealed: SealedBatch, opened: OpenBatch
+) -> tuple[SignatureCheck, ...]:
+    """The signatures that make a batch valid: its author's, then those of its transactions (M1)."""
+    batch = sealed.batch
+    key = validators.public_key(batch.author)
+    return (
+        SignatureCheck(key, batch_signing_bytes(chain_id, batch), batch.signature),
+        *opened.checks,
+    )
+
+
 class BatchExchange:
     """Batches on their way into the pool."""
 
@@ -91,13 +103,8 @@ class BatchExchange:
             opened = self._open_batch(sealed)
         except InvalidMessage as error:
             raise self._mark_invalid(name, str(error)) from error
-        author_check = SignatureCheck(
-            validators.public_key(batch.author),
-            batch_signing_bytes(self._chain_id, batch),
-            batch.signature,
-        )
         self._verifying[name] = None
-        return sealed, opened.operations, (author_check, *opened.checks)
+        return sealed, opened.operations, batch_checks(self._chain_id, validators, sealed, opened)
 
     def verified(self, sealed: SealedBatch, results: tuple[bool, ...]) -> None:
         """
