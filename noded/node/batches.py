@@ -16,6 +16,7 @@ from noded.node.gateway import Gateway, refusal
 from noded.node.outbox import Outbox
 from noded.node.settings import (
     ANNOUNCE_AGAIN_MS,
+    BATCH_AGE_MANY_MS,
     BATCH_AGE_MS,
     BATCHES_SERVED_MAX,
     DIRECT_ACKNOWLEDGE_MAX,
@@ -79,6 +80,7 @@ class BatchDesk:
         self._sets: dict[Epoch, ValidatorSet] = {}
         self._validators: ValidatorSet
         self._is_author = False
+        self._age_ms = BATCH_AGE_MS
         self._next_proposers: tuple[PeerId, ...] = ()
         self._connected: dict[PeerId, None] = {}
 
@@ -89,6 +91,7 @@ class BatchDesk:
         if previous is not None:
             self._sets[previous.epoch] = previous
         self._validators = validators
+        self._age_ms = BATCH_AGE_MS if len(validators) <= DIRECT_ACKNOWLEDGE_MAX else BATCH_AGE_MANY_MS
         self._is_author = takes_part(validators, self._me, self._signer)
 
     def follow_view(self, proposers: tuple[PeerId, ...]) -> None:
@@ -147,7 +150,7 @@ class BatchDesk:
             if not builder.fits(signed):
                 self._seal(now_ms)
             if not len(builder):
-                self._outbox.wake(TimerKind.BATCH, BATCH_AGE_MS)
+                self._outbox.wake(TimerKind.BATCH, self._age_ms)
             builder.add(signed, now_ms)
 
     def _hand_on(self, accepted: Sequence[SignedTransaction]) -> bool:
@@ -178,10 +181,10 @@ class BatchDesk:
     def seal_due(self, now_ms: TimestampMs) -> None:
         """Seal the open batch if it is old enough."""
         builder = self._gateway.builder
-        if builder.is_due(now_ms, BATCH_AGE_MS):
+        if builder.is_due(now_ms, self._age_ms):
             self._seal(now_ms)
         elif len(builder):
-            self._outbox.wake(TimerKind.BATCH, BATCH_AGE_MS)
+            self._outbox.wake(TimerKind.BATCH, self._age_ms)
 
     def _seal(self, now_ms: TimestampMs) -> None:
         taken = self._gateway.builder.take()

@@ -6,9 +6,11 @@ import pytest
 
 from noded.crypto.sparse_merkle import bucket_of, path_of
 from noded.ledger.head import HEAD_KEY
+from noded.node.effects import StartTimer, Verify
+from noded.node.inputs import TimerKind, TransactionsSubmitted, Verified
 from noded.types.block import BlockKind
 from noded.types.genesis import DEFAULT_PARAMETERS
-from noded.types.ids import Epoch
+from noded.types.ids import Epoch, TimestampMs
 from noded.types.messages import BatchPushed, GetBatches, Message
 from noded.types.operations.membership import CloseEpoch, SetParameters
 from tests.helpers.node_net import NodeNet
@@ -143,6 +145,22 @@ class TestBatches:
 
         assert net.run(30, until=lambda: net.is_final(transaction))
         net.assert_agreement()
+
+
+class TestSealing:
+    """M8: how old an open batch becomes."""
+
+    @pytest.mark.parametrize(("size", "age_ms"), [(32, 50), (33, 100)])
+    def test_batches_are_fewer_among_many(self, size: int, age_ms: int) -> None:
+        net = NodeNet(size)
+        asked = net.nodes[0].step(
+            TransactionsSubmitted(1, (net.anchor(0, 1).encoding,)), TimestampMs(net.now_ms)
+        )
+        (verify,) = [effect for effect in asked if isinstance(effect, Verify)]
+        effects = net.nodes[0].step(Verified(verify.token, (True,)), TimestampMs(net.now_ms))
+
+        timers = [effect for effect in effects if isinstance(effect, StartTimer)]
+        assert [timer.after_ms for timer in timers if timer.timer.kind is TimerKind.BATCH] == [age_ms]
 
 
 class TestEpochs:
