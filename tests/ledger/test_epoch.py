@@ -86,9 +86,9 @@ class TestTables:
             each.finish_epoch()
             while each.ledger.epoch_after(each.tip) < 3:
                 each.run(after_ms=after_ms)
-        seeds = [chain.ledger.table(Epoch(epoch)) for epoch in (1, 2, 3)]
+        sets = [chain.ledger.validators_of(Epoch(epoch)) for epoch in (1, 2, 3)]
 
-        assert len({table.seed for table in seeds if table is not None}) == 3
+        assert len({each.table.seed for each in sets if each is not None}) == 3
         assert chain.validators.table.seed == other.validators.table.seed
         chain.finish_epoch()
         other.finish_epoch(after_ms=1001)
@@ -100,7 +100,7 @@ class TestTables:
             chain.finish_epoch()
 
         assert chain.ledger.epoch_after(chain.tip) == 6
-        kept = [epoch for epoch in range(1, 8) if chain.ledger.table(Epoch(epoch)) is not None]
+        kept = [epoch for epoch in range(1, 8) if chain.ledger.validators_of(Epoch(epoch)) is not None]
         assert kept == [4, 5, 6]
         assert chain.state.read(table_key(Epoch(6)), ValidatorTable) == chain.validators.table
 
