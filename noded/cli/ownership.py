@@ -13,15 +13,15 @@ def give_back(home: Path) -> None:
     """
     Give files and folders of root's in a home to the home's owner; does nothing for anyone but root.
 
-    A systemd unit with a user of its own corrects owners only where the home itself has another one. Links are not
-    followed, and files with several names are left alone.
+    A systemd unit with a user of its own corrects owners only where the home itself has another one. Links within the
+    home are not followed, and files with several names are left alone.
     """
     if os.geteuid() != 0 or not home.is_dir():
         return
     owner = home.stat()
     if owner.st_uid == 0:
         return
-    for _, folders, files, folder in os.fwalk(home):
+    for _, folders, files, folder in os.fwalk(home.resolve()):  # Systemd makes the home a link.
         folders[:] = [name for name in folders if name not in LEFT_OUT]
         for name in (*folders, *files):
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)

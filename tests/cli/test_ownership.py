@@ -24,8 +24,10 @@ def make_home(path: Path) -> Path:
 def test_files_and_folders_go_to_the_owner_of_the_home(tmp_path: Path) -> None:
     home = make_home(tmp_path)
     (home / "keys" / "new.key").touch()
+    link = tmp_path / "link"  # As systemd makes of /var/lib/noded.
+    link.symlink_to(home)
 
-    give_back(home)
+    give_back(link)
 
     assert [each.stat().st_uid for each in (home / "keys", home / "keys" / "new.key")] == [NODE, NODE]
 
