@@ -43,6 +43,7 @@ class SteadyLoad:
         *,
         senders: int = 2,
         per_s: float | None = None,
+        operations: int = 1,
     ) -> None:
         """
         Prepare; entering the context begins.
@@ -52,11 +53,13 @@ class SteadyLoad:
             genesis: Of their chain.
             senders: How many institutions.
             per_s: Transactions a second of all of them, at most; None for as many as are answered.
+            operations: Records in one transaction.
         """
         self.final: dict[TransactionHash, int] = {}
         """Height at which each transaction is final, as a node said."""
         self._nodes = nodes
         self._senders = [sender_of(node, genesis) for node in nodes[:senders]]
+        self._operations = operations
         self._pace_s = 0.0 if per_s is None else TOGETHER * senders / per_s
         self._changed = threading.Condition()
         self._signing = threading.Lock()
@@ -108,7 +111,7 @@ class SteadyLoad:
 
     def _run(self, number: int, sender: Sender) -> None:
         try:
-            self._drive(number, sender.records(1))
+            self._drive(number, sender.records(self._operations))
         except BaseException as error:
             with self._changed:
                 self._failed.append(error)

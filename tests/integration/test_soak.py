@@ -1,8 +1,9 @@
 """
 A day in miniature: four real nodes for twenty minutes under load, with faults; what they use stays where it is.
 
-NODED_SOAK_S sets another length. The first two fifths do not count: caches fill, and what expires after five minutes
-(batches that could be named again) has to begin to expire. After that the line through all samples must not rise by
+NODED_SOAK_S sets another length. Before it, so many records are registered that what keeps the newest of them (a ledger's
+16,384 values, the pages of readers and writer) is full. The first two fifths do not count either: what expires after five
+minutes (batches that could be named again) has to begin to expire. After that the line through all samples must not rise by
 more than `GROWTH_PART_MAX` of the memory, `FILES_GROWTH_MAX` files, or `TASKS_PART_MAX` of the tasks, on a node that ran
 all the time. Most tasks are timers of views, which are never cancelled and end by themselves after some seconds: how many
 there are follows the pace of the blocks, and that the machine's load. So a task that is lost with a block or a
@@ -42,6 +43,12 @@ SOAK_S: Final = float(os.environ.get("NODED_SOAK_S", "1200"))
 WARM_PART: Final = 0.4
 PER_S: Final = 50.0
 """Transactions a second: a busy consortium's, and a modest part of what the machine bears."""
+
+FILLED: Final = 30_000
+"""Records registered before the soak."""
+
+FILLED_AT_ONCE: Final = 50
+"""Records in one transaction, then."""
 
 SAMPLE_S: Final = 2.0
 FAULT_S: Final = 30.0
@@ -110,6 +117,10 @@ class Soak:
         """Start a node with a door for strangers."""
         node.start(environment={"NODED_API__LISTEN": f"{HOST}:{self._ports[self.nodes.index(node)]}"})
 
+    def begin(self) -> None:
+        """Count the time from now on."""
+        self._began = time.monotonic()
+
     def run(self, seconds: float) -> None:
         """Sample, and let faults happen, for so long."""
         while (passed := time.monotonic() - self._began) < seconds:
@@ -171,6 +182,10 @@ def test_nothing_grows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
             soak.start(node)
         for node in nodes:
             node.wait_ready()
+        with SteadyLoad(nodes[::-1], genesis, operations=FILLED_AT_ONCE) as load:
+            for _ in range(20):
+                load.until_more(FILLED // FILLED_AT_ONCE // 20)
+        soak.begin()
         with SteadyLoad(nodes, genesis, per_s=PER_S) as load:
             soak.run(SOAK_S)
             for node in nodes:
