@@ -1,9 +1,10 @@
 """R1, R3, R15: whatever a crash interrupts, nothing conflicting is ever signed, and the node goes on."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pytest
 
+from noded.consensus import restoring
 from noded.consensus.effects import CheckPayload, Commit, Effect, Persist, Send
 from noded.consensus.inputs import TimerKind
 from noded.consensus.restoring import epoch_of_record
@@ -21,6 +22,7 @@ from noded.types.records import (
     VoteRecord,
 )
 from noded.types.vote import Vote, VoteKind
+from tests.helpers.byzantine.equivocator import Equivocator
 from tests.helpers.consensus_bench import (
     Bench,
     F,
@@ -65,7 +67,9 @@ class Watched(Net):
 
     def send(self, host: Host, peers: tuple[bytes, ...], message: object) -> None:  # type: ignore[override]
         released = Witness.released
-        if isinstance(message, Votes):
+        if not host.is_correct:
+            pass
+        elif isinstance(message, Votes):
             for vote in message.votes:
                 key = (vote.voter, vote.epoch, vote.view, vote.kind)
                 known = released.setdefault(key, vote.block_hash)
@@ -99,16 +103,24 @@ class Watched(Net):
             self.violations.append("a vote left before its block was durable")
 
 
-def run_with_crash(after_effects: int, routing: Routing, number: int) -> tuple[Watched, Host]:
+Trouble = Literal["none", "late", "equivocator"]
+"""What else goes wrong: messages later than timeouts allow for, so that views end in X; two blocks in a view."""
+
+
+def run_with_crash(after_effects: int, routing: Routing, trouble: Trouble) -> tuple[Watched, Host]:
+    """Let one of four hosts crash once it has performed so many effects."""
     Witness.released = {}
+    number = after_effects % 4
     net = Watched(
         4,
         seed=after_effects,
         params=make_params(routing=routing, delta_ms=60, epoch_length=4),
-        delay_ms=(10, 40),
+        delay_ms=(10, 160) if trouble == "late" else (10, 40),
         signer=Witness,
     )
     host = net.hosts[number]
+    if trouble == "equivocator":
+        net.misbehave((number + 1) % 4, Equivocator())
     host.effects_left = after_effects
     net.start()
     net.run_until(lambda: not host.is_up, limit_ms=2_000)
@@ -116,18 +128,59 @@ def run_with_crash(after_effects: int, routing: Routing, number: int) -> tuple[W
     return net, host
 
 
+@pytest.mark.parametrize(
+    ("trouble", "step"),
+    [
+        ("none", 1),
+        ("late", 5),
+        ("equivocator", 5),
+        pytest.param("late", 1, marks=pytest.mark.slow),
+        pytest.param("equivocator", 1, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("routing", [Routing.ALL, Routing.LINEAR])
 @pytest.mark.parametrize("first", range(0, 120, 20))
-def test_a_crash_after_any_effect_is_survived(first: int, routing: Routing) -> None:
+def test_a_crash_after_any_effect_is_survived(
+    first: int, routing: Routing, trouble: Trouble, step: int
+) -> None:
     """R15: crash after every single effect of some views, in which epochs end."""
-    for after_effects in range(first, first + 20):
-        net, host = run_with_crash(after_effects, routing, number=after_effects % 4)
+    for after_effects in range(first, first + 20, step):
+        net, host = run_with_crash(after_effects, routing, trouble)
         assert not host.is_up
         net.restart(host)
         before = max(other.height for other in net.hosts)
 
         assert net.run_until(lambda net=net, before=before: net.min_height() > before + 3, limit_ms=8_000)
         net.check()
+
+
+@pytest.mark.parametrize("routing", [Routing.ALL, Routing.LINEAR])
+def test_a_core_that_forgot_its_votes_would_be_caught(
+    routing: Routing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alarm of the test above rings: votes left out of what is restored get contradicted."""
+    monkeypatch.setattr(restoring, "_load_vote", lambda state, record: None)
+
+    def contradicts_itself(after_effects: int) -> bool:
+        net, host = run_with_crash(after_effects, routing, "late")
+        try:
+            net.restart(host)
+            net.run(2_000)
+        except AssertionError as error:
+            return "in view" in str(error) or "released" in str(error)
+        return bool(net.violations)
+
+    assert any(map(contradicts_itself, range(120)))
+
+
+def test_a_message_before_its_record_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The alarm of the test above rings: effects out of order."""
+    perform = Net.perform
+    monkeypatch.setattr(Net, "perform", lambda self, host, effects: perform(self, host, effects[::-1]))
+
+    net, _ = run_with_crash(60, Routing.ALL, "none")
+
+    assert "left before it was durable" in " ".join(net.violations)
 
 
 @pytest.mark.parametrize("seed", range(6))
