@@ -58,6 +58,7 @@ def command(seed: int, count: int, jobs: int | None, runs: Path, output: str) ->
 
     from sim.cli.root import VERDICT_CODES
     from sim.pool import cores, run_all
+    from sim.swarm import draw_scenario, tally
 
     queue = [SwarmJob(number, runs) for number in range(seed, seed + count)]
     console = Console(stderr=True, quiet=output == "json")
@@ -76,6 +77,7 @@ def command(seed: int, count: int, jobs: int | None, runs: Path, output: str) ->
             {
                 "seeds": count,
                 "verdicts": verdicts,
+                "drawn": tally(draw_scenario(job.seed) for job in queue),
                 "failures": [
                     {"seed": done.seed, "verdict": done.verdict, "detail": done.detail, "run": done.saved}
                     for done in failures

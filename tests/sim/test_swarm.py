@@ -1,8 +1,12 @@
 """What the swarm draws: everything there is, and never more than the protocol bears."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from sim.byzantine import BEHAVIOURS
+from sim.cli.root import run
 from sim.scenario.faults import Crash
 from sim.scenario.model import Scenario
 from sim.swarm import SIZES, draw_scenario, tally
@@ -59,6 +63,17 @@ def test_all_that_the_protocol_bears_is_drawn(drawn: list[Scenario]) -> None:
     }
 
     assert most == {count: (count - 1) // 3 for count in SIZES}
+
+
+def test_command_says_what_came_of_it_and_what_was_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(["swarm", "--seed", "2", "--count", "1", "--runs", str(tmp_path), "--output", "json"])
+
+    said = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert (said["seeds"], said["verdicts"], said["failures"]) == (1, {"pass": 1}, [])
+    assert said["drawn"] == tally([draw_scenario(2)])
 
 
 def test_a_seed_always_gives_the_same_scenario() -> None:
