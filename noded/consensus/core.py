@@ -13,7 +13,7 @@ from noded.consensus.acting import settle
 from noded.consensus.checking import on_payload_checked
 from noded.consensus.checks import CheckQueue
 from noded.consensus.conditions import check_state
-from noded.consensus.crossing import on_chain_advanced
+from noded.consensus.crossing import note_entry, on_chain_advanced
 from noded.consensus.effects import Effect, PenalizePeer
 from noded.consensus.fetching import on_fetch_timer
 from noded.consensus.finalizing import finalize
@@ -46,8 +46,7 @@ from noded.consensus.voting import on_alone_timer, on_early_timer, on_finality_t
 from noded.errors import InvalidMessage
 from noded.types.block import Block
 from noded.types.ids import BlockHash, ChainId, Epoch, Height, TimestampMs, ValidatorId, View
-from noded.types.messages import EpochEntry
-from noded.types.records import BlockRecord, EpochRecord, Record
+from noded.types.records import Record
 from noded.types.validator_set import ValidatorSet
 
 
@@ -216,15 +215,7 @@ class ConsensusCore:
             load(new, self._log)
             self._log = later_records(self._log, new.epoch)
             finalize(new)
-        if new.entry is None:
-            new.entry = EpochEntry(
-                terminal=genesis_block.header,
-                seals=seals,
-                finalization=finalization,
-                table=validators.table,
-            )
-            new.persist(BlockRecord(block=genesis_block))
-            new.persist(EpochRecord(entry=new.entry))
+        note_entry(new, genesis_block, seals, finalization)
         if not new.is_ended:
             resume(new)
         for peer, message in old.next_epoch.take():

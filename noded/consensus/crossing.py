@@ -9,7 +9,7 @@ from noded.consensus.errors import BadCertificate, BadEpochEntry
 from noded.consensus.finalizing import advance, end_epoch
 from noded.consensus.inputs import ChainAdvanced
 from noded.consensus.state import EpochState
-from noded.types.block import BlockHeader, BlockKind, header_hash
+from noded.types.block import Block, BlockHeader, BlockKind, header_hash
 from noded.types.ids import BlockHash, Epoch, PeerId, View
 from noded.types.messages import (
     Certificates,
@@ -20,8 +20,9 @@ from noded.types.messages import (
     Proposal,
     Votes,
 )
+from noded.types.records import BlockRecord, EpochRecord
 from noded.types.validator_set import table_root
-from noded.types.vote import VoteKind
+from noded.types.vote import Certificate, VoteKind
 
 
 def epoch_of(message: ConsensusMessage) -> Epoch | None:
@@ -102,9 +103,24 @@ def _on_entry_checked(state: EpochState, peer: PeerId, entry: EpochEntry, result
         state.is_dirty = True
 
 
+def note_entry(
+    state: EpochState, terminal: Block, seals: tuple[BlockHeader, ...], finalization: Certificate
+) -> None:
+    """R15, R20: keep the proof that the epoch before is over, for oneself and for peers who are still in it."""
+    if state.entry is None:
+        state.entry = EpochEntry(
+            terminal=terminal.header, seals=seals, finalization=finalization, table=state.validators.table
+        )
+        state.persist(BlockRecord(block=terminal))
+        state.persist(EpochRecord(entry=state.entry))
+
+
 def on_chain_advanced(state: EpochState, event: ChainAdvanced) -> None:
-    """Block sync committed up to this block: go on from there (R16 at the epoch's end)."""
+    """Block sync, or the store at start, is at this block: go on from there (R16 at the epoch's end)."""
     block = event.block
+    if block.hash == state.facts.genesis_hash:
+        note_entry(state, block, event.tail, event.finalization)
+        return
     if block.header.epoch != state.epoch or block.header.height <= state.tree.final.height or state.is_ended:
         return
     state.certificates.add(event.finalization)

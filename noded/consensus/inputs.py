@@ -114,9 +114,10 @@ class EpochReady:
 @dataclass(frozen=True, slots=True)
 class ChainAdvanced:
     """
-    Block sync committed blocks up to this one, of the current epoch.
+    Block sync committed blocks up to this one, of the current epoch; or the store was found to end here at start.
 
-    At the epoch's TERMINAL block this is answered by EnterEpoch, as after a Commit.
+    At the epoch's TERMINAL block this is answered by EnterEpoch, as after a Commit. At the block on which the epoch
+    began it says that the store was written and the log was not: what it proves is kept for peers (R20).
     """
 
     block: Block

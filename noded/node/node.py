@@ -123,7 +123,7 @@ class Node:
         self.own_votes.restore(records)
         for effect in self.core.restore(list(records), now_ms):
             self._perform(effect, now_ms)
-        if tip is not None and tip.block.header.epoch == self.core.epoch:
+        if tip is not None:
             self._told.append(tip)
         return self._out.take()
 

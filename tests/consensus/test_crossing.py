@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from noded.consensus.effects import SyncNeeded
+from noded.consensus.core import ConsensusCore
+from noded.consensus.effects import Effect, SyncNeeded
 from noded.consensus.inputs import ChainAdvanced, MessageReceived, VotingStopped
 from noded.consensus.state import NextEpochBuffer
 from noded.types.block import Block, BlockKind
@@ -33,6 +34,9 @@ from tests.helpers.consensus_bench import (
     votes_sent,
 )
 from tests.helpers.consensus_values import (
+    CHAIN_ID,
+    START_MS,
+    TestSigner,
     make_block,
     make_certificate,
     make_params,
@@ -70,6 +74,55 @@ def in_second_epoch(me: int = 0) -> tuple[Bench, Block]:
     bench.vote([1, 2, 3], F, block=terminal.block)
     assert bench.core.epoch == 2
     return bench, terminal.block
+
+
+class TestCrashAtTheFence:
+    """R15, R20: the store has the terminal block, and the crash came before the log said that the epoch is over."""
+
+    def restarted(self, *, is_told: bool) -> tuple[ConsensusCore, list[Effect]]:
+        before, terminal = in_second_epoch()
+        core = ConsensusCore(
+            chain_id=CHAIN_ID,
+            me=before.me,
+            signer=TestSigner(before.me),
+            params=before.params,
+            validators=SECOND_SET,
+            genesis_block=terminal,
+        )
+        effects = core.start(START_MS)
+        if is_told:
+            finalization = before.certificate(F, view=1, block=terminal)
+            effects += core.step(ChainAdvanced(terminal, (), finalization), START_MS)
+        return core, effects
+
+    def ask(self, core: ConsensusCore) -> list[Effect]:
+        question = GetCertificates(kind=F, epoch=Epoch(1), first=View(1), last=View(1))
+        return core.step(MessageReceived(validator_id(2), question), START_MS)  # type: ignore[arg-type]
+
+    def test_what_the_store_proves_is_logged_and_told(self) -> None:
+        core, effects = self.restarted(is_told=True)
+        kinds = [type(record) for record in records_of(effects)]
+        assert kinds.index(BlockRecord) < kinds.index(EpochRecord)
+
+        (answer,) = sent(self.ask(core), EpochEntry)
+
+        assert answer.peers == (validator_id(2),)
+        assert answer.message.table == SECOND_SET.table
+
+    def test_it_is_logged_once(self) -> None:
+        core, effects = self.restarted(is_told=True)
+        advanced = next(record for record in records_of(effects) if isinstance(record, EpochRecord)).entry
+
+        again = core.step(
+            ChainAdvanced(core._state.tree.final.block, advanced.seals, advanced.finalization), START_MS
+        )
+
+        assert records_of(again) == []
+
+    def test_without_it_nobody_could_be_told(self) -> None:
+        core, _ = self.restarted(is_told=False)
+
+        assert sent(self.ask(core), EpochEntry) == []
 
 
 class TestEpochEntry:

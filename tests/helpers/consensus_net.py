@@ -351,7 +351,7 @@ class Net:
         host.core = self._core(host.name, self._epoch_start(host))
         self.perform(host, host.core.restore(host.log, TimestampMs(self.now_ms)))
         self.perform(host, host.core.start(TimestampMs(self.now_ms)))
-        if host.height > host.core.height:  # Block sync had brought it further than its own log.
+        if host.height in self._proofs:  # As a driver does: the store may be ahead of the log.
             self._advance(host)
         if self.payload:
             self.feed(host, WorkChanged(True))
