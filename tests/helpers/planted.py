@@ -82,7 +82,7 @@ def switch_on_notarized(patch: pytest.MonkeyPatch) -> None:
             return original(self, message, proof, last, validators)
         checks = original(self, message, replace(proof, kind=VoteKind.FINALIZE), last, validators)
         signed = proof.signing_bytes(self._chain_id)
-        return tuple(replace(check, message=signed) for check in checks)
+        return tuple(check._replace(message=signed) for check in checks)
 
     patch.setattr(BlockSync, "_finalization_checks", take_either)
 
