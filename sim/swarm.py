@@ -12,6 +12,7 @@ from typing import Any
 from sim.scenario.load import make_scenario
 from sim.scenario.model import Behaviour, Scenario
 from sim.streams import Stream
+from sim.units import NS_PER_UNIT, parse_duration
 
 DURATION_MS = 15_000
 HEAL_MS = 60_000
@@ -19,6 +20,8 @@ HEAL_MS = 60_000
 
 LIVE_VIEWS = 100
 """Shortest timeouts within which the chain must grow: ten longest ones."""
+
+NS_PER_MS = NS_PER_UNIT["ms"]
 
 FAULTS_MAX = 6
 
@@ -48,6 +51,8 @@ def draw_scenario(seed: int) -> Scenario:
             spare -= 1
     bad = [row["nodes"][0] for row in byzantine]
     faults = [_draw_fault(stream, count, bad, may_lose=spare) for _ in range(stream.below(FAULTS_MAX + 1))]
+    help_ = _draw_help(Stream(seed, "swarm", 1), count, byzantine)
+    faults += help_
     losers = dict.fromkeys(fault["nodes"][0] for fault in faults if fault.get("disk") == "lost")
     lost = list(losers)[:spare]
     for fault in faults:
@@ -74,6 +79,7 @@ def draw_scenario(seed: int) -> Scenario:
                 "latency": _draw_latency(stream),
                 **_draw_rates(stream),
                 "loss": stream.choice((0.0, 0.0, 0.0, 0.01)),
+                **({"notice_down": "20s"} if help_ else {}),
             },
             "cpu": {"model": stream.choice(("none", "costs"))},
             "disk": {"fsync": stream.choice(("0s", "1ms", "8ms"))},
@@ -150,6 +156,28 @@ def _draw_byzantine(stream: Stream, count: int, taken: list[int]) -> dict[str, A
         "period": f"{stream.between(1, 8)}s",
         "by": f"{stream.between(50, 2_000)}ms",
     }
+
+
+def _draw_help(stream: Stream, count: int, byzantine: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Faults in which a behaviour does its worst: whom Rewind tells what is final hears all and is not heard."""
+    help_: list[dict[str, Any]] = []
+    bad = [row["nodes"][0] for row in byzantine]
+    for row in byzantine:
+        if row["behaviour"] == "rewind" and stream.chance(2, 3):
+            victim = stream.choice([node for node in range(count) if node not in bad])
+            rest = [node for node in range(count) if node != victim]
+            row["victims"] = [victim]
+            at = parse_duration(row["at"]) // NS_PER_MS + stream.below(3_000)
+            help_.append(
+                {
+                    "kind": "partition",
+                    "at": f"{at}ms",
+                    "for": f"{stream.between(2_000, DURATION_MS // 2)}ms",
+                    "groups": [[victim], rest],
+                    "symmetric": False,
+                }
+            )
+    return help_
 
 
 def _draw_fault(stream: Stream, count: int, bad: list[int], *, may_lose: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Equivocate: as proposer show one block to one half and another to the other; with fellows, vote for both."""
+"""Equivocate: as proposer show one block to one half and another to the other, or both to all; vote for both."""
 
 from dataclasses import replace
 
@@ -8,6 +8,9 @@ from noded.types.ids import TimestampMs
 from noded.types.messages import Proposal, Votes
 from noded.types.vote import Vote, VoteKind
 from sim.byzantine.base import Behaviour, only
+
+OPEN_ONE_IN = 4
+"""In one of so many views that it leads everybody sees both blocks."""
 
 
 class Equivocate(Behaviour):
@@ -36,6 +39,8 @@ class Equivocate(Behaviour):
         )
         for block in (proposal.block, rival.block):
             self.conspiracy.add_rival(header.epoch, header.view, block.hash)
+        if self.stream.chance(1, OPEN_ONE_IN):
+            return [effect, Send(effect.peers, rival)]
         first, second = self.halves()
         return only(effect, first) + only(Send(effect.peers, rival), second)
 

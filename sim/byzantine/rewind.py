@@ -6,7 +6,7 @@ from noded.node.effects import Effect, Send
 from noded.node.inputs import Input, MessageReceived
 from noded.types.block import Block, BlockHeader, BlockKind, justify_leaf, justify_root
 from noded.types.ids import BlockHash, Height, StateRoot, TimestampMs, View
-from noded.types.messages import Proposal, Votes
+from noded.types.messages import Certificates, Proposal, Votes
 from noded.types.vote import Certificate, Vote, VoteKind
 from sim.byzantine.base import Behaviour, only, without
 
@@ -29,8 +29,8 @@ class Rewind(Behaviour):
     Leaves out blocks that it knows to be notarized, in one of two ways.
 
     Either views between are not nullified, or it states the view before its own as the parent's, so that none seems
-    to lie between. Votes for what it left out are turned into votes for its own block; who finalizes what is heard by
-    one victim only. Correct voters refuse both blocks (R2).
+    to lie between. Votes for what it left out are turned into votes for its own block, which it finalizes at once; that
+    anything else is final is heard by one victim only. Correct voters refuse both blocks (R2).
     """
 
     def prepare(self) -> None:
@@ -54,6 +54,9 @@ class Rewind(Behaviour):
                 done.append(self._propose(effect, effect.message))
             elif isinstance(effect, Send) and isinstance(effect.message, Votes):
                 done += self._vote(effect, effect.message)
+            elif isinstance(effect, Send) and isinstance(effect.message, Certificates):
+                if _not_final(effect.message.certificates) == effect.message.certificates:
+                    done.append(effect)
             else:
                 done.append(effect)
         return done
@@ -76,7 +79,7 @@ class Rewind(Behaviour):
         self._learn(proposal)
         place = self._lower(proposal.block.header)
         if place is None:
-            return effect
+            return Send(effect.peers, replace(proposal, finalization=None))
         lie = self._lie(proposal, place)
         self._lies[proposal.block.hash] = lie.block.hash
         return Send(effect.peers, lie)
@@ -98,7 +101,7 @@ class Rewind(Behaviour):
         header = proposal.block.header
         nullifications = proposal.nullifications
         stated = place.header.view
-        if not nullifications or self.stream.chance(1, 2):
+        if not nullifications:
             stated, nullifications = View(header.view - 1), ()
         body = replace(
             proposal.block.body,
@@ -123,18 +126,29 @@ class Rewind(Behaviour):
 
     def _vote(self, effect: Send, votes: Votes) -> list[Effect]:
         told = replace(votes, votes=tuple(map(self._for_lie, votes.votes)))
-        secret = tuple(vote for vote in told.votes if vote.kind is VoteKind.FINALIZE)
-        if not secret:
-            return [Send(effect.peers, told)]
-        rest = tuple(vote for vote in told.votes if vote.kind is not VoteKind.FINALIZE)
+        lies = self._lies.values()
+        rest = replace(
+            told,
+            votes=(
+                *(vote for vote in told.votes if vote.kind is not VoteKind.FINALIZE),
+                *(
+                    self.vote(VoteKind.FINALIZE, vote.epoch, vote.view, vote.block_hash)
+                    for vote in told.votes
+                    if vote.kind is VoteKind.NOTARIZE and vote.block_hash in lies
+                ),
+            ),
+            certificates=_not_final(told.certificates),
+        )
         victim = self.victims[:1]
-        return [
-            *only(Send(effect.peers, told), victim),
-            *without(Send(effect.peers, replace(told, votes=rest)), victim),
-        ]
+        hidden = without(Send(effect.peers, rest), victim) if rest.votes or rest.certificates else []
+        return [*only(Send(effect.peers, told), victim), *hidden]
 
     def _for_lie(self, vote: Vote) -> Vote:
         lie = self._lies.get(vote.block_hash) if vote.block_hash is not None else None
         if lie is None or vote.voter != self.host.name:
             return vote
         return self.vote(vote.kind, vote.epoch, vote.view, lie)
+
+
+def _not_final(certificates: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
+    return tuple(each for each in certificates if each.kind is not VoteKind.FINALIZE)
