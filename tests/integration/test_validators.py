@@ -175,7 +175,8 @@ def test_a_rotated_key_over_restarts_and_on_another_machine(
     assert mark["epoch"] >= later, "the key carries up to where its validator signed"
 
 
-@pytest.mark.parametrize("behaviour", ["equivocate", pytest.param("double-vote", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("behaviour", ["equivocate", "double-vote"])
 def test_an_equivocator_is_caught_and_jailed(tmp_path: Path, capsys: Captured, behaviour: str) -> None:
     """
     The second of five, by id, shows its blocks to three others and rivals of them to the fourth.
