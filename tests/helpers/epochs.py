@@ -80,9 +80,10 @@ def block_times(node: NodeProcess, epoch: int) -> list[int]:
     while True:
         page = get(node, "/v1/blocks", after=after, limit=100)
         for block in page["items"]:
-            if block["header"]["epoch"] == epoch:
-                times.append(block["header"]["time_ms"])
-            elif block["header"]["epoch"] < epoch:
+            header = block["value"]["header"]
+            if header["epoch"] == epoch:
+                times.append(header["time_ms"])
+            elif header["epoch"] < epoch:
                 return times[::-1]
         after = page["next"]
         if after is None:
