@@ -16,6 +16,9 @@ FAULTY = {
         {"kind": "loss", "at": "500ms", "for": "1s", "rate": 0.05},
     ],
     "byzantine": [{"behaviour": "equivocate", "nodes": "random:1"}],
+    "cpu__model": "costs",
+    "network__up": "100Mbit",
+    "network__down": "100Mbit",
 }
 
 IN_ANOTHER_PROCESS = """
@@ -26,6 +29,20 @@ print(run_small(**FAULTY).event_hash)
 
 
 class TestDeterminism:
+    def test_what_is_compared_is_a_whole_run(self) -> None:
+        result = run_small(**FAULTY)
+
+        assert len(result.recorder.blocks) > 10
+        assert len(result.driver.outcomes) > 5
+        assert sum(host.life for host in result.cluster.hosts) == 5
+        assert {"Proposal", "Votes", "BatchPushed"} <= result.cluster.network.traffic.messages_by_kind.keys()
+
+    @pytest.mark.parametrize(
+        "change", [{"workload__rate": 21}, {"cpu__model": "none"}, {"disk__fsync": "2ms"}, {"byzantine": []}]
+    )
+    def test_whatever_changes_shows(self, change: dict[str, object]) -> None:
+        assert run_small(**{**FAULTY, **change}).event_hash != run_small(**FAULTY).event_hash
+
     def test_same_seed_same_hash(self) -> None:
         assert run_small(**FAULTY).event_hash == run_small(**FAULTY).event_hash
 
