@@ -15,6 +15,7 @@ from noded.bench.driving import WAIT_S, Source, Tally, drive_closed, drive_open
 from noded.bench.figures import Usage, machine, own_cpu_s, percentiles, usage_of
 from noded.bench.load import Sender, make_sender
 from noded.bench.reads import drive_reads
+from noded.bench.restarts import AWAY_S, LOOK_S, NODES_MIN, CatchUp, catch_up, restart
 from noded.client.answers import POSTED_MAX
 from noded.client.async_http import AsyncNodeClient
 from noded.client.transactions import key_pair
@@ -121,6 +122,15 @@ async def _measure(
     shown = closed or opened
     count = len(shown.tally.final_at)
     tx_per_s = sustained or count / opened.seconds
+    operations = plan.operations * sum(len(each.tally.final_at) for each in (closed, opened) if each)
+    rss_mb = max(usage.rss_mb_max for usage in _usages(nodes))
+    progress("stopping and starting one node")
+    restarted = await restart(nodes[-1])
+    caught: CatchUp | None = None
+    if len(nodes) >= NODES_MIN:
+        progress(f"catching up with {AWAY_S:.0f} s of this load")
+        away = _signed(sources[:-1], int(rate * AWAY_S / (len(nodes) - 1)) + 2 * POSTED_MAX, progress)
+        caught = await catch_up(nodes[-1], clients[:-1], away, rate=rate)
     for client in clients:
         await client.aclose()
     return {
@@ -128,7 +138,7 @@ async def _measure(
         "ops_per_s": round(tx_per_s * plan.operations, 1),
         "finality_ms": percentiles(opened.tally.latencies_ms),
         "cpu_s_per_1000_tx": round(shown.nodes_cpu_s / count * 1000, 3),
-        "rss_mb_max": round(max(usage.rss_mb_max for usage in _usages(nodes)), 1),
+        "rss_mb_max": round(rss_mb, 1),
         "idle_cpu_percent": round(100 * max(idle) / IDLE_S, 2),
         "reads_per_s": round(reads.per_s),
         "reads_per_cpu_s": round(reads.per_cpu_s),
@@ -139,7 +149,20 @@ async def _measure(
         "finality_at_tx_per_s": round(rate, 1),
         "seconds": plan.seconds,
         "load_cpu_percent": round(100 * shown.own_cpu_s / shown.seconds, 1),
-        "ready_s": round(ready_s, 2),
+        "operations": operations,
+        "all_ready_s": round(ready_s, 2),
+        "start_to_ready_s": round(restarted.start_s, 2),
+        "stop_s": round(restarted.stop_s, 2),
+        "catch_up": None if caught is None else _caught(caught),
+    }
+
+
+def _caught(found: CatchUp) -> dict[str, float]:
+    return {
+        "blocks": found.blocks,
+        "missed_s": round(found.missed_s, 1),
+        "seconds": round(found.seconds, 2),
+        "times_real_time": round(found.missed_s / max(found.seconds, LOOK_S), 1),
     }
 
 

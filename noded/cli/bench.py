@@ -52,12 +52,14 @@ def _show(data: Json) -> str:
             "operations a second": data["ops_per_s"],
             f"finality in ms at {data['finality_at_tx_per_s']:.0f} tx/s": finality,
             "CPU seconds for 1000 transactions": data["cpu_s_per_1000_tx"],
-            "most memory of a node in MB": data["rss_mb_max"],
+            f"most memory of a node in MB, after {data['operations']} operations": data["rss_mb_max"],
             "idle CPU of a node in %": data["idle_cpu_percent"],
             "reads a second, of one node": data["reads_per_s"],
             "reads in a second of its processor time": data["reads_per_cpu_s"],
             "CPU of the load in %": data["load_cpu_percent"],
-            "all ready after seconds": data["ready_s"],
+            f"seconds until all {data['nodes']} were ready": data["all_ready_s"],
+            "seconds to stop and to start one": f"{data['stop_s']} and {data['start_to_ready_s']}",
+            "catching up, times real time": cell(data["catch_up"] and data["catch_up"]["times_real_time"]),
             "machine": f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB",
         }
     )
