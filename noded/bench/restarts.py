@@ -74,11 +74,11 @@ async def catch_up(
         trio.TooSlowError: It does not catch up.
     """
     own = AsyncNodeClient(node.home)
-    before = await own.get("/v1/status")
+    before = await _status(own)
     await own.aclose()
     await trio.to_thread.run_sync(node.stop)
     await drive_open(others, sources, rate=rate, seconds=AWAY_S)
-    goal = await others[0].get("/v1/status")
+    goal = await _status(others[0])
     node.start()
     with trio.fail_after(CATCH_UP_S_MAX):
         first = await _first_status(own)
@@ -86,7 +86,7 @@ async def catch_up(
         found = first
         while found["height"] < goal["height"]:
             await trio.sleep(LOOK_S)
-            found = await own.get("/v1/status")
+            found = await _status(own)
     seconds = trio.current_time() - began
     await own.aclose()
     blocks = goal["height"] - first["height"]
@@ -95,9 +95,13 @@ async def catch_up(
     return CatchUp(seconds=seconds, blocks=blocks, missed_s=share * missed_s)
 
 
+async def _status(client: AsyncNodeClient) -> Any:
+    return (await client.get("/v1/status"))["status"]
+
+
 async def _first_status(client: AsyncNodeClient) -> Any:
     while True:
         try:
-            return await client.get("/v1/status")
+            return await _status(client)
         except NodeUnreachable:
             await trio.sleep(LOOK_S)

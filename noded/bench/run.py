@@ -16,7 +16,6 @@ from noded.bench.figures import Usage, machine, own_cpu_s, percentiles, usage_of
 from noded.bench.load import Sender, make_sender
 from noded.bench.reads import drive_reads
 from noded.bench.restarts import AWAY_S, LOOK_S, NODES_MIN, CatchUp, catch_up, restart
-from noded.client.answers import POSTED_MAX
 from noded.client.async_http import AsyncNodeClient
 from noded.client.transactions import key_pair
 from noded.errors import NodedError
@@ -41,6 +40,10 @@ PROBE_TX_PER_S: Final = 4000
 PROBE_OPERATIONS_PER_S: Final = 20_000
 SIGNED_SHARE: Final = 1.5
 """Of what the probe finalised, signed for the measurement."""
+
+SPARE: Final = 1.02
+SLOTS_SPARE: Final = 32
+"""Signed for each node beyond its share of an open load, which is dealt out slot by slot."""
 
 LATENCY_LOAD: Final = 0.7
 """Of the sustained rate, at which finality is measured."""
@@ -115,7 +118,7 @@ async def _measure(
     else:
         closed = None
         sustained, rate = 0.0, plan.rate
-    signed = _signed(sources, int(rate * plan.seconds / len(nodes)) + 2 * POSTED_MAX, progress)
+    signed = _signed(sources, int(SPARE * rate * plan.seconds / len(nodes)) + SLOTS_SPARE, progress)
     progress(f"open load of {rate:.0f} transactions a second for {plan.seconds:.0f} s")
     opened = await _window(nodes, partial(drive_open, clients, signed, rate=rate, seconds=plan.seconds))
     _check(opened.tally)
@@ -129,7 +132,7 @@ async def _measure(
     caught: CatchUp | None = None
     if len(nodes) >= NODES_MIN:
         progress(f"catching up with {AWAY_S:.0f} s of this load")
-        away = _signed(sources[:-1], int(rate * AWAY_S / (len(nodes) - 1)) + 2 * POSTED_MAX, progress)
+        away = _signed(sources[:-1], int(SPARE * rate * AWAY_S / (len(nodes) - 1)) + SLOTS_SPARE, progress)
         caught = await catch_up(nodes[-1], clients[:-1], away, rate=rate)
     for client in clients:
         await client.aclose()
@@ -182,7 +185,7 @@ async def _saturate(
     )
     _check(probe.tally)
     rate = len(probe.tally.final_at) / probe.seconds
-    signed = _signed(sources, int(SIGNED_SHARE * rate * plan.seconds / len(nodes)) + POSTED_MAX, progress)
+    signed = _signed(sources, int(SIGNED_SHARE * rate * plan.seconds / len(nodes)) + 1, progress)
     progress(f"closed load for {plan.seconds:.0f} s")
     window = await _window(
         nodes, partial(drive_closed, clients, signed, seconds=plan.seconds, operations=plan.operations)

@@ -134,7 +134,7 @@ def admit(state: Overlay, signed: SignedTransaction, block: BlockContext) -> Con
         block=block,
         signer=sender,
         key=entry,
-        cosigners=tuple(each.signer for each in transaction.cosignatures),
+        cosigners=tuple([each.signer for each in transaction.cosignatures]),
         transaction=signed.hash,
     )
 

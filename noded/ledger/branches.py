@@ -137,9 +137,8 @@ class Branches:
         for execution in reversed(self.down_from(final)):
             if execution.head.height >= height:
                 break
-            for key, value in execution.values.items():
-                if key in self._cache:
-                    self._cache[key] = value
+            for key in self._cache.keys() & execution.values.keys():
+                self._cache[key] = execution.values[key]
             self._base_hash = execution.block.hash
             self._base_head = execution.head
             del self._executions[execution.block.hash]

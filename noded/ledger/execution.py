@@ -7,7 +7,6 @@ from typing import NamedTuple
 from noded.crypto.sparse_merkle import (
     TreeDelta,
     UpperTree,
-    bucket_of,
     bucket_root,
     leaf_hash,
     path_of,
@@ -139,7 +138,7 @@ def changes_of(
         path = paths.get(key) or path_of(key)
         leaf = None if value is None else leaf_hash(path, value)
         writes.append(StateWrite(path, key, value, leaf))
-        bucket = bucket_of(path)
+        bucket = path[0] << 8 | path[1]  # `bucket_of`, for every key of every block.
         if bucket in changed:
             changed[bucket][path] = leaf
         else:

@@ -1,6 +1,7 @@
 """The ledger of one node: blocks executed on top of each other, of which one chain becomes final."""
 
 from collections.abc import Iterable, MutableMapping, Sequence
+from itertools import starmap
 from typing import Any
 
 from noded.crypto.sparse_merkle import path_of
@@ -297,7 +298,7 @@ class Ledger:
             state_root=StateRoot(changes.delta.root),
             values=state.values(),
             changes=changes,
-            index=tuple(IndexWrite(key, value) for key, value in state.index),
+            index=tuple(starmap(IndexWrite, state.index)),
             entries=tuple(entries),
             receipts=tuple(receipts),
             events=tuple(events),
