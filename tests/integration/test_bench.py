@@ -50,6 +50,7 @@ def test_a_single_validator_chain_under_open_load(tmp_path: Path) -> None:
     finality = result["finality_ms"]
     assert isinstance(finality, dict)
     assert 0 < finality["p50"] <= finality["p95"] <= finality["p99"]
+    assert result["catch_up"] is None  # Nobody goes on without it.
 
 
 @pytest.mark.slow
@@ -61,3 +62,7 @@ def test_four_nodes_are_saturated(tmp_path: Path) -> None:
     assert float(str(result["finality_at_tx_per_s"])) == pytest.approx(
         0.7 * float(str(result["tx_per_s"])), rel=0.01
     )
+    caught = result["catch_up"]
+    assert isinstance(caught, dict)
+    assert caught["blocks"] > 0
+    assert caught["times_real_time"] > 0
