@@ -17,15 +17,17 @@ PROMISED = {
 FILES = sorted(FOLDER.glob("*.toml"))
 
 SHORT = {
-    "quickstart": {"time.duration": "8s", "time.warmup": "2s"},
+    "quickstart": {"time.duration": "5s", "time.warmup": "2s"},
     "partition-heal": {
-        "time.duration": "14s", "fault.0.at": "3s", "fault.0.for": "2s", "fault.1.at": "8s", "fault.1.for": "3s",
+        "time.duration": "9s", "time.warmup": "1s", "fault.0.at": "2s", "fault.0.for": "1s", "fault.1.at": "5s",
+        "fault.1.for": "2s",
     },
-    "byzantine-mix": {"time.duration": "6s", "time.warmup": "2s", "workload.rate": 20},
-    "censor": {"time.duration": "10s", "time.warmup": "2s", "workload.rate": 20},
-    "churn": {"time.duration": "14s", "fault.0.at": "2s", "fault.0.for": "10s", "workload.rate": 20},
+    "byzantine-mix": {"time.duration": "5s", "time.warmup": "2s", "workload.rate": 20},
+    "censor": {"time.duration": "8s", "time.warmup": "2s", "workload.rate": 20},
+    "churn": {"time.duration": "9s", "time.warmup": "1s", "fault.0.at": "1s", "fault.0.for": "7s", "workload.rate": 20},
     "slow-disk": {
-        "time.duration": "12s", "fault.0.at": "2s", "fault.0.for": "3s", "fault.1.at": "7s", "fault.1.for": "3s",
+        "time.duration": "7s", "time.warmup": "1s", "fault.0.at": "1s", "fault.0.for": "2s", "fault.1.at": "4s",
+        "fault.1.for": "2s", "workload.rate": 20,
     },
 }  # fmt: skip
 """What is small enough to be run here, and what makes it short."""
