@@ -3,8 +3,9 @@ Real daemons beside simulated ones: what a node's shell costs, and whether the s
 
 Real networks are run by `noded bench`, as a process. Its nodes share this machine's cores with each other and with the
 load, so the simulated ones do the same. What a shell costs (sockets, encryption, HTTP, the event loop, the store) cannot
-be timed apart from outside; it is what real nodes use beyond the core's prices, at a few light loads, shared out
-over messages, calls and transactions by least squares. Nothing is taken from saturated nodes, and no latency at all.
+be timed apart from outside; it is what real nodes use beyond the core's prices. At a few light loads that is shared out
+over messages and calls by least squares; what a transaction takes shows where there are many, at saturated nodes. Only
+processor time is taken from real nodes: no throughput, and no latency.
 """
 
 import json
@@ -65,7 +66,7 @@ class Shell:
     call_ns: float = 0.0
     """For each call of a client."""
     transaction_ns: float = 0.0
-    """For each transaction, at all nodes together."""
+    """For each transaction, at all nodes together; from saturated nodes."""
     client_call_ns: float = 0.0
     client_transaction_ns: float = 0.0
     residual_share: float = 0.0
@@ -133,7 +134,11 @@ def machine_of(real: Sequence[dict[str, Any]], fsync_ns: int) -> Machine:
 
 
 def measure_shell(
-    core: Costs, machine: Machine, real: Sequence[dict[str, Any]], progress: Callable[[str], None]
+    core: Costs,
+    machine: Machine,
+    light: Sequence[dict[str, Any]],
+    saturated: dict[str, Any],
+    progress: Callable[[str], None],
 ) -> Shell:
     """
     What real nodes cost beyond the core's prices.
@@ -141,42 +146,49 @@ def measure_shell(
     Args:
         core: Prices of the core.
         machine: On which all of this is.
-        real: Figures of `noded bench` at light loads.
+        light: Figures of `noded bench` at light loads.
+        saturated: Its figures of saturated nodes, of which only the processor time of a transaction is used.
         progress: Told what is done.
     """
-    shell = _client(Shell(), real)
+    shell = _client(Shell(), light)
     for number in range(ROUNDS):
         progress(f"simulated nodes, round {number + 1} of {ROUNDS}")
-        with table_of(shell.on(core)) as costs:
+        costs = shell.on(core)
+        with table_of(costs) as table:
             runs = [
-                simulate(open_load(costs, machine, figures["finality_at_tx_per_s"], FIT_S))
-                for figures in real
+                simulate(open_load(table, machine, figures["finality_at_tx_per_s"], FIT_S))
+                for figures in light
             ]
-        shell = _fit(shell, machine, real, runs)
+            full = simulate(closed_load(table, machine, FIT_S))
+        missing_s = saturated["cpu_s_per_1000_tx"] - cpu_s_per_1000(full, costs)
+        fitted = _fit(shell, machine, light, runs)
+        shell = replace(fitted, transaction_ns=max(0.0, shell.transaction_ns + missing_s * SECOND / 1000))
     return shell
 
 
-def _fit(shell: Shell, machine: Machine, real: Sequence[dict[str, Any]], runs: Sequence[Result]) -> Shell:
+def cpu_s_per_1000(result: Result, costs: Costs) -> float:
+    """Processor time of the nodes for 1000 transactions of a closed load, whose clients share their machine."""
+    machine = result.cluster.hosts[0].machine
+    clients_ns = result.driver.submitted / CLOSED_POST * costs.client.of(CLOSED_POST)
+    share = (machine.worked_ns - clients_ns) / SECOND / result.simulated_s
+    return 1000 * share / max(1.0, result.tx_per_s)
+
+
+def _fit(shell: Shell, machine: Machine, light: Sequence[dict[str, Any]], runs: Sequence[Result]) -> Shell:
     """Share out what real nodes use beyond what the core costs in `runs`, which were made with prices of `shell`."""
     rows, beyond, used = [], [], []
-    for figures, result in zip(real, runs, strict=True):
+    for figures, result in zip(light, runs, strict=True):
         rate = figures["finality_at_tx_per_s"]
-        row = np.array([result.messages / result.simulated_s, min(rate, 1 / SLOT_S), rate]) / SECOND
+        row = np.array([result.messages / result.simulated_s, min(rate, 1 / SLOT_S)]) / SECOND
         worked = result.cluster.hosts[0].machine.worked_ns / SECOND / result.simulated_s
-        core_share = worked - row @ np.array([shell.message_ns, shell.call_ns, shell.transaction_ns])
+        known = worked - row @ np.array([shell.message_ns, shell.call_ns])
         used.append(figures["cpu_s_per_1000_tx"] * rate / 1000 - NODES * machine.idle_share)
-        beyond.append(used[-1] - core_share)
+        beyond.append(used[-1] - known)
         rows.append(row)
     found = _non_negative(np.array(rows), np.array(beyond))
     errors = np.abs(np.array(rows) @ found - np.array(beyond)) / np.array(used)
-    message, call, transaction = map(float, found)
-    return replace(
-        shell,
-        message_ns=message,
-        call_ns=call,
-        transaction_ns=transaction,
-        residual_share=float(errors.max()),
-    )
+    message, call = map(float, found)
+    return replace(shell, message_ns=message, call_ns=call, residual_share=float(errors.max()))
 
 
 def _client(shell: Shell, real: Sequence[dict[str, Any]]) -> Shell:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from sim.costs_file import Machine
-from sim.daemons import CLOSED_POST, SLOT_S, bench, closed_load, open_load
+from sim.daemons import SLOT_S, bench, closed_load, cpu_s_per_1000, open_load
 from sim.models.cpu import load_costs
-from sim.run import Result, simulate
+from sim.run import simulate
 
 TOLERANCE: Final = 0.20
 
@@ -69,9 +69,9 @@ def compare_daemons(
             tolerance=TOLERANCE,
         ),
         Comparison(
-            quantity="processor time of the nodes, saturated",
+            quantity="processor time, saturated (calibrated)",
             real=saturated["cpu_s_per_1000_tx"],
-            simulated=_cpu_s_per_1000(closed, costs),
+            simulated=cpu_s_per_1000(closed, load_costs(costs)),
             unit="s for 1000",
             tolerance=None,
         ),
@@ -90,12 +90,3 @@ def compare_daemons(
             for quantile in ("p50", "p95")
         ]
     return rows
-
-
-def _cpu_s_per_1000(result: Result, costs: str) -> float:
-    """Of the nodes alone: the clients share their machine."""
-    hosts = result.cluster.hosts
-    done = len(result.driver.outcomes)
-    client = load_costs(costs).client
-    clients_ns = result.driver.submitted / CLOSED_POST * client.of(CLOSED_POST)
-    return (hosts[0].machine.worked_ns - clients_ns) / 1e6 / max(1, done)

@@ -8,7 +8,7 @@ target's own description.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sim.pool import run_all
 from sim.run import Result, simulate
@@ -34,6 +34,9 @@ LINEAR_DELAYS: Final = 5
 CHAIN_NODES: Final = (4, 8, 16, 32)
 
 
+Way = Literal["latency only", "calibrated"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A published figure and what the simulator says."""
@@ -46,6 +49,8 @@ class Row:
     calibrated_ms: float
     tolerance: float | None
     """Within which the figures ought to agree; None where they do not mean the same."""
+    judged: Way
+    """Which of the two must agree."""
     note: str
 
     @property
@@ -60,8 +65,11 @@ class Row:
 
     @property
     def is_within(self) -> bool | None:
-        """Whether the calibrated figure agrees; None where it need not."""
-        return None if self.tolerance is None else abs(self.calibrated_error) <= self.tolerance
+        """Whether the figure that is judged agrees; None where it need not."""
+        if self.tolerance is None:
+            return None
+        error = self.calibrated_error if self.judged == "calibrated" else self.latency_only_error
+        return abs(error) <= self.tolerance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +89,7 @@ class Figure:
     published_ms: tuple[float, float]
     tolerance: float | None
     note: str
+    judged: Way = "calibrated"
     read: Callable[[Result], float]
 
 
@@ -112,6 +121,7 @@ def validate(costs: str, processes: int) -> list[Row]:
             latency_only_ms=done[number, False, costs][index],
             calibrated_ms=done[number, True, costs][index],
             tolerance=figure.tolerance,
+            judged=figure.judged,
             note=figure.note,
         )
         for number, target in enumerate(all_targets)
@@ -180,8 +190,10 @@ def _chain(nodes: int) -> Target:
                 quantity=f"{HOTSTUFF_DELAYS} message delays",
                 published_ms=(84, 88),
                 tolerance=0.10,
-                note=f"another protocol: HotStuff takes {HOTSTUFF_DELAYS} delays from request to reply, linear routing "
-                f"{LINEAR_DELAYS} from proposal to the last node's finality; what is compared is the length of a delay",
+                judged="latency only",
+                note=f"another protocol, in native code: HotStuff takes {HOTSTUFF_DELAYS} delays from request to reply, "
+                f"linear routing {LINEAR_DELAYS} from proposal to the last node's finality; the length of a delay is "
+                "compared, not what computing adds to it, which is more here and grows with n",
                 read=lambda result: _last_finality(result) * HOTSTUFF_DELAYS / LINEAR_DELAYS,
             ),
             Figure(

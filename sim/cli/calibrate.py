@@ -22,7 +22,7 @@ def command(to: Path, seconds: float, core_only: bool, parts: Path | None, outpu
     """
     Measure the costs of a node's operations here, and write them for `cpu.costs`, `run` and `validate`.
 
-    Steps of the core are timed in this process. What surrounds it is measured on four real nodes at light loads.
+    Steps of the core are timed in this process. What surrounds it is measured on four real nodes at light loads, and saturated.
     The machine should have nothing else to do meanwhile.
     """
     from rich.console import Console
@@ -36,10 +36,14 @@ def command(to: Path, seconds: float, core_only: bool, parts: Path | None, outpu
     for rate in () if core_only else CALIBRATION_RATES:
         console.print(f"real nodes at {rate:.0f} transactions a second")
         real.append(bench("--rate", str(rate), "--seconds", str(seconds), parts=parts))
+    saturated = None
+    if not core_only:
+        console.print("real nodes, saturated")
+        saturated = bench("--saturate", "--seconds", str(seconds), parts=parts)
     console.print("steps of the core")
     core, fsync_ns = measure_core(), measure_fsync_ns()
     machine = machine_of(real, fsync_ns)
-    shell = measure_shell(core, machine, real, console.print) if real else Shell()
+    shell = Shell() if saturated is None else measure_shell(core, machine, real, saturated, console.print)
     notes = {} if core_only else asdict(shell)
     to.write_text(dump_costs(shell.on(core), machine, notes))
     if output == "json":

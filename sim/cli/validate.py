@@ -81,17 +81,15 @@ def describe(rows: "Sequence[Row]") -> str:
     lines = []
     target = note = ""
     for row in rows:
+        if note and (row.target, row.note) != (target, note):
+            lines.append(f"  ({note})")
         if row.target != target:
             lines += ["", row.target, head]
-        elif row.note != note:
-            lines.append(f"  ({note})")
-        if row.target != target and target:
-            lines.insert(-2, f"  ({note})")
         target, note = row.target, row.note
         low, high = row.published_ms
         published = f"{low:.0f} ms" if low == high else f"{low:.0f}-{high:.0f} ms"
-        allowed = "-" if row.tolerance is None else f"{row.tolerance:.0%}"
-        sign = {True: " ok", False: " OFF", None: ""}[row.is_within]
+        allowed = "-" if row.tolerance is None else f"{row.tolerance:.0%}, {row.judged}"
+        sign = {True: ": ok", False: ": OFF", None: ""}[row.is_within]
         lines.append(
             f"  {row.quantity:<30}{published:>12}"
             f"{_figure(row.latency_only_ms, row.latency_only_error, row):>20}"

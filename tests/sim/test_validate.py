@@ -1,6 +1,7 @@
 """Prices measured here, and figures of others beside the simulator's."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,17 @@ import pytest
 from noded.errors import ConfigError
 from sim.calibrate import fit, measure_core
 from sim.cli.validate import describe
-from sim.costs_file import Machine, dump_costs, load_machine
-from sim.daemons import NODES, BenchFailed, Shell, bench, measure_shell, open_load, table_of
+from sim.costs_file import Machine, dump_costs, load_machine, table_of
+from sim.daemons import (
+    NODES,
+    BenchFailed,
+    Shell,
+    bench,
+    closed_load,
+    cpu_s_per_1000,
+    measure_shell,
+    open_load,
+)
 from sim.models.cpu import Costs, Price, load_costs
 from sim.predict import Comparison
 from sim.run import simulate
@@ -26,6 +36,7 @@ def make_row(measured: float, tolerance: float | None = 0.1) -> Row:
         latency_only_ms=86,
         calibrated_ms=measured,
         tolerance=tolerance,
+        judged="calibrated",
         note="why",
     )
 
@@ -44,6 +55,9 @@ class TestRows:
         assert row.latency_only_error == 0.0
         assert row.is_within is is_within
 
+    def test_where_delays_alone_are_compared_costs_of_computing_do_not_count(self) -> None:
+        assert replace(make_row(1_000), judged="latency only").is_within is True
+
     def test_what_is_not_comparable_is_never_off(self) -> None:
         assert make_row(1_000, tolerance=None).is_within is None
 
@@ -51,8 +65,8 @@ class TestRows:
         text = describe([make_row(86), make_row(120)])
 
         assert text.count("84-88 ms") == 2
-        assert "86.0 ms (+0.0%)  10% ok" in text
-        assert "120.0 ms (+36.4%)  10% OFF" in text
+        assert "86.0 ms (+0.0%)  10%, calibrated: ok" in text
+        assert "120.0 ms (+36.4%)  10%, calibrated: OFF" in text
         assert text.endswith("(why)")
 
     def test_predictions_are_held_against_what_is_real(self) -> None:
@@ -153,7 +167,9 @@ class TestShell:
                         "load_cpu_percent": 1 + rate / 100,
                     }
                 )
-        found = measure_shell(core, MACHINE, figures, lambda text: None)
+            full = simulate(closed_load(costs, MACHINE, 6.0))
+        saturated = {"cpu_s_per_1000_tx": cpu_s_per_1000(full, hidden.on(core))}
+        found = measure_shell(core, MACHINE, figures, saturated, lambda text: None)
 
         assert found.message_ns == pytest.approx(hidden.message_ns, rel=0.25)
         assert found.call_ns == pytest.approx(hidden.call_ns, rel=0.25)
