@@ -11,8 +11,8 @@ from sim.scenario.load import load_scenario
 
 FOLDER = Path(__file__).parents[2] / "configs" / "sim"
 PROMISED = {
-    "quickstart", "wan-50", "wan-100", "wan-200", "crash-30", "partition-heal", "byzantine-mix",
-    "censor", "churn", "slow-disk", "sweep-n", "sweep-rate", "lan-1000-linear", "scale",
+    "quickstart", "wan-50", "wan-100", "wan-200", "lan-1000-linear", "crash-30", "partition-heal", "byzantine-mix",
+    "censor", "churn", "slow-disk", "sweep-n", "sweep-rate", "scale",
 }  # fmt: skip
 FILES = sorted(FOLDER.glob("*.toml"))
 
