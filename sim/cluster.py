@@ -185,6 +185,8 @@ class Cluster:
         return speeds
 
     def _deliver(self, node: int, parcel: Parcel) -> None:
+        if parcel.sent < self.hosts[parcel.sender].up_since:
+            return  # Its sender's process is gone, and the next one knows nothing of what it asked.
         self.receivers[node](parcel)
 
     def _charge_execution(self, transactions: int) -> None:

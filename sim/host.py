@@ -106,7 +106,7 @@ class Host:
         """Whether the last crash took the disk."""
         self.life = 0
         """Counts starts; what belongs to an earlier life comes to nothing."""
-        self._up_since = 0
+        self.up_since = 0
         self.busy_ns = 0
         """Time for which the core that runs the node has worked."""
         self.inbox_peak = 0
@@ -135,7 +135,7 @@ class Host:
         assert not self.is_up
         self.is_up = True
         self.life += 1
-        self._up_since = self.world.engine.now
+        self.up_since = self.world.engine.now
         self._is_storing = False
         self._free_at = 0
         now_ms = self.now_ms()
@@ -196,7 +196,7 @@ class Host:
 
     def receive(self, parcel: Parcel) -> None:
         """A parcel arrives at this machine's access link; one sent to an earlier process died with its connection."""
-        if not self.is_up or parcel.sent < self._up_since:
+        if not self.is_up or parcel.sent < self.up_since:
             return
         world = self.world
         ready = world.network.received(self.index, parcel)
