@@ -47,10 +47,10 @@ def compare(first: Sequence[Saved], second: Sequence[Saved]) -> list[Difference]
     """
     The differences between two sets of runs.
 
-    Runs are paired by seed and by all keys that vary within a set: with common random numbers the difference of a pair
+    Runs are paired by seed and by all keys that vary within one of the sets: with common random numbers the difference of a pair
     is that of the scenarios, not that of the draws.
     """
-    keys = [key for key in varied_keys(first) if key in varied_keys(second)]
+    keys = list(dict.fromkeys([*varied_keys(first), *varied_keys(second)]))
     others = {_name(run, keys): run for run in second}
     pairs = [(run, others[_name(run, keys)]) for run in first if _name(run, keys) in others]
     found = (_difference(figure, pairs) for figure in FIGURES)
