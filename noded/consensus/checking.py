@@ -41,7 +41,10 @@ def _check(state: EpochState, entry: Entry, warrant: Certificate | None) -> None
         return
     fault = block_fault(entry.block, state.facts, parent.block.header)
     if fault is None and entry.block.body.credits and entry.lacks_history(entry.block.body.credits[0].view):
-        return  # Block sync brought us here: the credits can be judged some views later.
+        if warrant is not None:
+            oldest = entry.oldest_known().block.header
+            want_block(state, oldest.parent_hash, holders_of(state, warrant, entry.block.header.proposer))
+        return
     if fault is not None or history_fault(entry, state.validators) is not None:
         refuse(state, entry)
         offer = state.offers.get(entry.view)

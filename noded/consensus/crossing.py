@@ -124,7 +124,7 @@ def on_chain_advanced(state: EpochState, event: ChainAdvanced) -> None:
     if block.header.epoch != state.epoch or block.header.height <= state.tree.final.height or state.is_ended:
         return
     state.certificates.add(event.finalization)
-    entry = state.tree.reset(block, block.header.view)
+    entry = state.tree.reset(block)
     advance(state, entry)
     state.is_dirty = True
     if block.header.kind is BlockKind.TERMINAL:

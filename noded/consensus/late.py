@@ -73,7 +73,7 @@ def _candidates(
     state: EpochState, base: Entry, leaf: JustifyLeaf | None, view: View
 ) -> list[tuple[Vote, int, Tally]]:
     """Votes for ancestors within the window that no certificate and no credit on this chain counts; N before F."""
-    oldest = View(max(1, view - LATE_VIEWS, base.known_from + 1 if base.known_from else 1))
+    oldest = View(max(1, view - LATE_VIEWS, base.known_from))
     if leaf is None:
         if base.parent is None:
             return []

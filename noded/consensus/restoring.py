@@ -62,7 +62,7 @@ def _find_root(state: EpochState) -> None:
     while entry is not None and entry.parent is not None:
         entry = entry.parent
     if entry is not None and entry.view > 0:
-        state.tree.reset(entry.block, entry.view)
+        state.tree.reset(entry.block)
         state.final_view = entry.view
 
 

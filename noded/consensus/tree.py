@@ -34,8 +34,9 @@ class Entry:
         self.status = Status.NEW
         self.is_stored = False
         """Whether it was persisted."""
-        self.known_from: View = view if parent is None else parent.known_from
-        """Ancestors with at least this view are known; 0 if all of the epoch are."""
+        first_known = View(block.header.parent_view + 1) if view else view
+        self.known_from: View = first_known if parent is None else parent.known_from
+        """All ancestors with at least this view are known."""
 
     @property
     def height(self) -> Height:
@@ -49,7 +50,14 @@ class Entry:
 
     def lacks_history(self, view: View) -> bool:
         """Whether ancestors from `view` on are unknown."""
-        return self.known_from > 0 and view <= self.known_from
+        return view < self.known_from
+
+    def oldest_known(self) -> "Entry":
+        """The oldest ancestor at hand, or this block itself."""
+        oldest = self
+        while oldest.parent is not None:
+            oldest = oldest.parent
+        return oldest
 
 
 class BlockTree:
@@ -133,15 +141,9 @@ class BlockTree:
                 if (alive := [child for child in children if child.hash in keep])
             }
 
-    def reset(self, block: Block, view: View) -> Entry:
-        """Make a block final whose ancestors are not known here: block sync committed it."""
-        entry = self.entries.get(block.hash)
-        if entry is None:
-            entry = Entry(block, view, None)
-            self.entries[entry.hash] = entry
-            for child in self.orphans.pop(entry.hash, ()):
-                child.parent = entry
-                self._learn(child)
+    def reset(self, block: Block) -> Entry:
+        """Make a block final whose ancestors need not be known here: block sync committed it."""
+        entry = self.insert(block)
         entry.status = Status.VALID
         self.finalize(entry)
         return entry

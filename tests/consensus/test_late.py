@@ -1,11 +1,11 @@
 """R17: late votes get their credit, end to end."""
 
-from noded.consensus.inputs import PayloadChecked
+from noded.consensus.inputs import ChainAdvanced, PayloadChecked
 from noded.consensus.late import choose_credits
 from noded.types.block import CREDITS_MAX, Block, justify_leaf
 from noded.types.genesis import Routing
 from noded.types.ids import View
-from noded.types.messages import Proposal, Votes
+from noded.types.messages import BlockFound, GetBlock, Proposal, Votes
 from noded.types.vote import VoteKind
 from tests.helpers.consensus_bench import Bench, F, N, penalties, sent, votes_sent
 from tests.helpers.consensus_net import Net
@@ -89,6 +89,37 @@ class TestProposer:
         certificate = bench.certificate(N, view=2, block=second.block)
 
         assert len(choose_credits(state, entry, justify_leaf(certificate))) == CREDITS_MAX
+
+
+class TestHistory:
+    """R17, R20: what credits need is fetched where block sync skipped it; to wait for younger ones may be for ever."""
+
+    def test_skipped_ancestors_are_fetched(self) -> None:
+        proposer = Bench(4, n=5)
+        blocks: list[Block] = [proposer.genesis]
+        effects: list[object] = []
+        for view in (1, 2, 3):
+            proposal = proposer.propose(view, blocks[-1])
+            blocks.append(proposal.block)
+            proposer.hear(view, proposal)
+            effects = proposer.vote([0, 1, 2, 3], N, view=view, block=proposal.block)  # type: ignore[assignment]
+        proposal = proposal_in(effects)
+        assert [credit.view for credit in proposal.block.body.credits] == [1, 2]
+        bench = Bench(0, n=5)
+        bench.feed(ChainAdvanced(blocks[3], (), bench.certificate(F, view=3, block=blocks[3])))
+
+        asked = []
+        effects = bench.hear(4, proposal)  # type: ignore[assignment]
+        while requests := sent(effects, GetBlock):  # type: ignore[arg-type]
+            (request,) = requests
+            assert isinstance(request.message, GetBlock)
+            assert validator_id(4) in request.peers
+            asked.append(request.message.hash)
+            found = next(block for block in blocks if block.hash == request.message.hash)
+            effects = bench.hear(4, BlockFound(block=found))  # type: ignore[assignment]
+
+        assert asked == [blocks[2].hash, blocks[1].hash]
+        assert votes_sent(effects) == [(N, 4)]  # type: ignore[arg-type]
 
 
 class TestVoter:

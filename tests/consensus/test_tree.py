@@ -69,13 +69,25 @@ def test_history_that_block_sync_skipped_is_known_to_lack() -> None:
     tree = BlockTree(GENESIS)
     blocks = chain(12)
 
-    tip = tree.reset(blocks[10], View(10))
+    tip = tree.reset(blocks[10])
     child = tree.insert(blocks[11])
 
     assert tip.status is Status.VALID
-    assert child.lacks_history(View(10))
-    assert not child.lacks_history(View(11))
+    assert child.lacks_history(View(9))
+    assert not child.lacks_history(View(10))
     assert tree.unfinalized_ancestors(child) == ()
+
+    tree.insert(blocks[9])
+    assert not child.lacks_history(View(9))
+    assert child.lacks_history(View(8))
+    assert child.oldest_known().block is blocks[9]
+
+
+def test_the_first_block_of_an_epoch_lacks_no_history() -> None:
+    tree = BlockTree(GENESIS)
+    other = make_block(SET, view=1, parent=make_genesis(equal_set(5)))
+
+    assert not tree.reset(other).lacks_history(View(1))
 
 
 def test_sync_finds_children_that_were_there_before() -> None:
@@ -83,7 +95,7 @@ def test_sync_finds_children_that_were_there_before() -> None:
     blocks = chain(12)
     child = tree.insert(blocks[11])
 
-    tree.reset(blocks[10], View(10))
+    tree.reset(blocks[10])
 
     assert child.parent is tree.final
     assert tree.get(blocks[11].hash) is child
