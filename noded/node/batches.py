@@ -267,15 +267,16 @@ class BatchDesk:
                 self._outbox.send((peer,), BatchPushed(batch=held.sealed.encoding))
 
     def fetch(self, batches: Sequence[BatchHash], holders: Sequence[PeerId], now_ms: TimestampMs) -> None:
-        """Get batches that a block names, from the first of the holders who has them."""
-        if not batches or not holders:
+        """Get batches that a block names: from the holders, best first, then from whoever is connected."""
+        if not batches:
             return
         self.exchange.want(batches, holders, now_ms, needed=True)
         self.fetch_due(now_ms)
 
     def fetch_due(self, now_ms: TimestampMs) -> None:
         """Ask (again) for what is still missing."""
-        for peer, request in self.exchange.requests(now_ms):
+        validators = [peer for peer in self._connected if peer in self._validators]
+        for peer, request in self.exchange.requests(now_ms, validators):
             self._outbox.send((peer,), request)
         if self.exchange.has_wanted() and not self._is_fetch_timed:
             self._is_fetch_timed = True

@@ -132,14 +132,23 @@ class BatchExchange:
             wanted.needed = wanted.needed or needed
             wanted.holders += [peer for peer in holders if peer not in wanted.holders]
 
-    def requests(self, now_ms: TimestampMs) -> list[tuple[PeerId, GetBatches]]:
-        """What to ask of whom now; each missing batch of one holder after the other."""
+    def requests(self, now_ms: TimestampMs, connected: Sequence[PeerId]) -> list[tuple[PeerId, GetBatches]]:
+        """
+        What to ask of whom now: each missing batch of one holder after the other.
+
+        Where a block names it, then of all that are connected: the holders known may be faulty or down (M2).
+        """
         self._give_up()
         by_peer: dict[PeerId, list[BatchHash]] = {}
         for name, wanted in self._wanted.items():
-            if wanted.due_ms > now_ms or name in self._verifying or not wanted.holders:
+            if wanted.due_ms > now_ms or name in self._verifying:
                 continue
-            peer = wanted.holders[wanted.asked % len(wanted.holders)]
+            asked = wanted.holders
+            if wanted.needed:
+                asked = list(dict.fromkeys((*asked, *connected)))
+            if not asked:
+                continue
+            peer = asked[wanted.asked % len(asked)]
             wanted.asked += 1
             wanted.due_ms = TimestampMs(now_ms + FETCH_RETRY_MS)
             by_peer.setdefault(peer, []).append(name)
@@ -153,7 +162,8 @@ class BatchExchange:
         hopeless = [
             name
             for name, wanted in self._wanted.items()
-            if not wanted.needed and wanted.asked >= ANNOUNCED_TRIES * len(wanted.holders)
+            if self._pool.is_ordered(name)
+            or (not wanted.needed and wanted.asked >= ANNOUNCED_TRIES * len(wanted.holders))
         ]
         for name in hopeless:
             del self._wanted[name]

@@ -233,7 +233,7 @@ class Node:
                 self._out.wake(TimerKind.SYNC, STATUS_INTERVAL_MS)
                 self.batches.expire(now_ms)
                 self.batches.announce_again(now_ms)
-                if self.chain.lacks_parent():
+                if self.chain.is_waiting():
                     for peer in self._peers:
                         self._sync.want(peer, self.chain.height)
                 self._ask_for_blocks(now_ms)
@@ -468,7 +468,7 @@ class Node:
         self._told.append(told.EpochReady(validators, entering.terminal, consensus_params(parameters)))
 
     def _resume(self, now_ms: TimestampMs) -> None:
-        """New batches are at hand: go on with whatever waits for one."""
+        """New batches or blocks are at hand: go on with whatever waits for one."""
         if self.chain.is_waiting():
             self._advance(now_ms)
         for check in list(self._checks.values()):
@@ -527,5 +527,5 @@ class Node:
             if committed:
                 self._committed(committed)
                 self._told.append(told.ChainAdvanced(self.chain.tip, checked.tail, checked.finalization))
-                self._advance(now_ms)
+                self._resume(now_ms)
         self._ask_for_blocks(now_ms)

@@ -7,12 +7,13 @@ import pytest
 from noded.crypto.sparse_merkle import bucket_of, path_of
 from noded.ledger.head import HEAD_KEY
 from noded.node.effects import StartTimer, Verify
-from noded.node.inputs import TimerKind, TransactionsSubmitted, Verified
+from noded.node.inputs import PeerDown, PeerUp, TimerKind, TransactionsSubmitted, Verified
 from noded.types.block import BlockKind
 from noded.types.genesis import DEFAULT_PARAMETERS
 from noded.types.ids import Epoch, TimestampMs
-from noded.types.messages import BatchPushed, GetBatches, Message
+from noded.types.messages import BatchPushed, BlockRange, GetBatches, Message
 from noded.types.operations.membership import CloseEpoch, SetParameters
+from noded.types.transaction import SignedTransaction
 from tests.helpers.node_net import NodeNet
 
 
@@ -21,6 +22,30 @@ def pushed_to(net: NodeNet, number: int) -> object:
     return lambda source, target, message: (
         not (target == net.homes[number].id and isinstance(message, BatchPushed))
     )
+
+
+def cut_off_at_a_final_block() -> NodeNet:
+    """Node 3, cut off and without a peer, while the others make a block with a batch final."""
+    net = NodeNet()
+    net.run(1)
+    transaction = net.anchor(0, 1)
+    net.may_pass = lambda source, target, message: target != net.homes[3].id
+    for number in range(3):
+        net._push(0, 3, PeerDown(net.homes[number].id))
+    net.submit(0, transaction)
+    assert net.run(8, until=lambda: final_at(net, 0, transaction))
+    return net
+
+
+def final_at(net: NodeNet, number: int, transaction: SignedTransaction) -> bool:
+    """Whether a node stored a transaction."""
+    return any(entry.hash == transaction.hash for each in net.homes[number].stored for entry in each.entries)
+
+
+def proposer_of_the_batch(net: NodeNet) -> int:
+    """Of the last block with a batch that node 0 stored."""
+    block = next(each.block for each in reversed(net.homes[0].stored) if each.block.body.payload)
+    return net.number_of[block.header.proposer]
 
 
 class TestTransactions:
@@ -128,6 +153,39 @@ class TestBatches:
 
         assert net.run(8, until=lambda: net.is_final(transaction))
         assert asked
+
+    def test_missing_batch_is_asked_of_all_who_come_up(self) -> None:
+        """M2: node 3 knew of a final block's proposer only, which is down; without its vote nothing goes on."""
+        net = cut_off_at_a_final_block()
+        net.may_pass = lambda source, target, message: not isinstance(message, BlockRange)
+        net.crash(proposer_of_the_batch(net))
+        assert net.run(10, until=net.nodes[3].chain.is_waiting)
+        net.run(5)
+        assert net.nodes[3].chain.is_waiting()
+
+        for number in net.nodes:
+            if number != 3:
+                net._push(0, 3, PeerUp(net.homes[number].id))
+
+        assert net.run(10, until=lambda: final_at(net, 3, net.anchor(0, 1)))
+        transaction = net.anchor(3, 1)
+        net.submit(3, transaction)
+        assert net.run(10, until=lambda: net.is_final(transaction))
+        net.assert_agreement()
+
+    def test_what_nobody_has_any_more_comes_by_block_sync(self) -> None:
+        """S2: and the node votes again; here its vote is needed."""
+        net = cut_off_at_a_final_block()
+        net.may_pass = lambda source, target, message: not isinstance(message, GetBatches)
+        for number in range(3):
+            net._push(0, 3, PeerUp(net.homes[number].id))
+        net.crash(0)
+        transaction = net.anchor(1, 1)
+
+        net.submit(1, transaction)
+
+        assert net.run(30, until=lambda: net.is_final(transaction))
+        net.assert_agreement()
 
     def test_expired_batch_is_packed_anew(self) -> None:
         """M4: two of four cannot order; what they took is not lost when the others come back late."""
