@@ -472,7 +472,10 @@ class Node:
         if self.chain.is_waiting():
             self._advance(now_ms)
         for check in list(self._checks.values()):
-            self._try_check(check, now_ms)
+            if check.block.header.height > self.chain.height:
+                self._try_check(check, now_ms)
+            else:
+                del self._checks[check.block.hash]  # Block sync was faster: it is judged, by a quorum.
         self._try_build(now_ms, patient=True)
 
     def _watch_key(self, block: Block) -> None:
