@@ -18,6 +18,7 @@ EVENTS: Final = (
     "access.read",
     "access.released",
     "access.unreadable",
+    "access.upheld",
     "audit.anchor-overdue",
     "audit.anchored",
     "breakglass.closed",
