@@ -1,18 +1,16 @@
 """The apps: one for clients over TCP, one for the node's own socket, one for figures and probes."""
 
 from functools import partial
-from typing import Any
 
-from fastapi import FastAPI
-from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+import trio
 from starlette.responses import Response
 
 from noded.api.backend import Backend
 from noded.api.catching_up import catch_up
 from noded.api.connection import App
+from noded.api.dispatch import Public
 from noded.api.gate import Gate
 from noded.api.rates import Rates
-from noded.api.rendering import dump
 from noded.api.routes.admin import add_admin
 from noded.api.routes.chain import add_chain
 from noded.api.routes.custody import add_custody
@@ -21,16 +19,8 @@ from noded.api.routes.ledger import add_ledger
 from noded.api.routes.node import add_health, add_node
 from noded.api.routes.reputation import add_reputation
 from noded.api.routes.transactions import add_transactions
-from noded.api.routing import JSON, Answer, Public, Routes
+from noded.api.routing import JSON, Answer, Routes
 from noded.api.tokens import Scope, Tokens
-
-
-class _App(FastAPI):
-    """FastAPI without its own answers to errors: those are the gate's."""
-
-    def build_middleware_stack(self) -> Any:
-        """Only what FastAPI's routes themselves rely on."""
-        return AsyncExitStackMiddleware(self.router)
 
 
 def make_app(backend: Backend, *, tokens: Tokens, rates: Rates | None, is_local: bool) -> App:
@@ -56,8 +46,7 @@ def make_app(backend: Backend, *, tokens: Tokens, rates: Rates | None, is_local:
     add_health(routes, backend, metrics=Scope.METRICS)
     _add_description(routes)
     return Gate(
-        _app_of(routes),
-        hot=routes.hot,
+        routes.app,
         tokens=None if is_local else tokens,
         rates=None if is_local else rates,
         catch_up=partial(catch_up, backend),
@@ -70,8 +59,7 @@ def make_metrics_app(backend: Backend, *, rates: Rates) -> App:
     routes = Routes()
     add_health(routes, backend, metrics=Public)
     return Gate(
-        _app_of(routes),
-        hot=routes.hot,
+        routes.app,
         tokens=None,
         rates=rates,
         catch_up=None,
@@ -79,16 +67,10 @@ def make_metrics_app(backend: Backend, *, rates: Rates) -> App:
     )
 
 
-def _app_of(routes: Routes) -> App:
-    app = _App(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.include_router(routes.router)
-    return app
-
-
 def _add_description(routes: Routes) -> None:
     async def description() -> Response:
         """Give this description of the API."""
-        return Response(dump(routes.describe()), media_type=JSON)
+        return Response(await trio.to_thread.run_sync(routes.describe), media_type=JSON)
 
     routes.add(
         "GET",

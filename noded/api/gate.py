@@ -7,7 +7,6 @@ from typing import Any, Final
 import structlog
 import trio
 from starlette.requests import Request
-from starlette.responses import Response
 
 from noded.api import problems
 from noded.api.callers import LOCAL, STRANGER, Caller, caller_of
@@ -18,8 +17,9 @@ from noded.api.tokens import Tokens
 
 CALLER: Final = "noded.caller"
 """Where in a request's scope its caller is."""
+ROUTE: Final = "noded.route"
+"""Where in it the path of its route is, once that is found."""
 
-Handler = Callable[[Request], Awaitable[Response]]
 CatchUp = Callable[[Iterable[tuple[bytes, bytes]]], Awaitable[None]]
 """Given a request's headers, waits until the node has the height that they ask for."""
 Observe = Callable[[str, int, float], None]
@@ -41,7 +41,6 @@ class Gate:
         self,
         app: App,
         *,
-        hot: dict[tuple[str, str], Handler],
         tokens: Tokens | None,
         rates: Rates | None,
         catch_up: CatchUp | None,
@@ -51,15 +50,13 @@ class Gate:
         Stand before an app.
 
         Args:
-            app: Serves all requests but the hot ones.
-            hot: Handlers by method and path that are called at once; they check the caller themselves.
+            app: Serves requests; it checks what the caller may do.
             tokens: None for the node's own socket, whose callers need none.
             rates: Of each caller; None for no limit.
             catch_up: For callers that are known; None where nobody is waited for.
             observe: Counts.
         """
         self._app = app
-        self._hot = hot
         self._tokens = tokens
         self._rates = rates
         self._catch_up = catch_up
@@ -96,21 +93,14 @@ class Gate:
 
     def _route(self, scope: MutableMapping[str, Any]) -> str:
         """A path of the description, or "none": what a client wrote itself is never counted or logged."""
-        if (scope["method"], scope["path"]) in self._hot:
-            return str(scope["path"])
-        return str(getattr(scope.get("route"), "path", "none"))
+        return str(scope.get(ROUTE, "none"))
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         found = self._identify(scope)
         scope[CALLER] = found
         if self._catch_up is not None and found is not STRANGER:
             await self._catch_up(scope["headers"])
-        handler = self._hot.get((scope["method"], scope["path"]))
-        if handler is None:
-            await self._app(scope, receive, send)
-        else:
-            response = await handler(Request(scope, receive, send))
-            await response(scope, receive, send)
+        await self._app(scope, receive, send)
 
     def _identify(self, scope: MutableMapping[str, Any]) -> Caller:
         """Who sends the request, which counts for them; for their address where the token is no good."""

@@ -8,9 +8,6 @@ what the class says of itself, `detail` what happened this time.
 import json
 from typing import Any, Final
 
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
-
 from noded.api.backend import Busy, NotHere, NotPermitted, PeerFailed
 from noded.blobs.errors import (
     BlobError,
@@ -177,25 +174,8 @@ def status_of(error: NodedError) -> int:
 
 
 def translate(error: Exception) -> NodedError:
-    """What is told to the client: an expected error as it is, the framework's in our words, a bug without details."""
-    match error:
-        case NodedError():
-            return error
-        case RequestValidationError():
-            errors = tuple(
-                {"where": ".".join(map(str, each["loc"])), "why": str(each["msg"])} for each in error.errors()
-            )
-            return InvalidRequest(
-                "; ".join(f"{each['where']}: {each['why']}" for each in errors), errors=errors
-            )
-        case HTTPException(status_code=405):
-            refused = MethodNotAllowed("the path takes other methods")
-            refused.headers = tuple((error.headers or {}).items())
-            return refused
-        case HTTPException(status_code=404):
-            return NoSuchRoute("the API has nothing at this path")
-        case _:
-            return InternalFault("the node's log says more")
+    """What is told to the client: an expected error as it is, a bug without details."""
+    return error if isinstance(error, NodedError) else InternalFault("the node's log says more")
 
 
 def describe(error: NodedError) -> dict[str, Any]:

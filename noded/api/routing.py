@@ -1,20 +1,16 @@
 """How routes are declared: path, scope, what they answer; and the description of the API made of that."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query
-from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
-from starlette.requests import Request
+from pydantic import Field
 from starlette.responses import Response
 
 from noded import __version__
-from noded.api.gate import Handler, caller
+from noded.api.dispatch import Access, Dispatcher, Endpoint, Local, Public, Route
 from noded.api.problems import MEDIA_TYPE, InvalidRequest
 from noded.api.rendering import Definitions, Schema, dump, schema_of, to_json
-from noded.api.tokens import Scope
 from noded.client.answers import AT_LEAST_HEADER
 from noded.storage.store import HEIGHT_MAX
 
@@ -33,27 +29,19 @@ CURSOR_NUMBER_BYTES: Final = 7
 CURSOR_CHARACTERS_MAX: Final = 256
 """A listing's key of up to 70 bytes in hexadecimal, with room."""
 
-Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="16 bytes in hexadecimal.")]
-Hash = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="32 bytes in hexadecimal.")]
-HeightPath = Annotated[int, Path(ge=0, le=HEIGHT_MAX, description="A block's number; genesis is 0.")]
-VersionPath = Annotated[int, Path(ge=1, lt=1 << 32, description="Counts from 1.")]
-Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="Items of the page at most.")]
+Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="16 bytes in hexadecimal.")]
+Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="32 bytes in hexadecimal.")]
+HeightPath = Annotated[int, Field(ge=0, le=HEIGHT_MAX, description="A block's number; genesis is 0.")]
+VersionPath = Annotated[int, Field(ge=1, lt=1 << 32, description="Counts from 1.")]
+Limit = Annotated[int, Field(ge=1, le=PAGE_MAX, description="Items of the page at most.")]
 Cursor = Annotated[
     str,
-    Query(
+    Field(
         pattern="^([0-9a-f]{2})*$",
         max_length=CURSOR_CHARACTERS_MAX,
         description="`next` of the page before; empty for the first page.",
     ),
 ]
-
-Public: Final = "public"
-"""Open to everyone who can connect."""
-Local: Final = "local"
-"""For the socket in the node's home only."""
-
-Access = Scope | str
-"""A scope, Public or Local."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,88 +70,86 @@ class Body:
 @dataclass(slots=True)
 class _Declared:
     method: str
-    path: str
+    route: Route
     answer: Answer
     access: Access
+    tag: str
     body: Body | None
-    parameters: list[dict[str, Any]]
+    parameters: Sequence[dict[str, Any]]
 
 
 @dataclass(slots=True)
 class Routes:
     """The routes of one app."""
 
-    router: APIRouter = field(default_factory=lambda: APIRouter(redirect_slashes=False))
-    hot: dict[tuple[str, str], Handler] = field(default_factory=dict)
+    app: Dispatcher = field(default_factory=Dispatcher)
     _declared: list[_Declared] = field(default_factory=list)
-    _description: dict[str, Any] | None = None
+    _description: bytes | None = None
 
     def add(
         self,
         method: str,
         path: str,
-        endpoint: Callable[..., Awaitable[Response]],
+        endpoint: Endpoint,
         *,
         access: Access,
         answer: Answer,
         tag: str,
         body: Body | None = None,
+        parameters: Sequence[dict[str, Any]] = (),
     ) -> None:
-        """Serve a path; the endpoint's docstring is its description, its parameters are checked by FastAPI."""
-        name = f"{tag}_{path.removeprefix('/v1/').translate(_PLAIN)}_{method.lower()}"
-        self.router.add_api_route(
-            path,
-            endpoint,
-            methods=[method],
-            tags=[tag],
-            name=name,
-            operation_id=name,
-            summary=(endpoint.__doc__ or "").strip().split("\n", 1)[0],
-            response_model=None,
-            route_class_override=_route_class(access),
-        )
-        self._declared.append(_Declared(method, path, answer, access, body, []))
+        """
+        Serve a path.
 
-    def add_hot(
-        self,
-        method: str,
-        path: str,
-        handler: Handler,
-        *,
-        access: Scope,
-        answer: Answer,
-        tag: str,
-        body: Body,
-        parameters: list[dict[str, Any]],
-    ) -> None:
-        """Serve a path for which every tenth of a millisecond counts: FastAPI only describes it."""
+        Args:
+            method: GET, POST or another.
+            path: With parameters in braces.
+            endpoint: Its docstring is the description; its arguments are the parameters, and the request.
+            access: Who may.
+            answer: What it answers when all is well.
+            tag: Of which group of routes it is.
+            body: What it takes.
+            parameters: Those that it reads from the request itself.
+        """
+        route = Route(path, endpoint, access)
+        self.app.add(method, route)
+        self._declared.append(_Declared(method, route, answer, access, tag, body, parameters))
 
-        async def guarded(request: Request) -> Response:
-            caller(request).check(access)
-            return await handler(request)
-
-        guarded.__doc__ = handler.__doc__
-        self.add(method, path, guarded, access=access, answer=answer, tag=tag, body=body)
-        self._declared[-1].parameters = parameters
-        self.hot[method, path] = guarded
-
-    def describe(self) -> dict[str, Any]:
-        """The OpenAPI document; made when first asked for."""
+    def describe(self) -> bytes:
+        """The OpenAPI document; made when first asked for, which takes a second."""
         if self._description is None:
-            self._description = self._make_description()
+            self._description = dump(self._make_description())
         return self._description
 
     def _make_description(self) -> dict[str, Any]:
+        # A node that nobody asks for this pays neither for these imports nor for what FastAPI makes of a route.
+        from fastapi import APIRouter
+        from fastapi.openapi.utils import get_openapi
+
+        router = APIRouter()
+        for declared in self._declared:
+            path, endpoint = declared.route.path, declared.route.endpoint
+            name = f"{declared.tag}_{path.removeprefix('/v1/').translate(_PLAIN)}_{declared.method.lower()}"
+            router.add_api_route(
+                path,
+                endpoint,
+                methods=[declared.method],
+                tags=[declared.tag],
+                name=name,
+                operation_id=name,
+                summary=(endpoint.__doc__ or "").strip().split("\n", 1)[0],
+                response_model=None,
+            )
         document = get_openapi(
             title="noded",
             version=__version__,
             summary="A permissioned ledger of medical data: one institution's node.",
             description=_DESCRIPTION,
-            routes=self.router.routes,
+            routes=router.routes,
         )
         definitions = Definitions()
         for declared in self._declared:
-            operation = document["paths"][declared.path][declared.method.lower()]
+            operation = document["paths"][declared.route.path][declared.method.lower()]
             operation["responses"] = _responses(declared.answer, definitions)
             operation["security"] = _security(declared.access)
             more = [] if declared.access == Public else [_AT_LEAST]
@@ -286,24 +272,3 @@ def _security(access: Access) -> list[dict[str, list[str]]]:
     if access == Public:
         return []
     return [{"token": [] if access == Local else [str(access)]}]
-
-
-def _route_class(access: Access) -> type[APIRoute]:
-    """The class of routes that take a scope."""
-
-    class Guarded(APIRoute):
-        """Checks the caller before anything of the request is read."""
-
-        def get_route_handler(self) -> Callable[[Request], Any]:
-            """What serves a request of this route."""
-            serve = super().get_route_handler()
-            needed = access if isinstance(access, Scope) else None
-
-            async def handler(request: Request) -> Any:
-                if access != Public:
-                    caller(request).check(needed)
-                return await serve(request)
-
-            return handler
-
-    return Guarded

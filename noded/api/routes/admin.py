@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from noded.api.backend import Backend
 from noded.api.bodies import content_type, read_body
+from noded.api.dispatch import Local
 from noded.api.problems import InvalidRequest, NoSuchThing
 from noded.api.rendering import dump, to_json
-from noded.api.routing import JSON, Answer, Body, Local, Routes, json_answer
+from noded.api.routing import JSON, Answer, Body, Routes, json_answer
 from noded.api.tokens import ID_BYTES, NAME_CHARACTERS_MAX, Scope, Token, Tokens
 
 BODY_BYTES_MAX: Final = 4096
@@ -84,7 +84,7 @@ def add_admin(routes: Routes, backend: Backend, tokens: Tokens) -> None:
         return json_answer(TokenMade(token=text, view=_view(token)), status=201)
 
     async def revoke(
-        id: Annotated[str, Path(pattern=f"^[0-9a-f]{{{2 * ID_BYTES}}}$", description="The token's id.")],
+        id: Annotated[str, Field(pattern=f"^[0-9a-f]{{{2 * ID_BYTES}}}$", description="The token's id.")],
     ) -> Response:
         """Refuse a token from now on."""
         if not tokens.revoke(id):

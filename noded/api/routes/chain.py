@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import Query
+from pydantic import Field
 from starlette.responses import Response
 
 from noded.api.backend import Backend, StateAt
@@ -94,7 +94,7 @@ class PolicyRow:
 
 FirstHeight = Annotated[
     int | None,
-    Query(ge=0, le=HEIGHT_MAX, description="The highest block of the page; by default the last one."),
+    Field(ge=0, le=HEIGHT_MAX, description="The highest block of the page; by default the last one."),
 ]
 
 
@@ -151,7 +151,7 @@ def add_chain(routes: Routes, backend: Backend) -> None:
 
     async def validators(
         epoch: Annotated[
-            int | None, Query(ge=1, le=HEIGHT_MAX, description="By default the present one.")
+            int | None, Field(ge=1, le=HEIGHT_MAX, description="By default the present one.")
         ] = None,
     ) -> Response:
         """Give an epoch's table: powers, shares of proposals, reputations; past ones while evidence is accepted."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import Path
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -47,7 +47,7 @@ class Erased:
     versions: int
 
 
-RecordPath = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Id of a record.")]
+RecordPath = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="Id of a record.")]
 
 
 def add_custody(routes: Routes, backend: Backend) -> None:

@@ -4,7 +4,7 @@ from collections.abc import MutableMapping
 from typing import Annotated, Any, Final
 
 import trio
-from fastapi import Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -40,21 +40,21 @@ def add_events(routes: Routes, backend: Backend) -> None:
         request: Request,
         start: Annotated[
             int | None,
-            Query(ge=0, le=HEIGHT_MAX, description="First height; by default the next block's."),
+            Field(ge=0, le=HEIGHT_MAX, description="First height; by default the next block's."),
         ] = None,
         name: Annotated[
             str,
-            Query(max_length=64, description="Only events whose name begins so, such as `consent.`"),
+            Field(max_length=64, description="Only events whose name begins so, such as `consent.`"),
         ] = "",
         about: Annotated[
             str,
-            Query(
+            Field(
                 pattern="^([0-9a-f]{2}){0,64}$",
                 description="Only events about this id or key, as subject or party.",
             ),
         ] = "",
         transactions: Annotated[
-            bool, Query(description="Name each block's transactions and what became of them.")
+            bool, Field(description="Name each block's transactions and what became of them.")
         ] = False,
     ) -> Response:
         """

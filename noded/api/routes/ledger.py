@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import Path, Query
+from pydantic import Field
 from starlette.responses import Response
 
 from noded.api.backend import Backend, StateAt
@@ -132,7 +132,7 @@ LISTS: Final = (
 
 KeyHex = Annotated[
     str,
-    Path(
+    Field(
         pattern=f"^([0-9a-f]{{2}}){{1,{KEY_BYTES_MAX}}}$",
         description="A key of the state in hexadecimal: a prefix such as rec/ and an id.",
     ),
@@ -268,7 +268,7 @@ def _add_members(routes: Routes, backend: Backend) -> None:
 
     async def overdue(
         institution: Annotated[
-            str, Query(pattern="^([0-9a-f]{32})?$", description="Of one member; of all if empty.")
+            str, Field(pattern="^([0-9a-f]{32})?$", description="Of one member; of all if empty.")
         ] = "",
         after: Cursor = "",
         limit: Limit = 50,
@@ -304,7 +304,7 @@ def _add_members(routes: Routes, backend: Backend) -> None:
 
 def _add_others(routes: Routes, backend: Backend) -> None:
     async def account(
-        key: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="A public key.")],
+        key: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="A public key.")],
     ) -> Response:
         """Say whose a signing key is, and which sequence it may use next."""
         name = PublicKey(bytes.fromhex(key))

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 import trio
-from fastapi import Query
+from pydantic import Field
 from starlette.responses import Response
 
 from noded import __version__
 from noded.api.backend import Backend, Check, Status
+from noded.api.dispatch import Access, Public
 from noded.api.problems import NotReady
 from noded.api.rendering import dump, to_json
-from noded.api.routing import JSON, TEXT, Access, Answer, Public, Routes, json_answer
+from noded.api.routing import JSON, TEXT, Answer, Routes, json_answer
 from noded.api.tokens import Scope
 from noded.network.interface import PeerStatistics
 from noded.types.ids import ChainId, InstitutionId
@@ -122,7 +123,7 @@ def add_health(routes: Routes, backend: Backend, *, metrics: Access) -> None:
 
     async def readyz(
         verbose: Annotated[
-            str | None, Query(max_length=8, description="Given at all: name the checks.")
+            str | None, Field(max_length=8, description="Given at all: name the checks.")
         ] = None,
     ) -> Response:
         """Say whether the node can serve its clients: 200 or 503."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import Path
+from pydantic import Field
 from starlette.responses import Response
 
 from noded.api.backend import Backend, StateAt
@@ -30,7 +30,7 @@ from noded.types.validator_set import Validator, ValidatorSet, ValidatorTable
 
 TAG: Final = "ledger"
 
-EpochPath = Annotated[int, Path(ge=1, le=HEIGHT_MAX, description="An epoch's number.")]
+EpochPath = Annotated[int, Field(ge=1, le=HEIGHT_MAX, description="An epoch's number.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

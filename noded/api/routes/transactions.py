@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import trio
-from fastapi import Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -40,7 +40,7 @@ WAIT_S_MAX: Final = 60.0
 TAG: Final = "transactions"
 
 Wait = Annotated[
-    float, Query(ge=0, le=WAIT_S_MAX, description="Seconds to wait until it is final, if it is not yet.")
+    float, Field(ge=0, le=WAIT_S_MAX, description="Seconds to wait until it is final, if it is not yet.")
 ]
 
 _DIGITS: Final = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
@@ -145,7 +145,7 @@ def add_transactions(routes: Routes, backend: Backend) -> None:
 
         return json_answer(await backend.read(lambda at: find_transaction(at, name)))
 
-    routes.add_hot(
+    routes.add(
         "POST",
         "/v1/txs",
         post,
