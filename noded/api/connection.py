@@ -127,6 +127,9 @@ class Connection:
         self._is_tls = isinstance(stream, trio.SSLStream)
         self._descriptor = -1 if isinstance(stream, trio.SSLStream) else stream.socket.fileno()
         self._write_lock = trio.Lock()
+        self._head = b""
+        """Of an answer whose body follows at once."""
+        self._is_held = False
         self._scope = trio.CancelScope()
         self._idle = True
         self._head_began = False
@@ -178,7 +181,10 @@ class Connection:
     async def _on_event(self, event: Event) -> None:
         match event:
             case RawData(data=data):
-                if data:
+                if self._is_held:
+                    self._head += data
+                elif data or self._head:
+                    data, self._head = self._head + data if self._head else data, b""
                     await self._write(data)
             case Updated(idle=True):
                 self._idle, self._head_began = True, False
@@ -228,8 +234,15 @@ class Connection:
         exchange: _Exchange,
         send: Callable[[Any], Awaitable[None]],
     ) -> None:
+        async def send_joined(message: Message) -> None:
+            """Write a head together with the body if its length is known: one write, and one wake-up of the client."""
+            self._is_held = message["type"] == "http.response.start" and any(
+                name == b"content-length" for name, _ in message["headers"]
+            )
+            await send(message)
+
         try:
-            await app(scope, exchange.receive, send)
+            await app(scope, exchange.receive, send_joined)
         except Exception:
             log.exception("an answer broke off", method=scope.get("method"))
         finally:

@@ -1,5 +1,6 @@
 """`noded start`."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from noded.cli.output import Output
 @home_option
 def command(output: Output, home: Path) -> None:
     """Run the node of a home until SIGTERM; it logs to stderr, as JSON where that is no terminal."""
+    gc.disable()  # Until the node is complete: all that is made by then stays, and to look through it takes time.
     from noded.config import load
     from noded.daemon.main import run_daemon
 

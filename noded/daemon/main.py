@@ -59,6 +59,7 @@ def run_home(config: NodeConfig, opened: Opened, logs: Logs) -> None:
     logs.context = partial(_place, opened.node)
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(GC_OBJECTS)
     try:
         trio.run(partial(_run, config, opened, logs))

@@ -1,5 +1,6 @@
 """Hostile and clumsy clients: refused, cut off, and nothing of them left behind."""
 
+import os
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,40 @@ class TestRequests:
 
             assert received.count(b"HTTP/1.1 200") == 2
             assert received.endswith(b"2")
+
+    async def test_an_answer_is_one_write(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each costs a call of the kernel and wakes the client."""
+        written: list[bytes] = []
+        write = os.write
+
+        def note(descriptor: int, data: bytes) -> int:
+            written.append(bytes(data))
+            return write(descriptor, data)
+
+        monkeypatch.setattr(connection.os, "write", note)
+        async with trio.open_nursery() as nursery:
+            client, _ = await connected(echo, nursery)
+            for content in (b"abc", b""):
+                await client.send_all(
+                    b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (len(content), content)
+                )
+                assert (await read_answer(client)).body == b"%d" % len(content)
+            await client.aclose()
+
+        heads = [data for data in written if data.startswith(b"HTTP/1.1 200")]
+        assert [data[-5:] for data in heads] == [b"\r\n\r\n3", b"\r\n\r\n0"]
+
+    async def test_a_stream_tells_its_head_before_its_first_part(self) -> None:
+        async def wait(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await trio.sleep_forever()
+
+        async with trio.open_nursery() as nursery:
+            client, _ = await connected(wait, nursery)
+            await client.send_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            with trio.fail_after(30):
+                assert (await client.receive_some(1000)).startswith(b"HTTP/1.1 200")
+            nursery.cancel_scope.cancel()
 
     async def test_a_bug_in_a_route_ends_that_request_only(self) -> None:
         async with trio.open_nursery() as nursery:

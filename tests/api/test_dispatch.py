@@ -1,0 +1,59 @@
+"""Requests reach the route that they name, with values that are as described."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.api import serve
+from tests.helpers.backend import TestBackend
+
+ID = "00" * 16
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        "path", ["/v1/patients/", f"/v1/patients/{ID}/", f"/v1//{ID}", "/v1", "//v1/status"]
+    )
+    async def test_no_part_is_left_out_or_added(self, tmp_path: Path, path: str) -> None:
+        async with serve(TestBackend(), tmp_path) as served:
+            answer = await served.get(path)
+
+        assert (answer.status, answer.reason) == (404, "NoSuchRoute")
+
+    async def test_a_fixed_part_comes_before_a_parameter(self, tmp_path: Path) -> None:
+        async with serve(TestBackend(), tmp_path) as served:
+            latest = await served.get("/v1/blocks/latest")
+            other = await served.get("/v1/blocks/earliest")
+
+        assert (latest.status, other.status, other.reason) == (200, 422, "InvalidRequest")
+
+    async def test_another_method_is_told_which_there_are(self, tmp_path: Path) -> None:
+        async with serve(TestBackend(), tmp_path) as served:
+            answer = await served.ask("PUT", "/v1/admin/tokens")
+
+        assert (answer.status, answer.headers["allow"]) == (405, "GET, POST")
+
+
+class TestParameters:
+    async def test_each_mistake_is_named(self, tmp_path: Path) -> None:
+        async with serve(TestBackend(), tmp_path) as served:
+            answer = await served.get("/v1/patients/x/records?limit=0&after=y")
+
+        assert (answer.status, answer.reason) == (422, "InvalidRequest")
+        assert [each["where"] for each in answer.json["errors"]] == ["path.id", "query.after", "query.limit"]
+        assert answer.json["errors"][2]["why"] == "Input should be greater than or equal to 1"
+
+    async def test_what_is_left_out_has_its_default(self, tmp_path: Path) -> None:
+        async with serve(TestBackend(), tmp_path) as served:
+            answer = await served.get(f"/v1/patients/{ID}/records")
+
+        assert (answer.status, answer.json["items"], answer.json["next"]) == (200, [], None)
+
+
+def test_serving_does_not_load_what_only_describes() -> None:
+    program = "import sys, noded.daemon.main; print('fastapi' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert told.stdout == "False\n"
