@@ -72,6 +72,7 @@ def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
     with Testnet(folder / "net") as testnet:
         found = Manager(testnet.nodes[0], folder)
         found.start()
+        found.node.wait_ready()  # Before that a SIGHUP would end the process; what it told waits in the socket.
         yield found
         found.close()
 
@@ -80,7 +81,6 @@ def test_it_is_ready_when_it_serves(manager: Manager) -> None:
     told = manager.until(lambda told: "READY" in told)
 
     assert told["STATUS"].startswith("height ")
-    manager.node.wait_ready(1)
 
 
 def test_signs_of_life_come_with_where_the_node_is(manager: Manager) -> None:
