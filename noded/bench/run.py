@@ -109,7 +109,7 @@ async def _measure(
     for client, sender in zip(clients, senders, strict=True):
         await _begin(client, sender.register_patient())
     progress("reading")
-    reads = await drive_reads(nodes[0], clients[0], [sender.patient_path for sender in senders])
+    reads = await drive_reads(nodes[0], clients[0], senders[0].patient_path)
     sources = [sender.records(plan.operations) for sender in senders]
     if plan.rate is None:
         closed = await _saturate(plan, nodes, clients, sources, progress)
