@@ -31,6 +31,7 @@ from noded.consensus.inputs import (
     TimerFired,
     TimerKind,
     Verified,
+    VotingBegins,
     VotingStopped,
     WorkChanged,
 )
@@ -39,12 +40,12 @@ from noded.consensus.proposing import on_payload_built, on_propose_timer
 from noded.consensus.relaying import on_peer_up, on_relay_timer
 from noded.consensus.restoring import later_records, live_records, load
 from noded.consensus.rules import EpochFacts
-from noded.consensus.signer import Signer
+from noded.consensus.signer import Signer, takes_part
 from noded.consensus.state import EpochState
 from noded.consensus.views import on_retry_timer, on_view_timer, rush
 from noded.consensus.voting import on_alone_timer, on_early_timer, on_finality_timer, resume
 from noded.errors import InvalidMessage
-from noded.types.block import Block
+from noded.types.block import Block, BlockHeader
 from noded.types.ids import BlockHash, ChainId, Epoch, Height, TimestampMs, ValidatorId, View
 from noded.types.records import Record
 from noded.types.validator_set import ValidatorSet
@@ -63,6 +64,7 @@ class ConsensusCore:
         validators: ValidatorSet,
         genesis_block: Block,
         is_log_lost: bool = False,
+        is_waiting: bool = False,
     ) -> None:
         """
         Be in the epoch of `validators`, which begins on `genesis_block`; `restore` or `start` comes next.
@@ -75,12 +77,14 @@ class ConsensusCore:
             validators: Of the epoch of the last committed block, or of the next one if that block is terminal.
             genesis_block: The terminal block of the epoch before; at the start of the chain, the chain's own.
             is_log_lost: Whether this key may have voted before, with a log that is gone (R21).
+            is_waiting: Whether nothing is signed before VotingBegins.
         """
         self._chain_id = chain_id
         self._me = me
         self._signer = signer
         self._params = params
         self._is_log_lost = is_log_lost
+        self._is_waiting = is_waiting
         self._started_ms: TimestampMs | None = None
         self._is_stopped = False
         self._checks = CheckQueue()
@@ -97,17 +101,14 @@ class ConsensusCore:
             validators=validators,
             genesis_block=genesis_block,
             checks=self._checks,
-            may_vote=self._may_vote(genesis_block),
+            may_vote=not self._is_waiting and self._may_vote(genesis_block.header),
         )
 
-    def _may_vote(self, genesis_block: Block) -> bool:
+    def _may_vote(self, genesis: BlockHeader) -> bool:
         """R21: with a lost log, only in an epoch that began after this process did."""
         if self._is_stopped or not self._is_log_lost:
             return not self._is_stopped
-        return (
-            self._started_ms is not None
-            and genesis_block.header.time_ms > self._started_ms + self._params.drift_ms
-        )
+        return self._started_ms is not None and genesis.time_ms > self._started_ms + self._params.drift_ms
 
     def restore(self, records: list[Record], now_ms: TimestampMs) -> list[Effect]:
         """
@@ -175,6 +176,11 @@ class ConsensusCore:
                 self._enter_epoch(validators, genesis_block)
             case ChainAdvanced():
                 on_chain_advanced(state, event)
+            case VotingBegins():
+                self._is_waiting = False
+                state.is_voter = self.is_entitled
+                if not state.is_ended:
+                    resume(state)
             case VotingStopped():
                 self._is_stopped = True
                 state.is_voter = False
@@ -252,6 +258,12 @@ class ConsensusCore:
     def is_voter(self) -> bool:
         """Whether this node votes in this epoch."""
         return self._state.is_voter
+
+    @property
+    def is_entitled(self) -> bool:
+        """Whether this node votes in this epoch, or will once it begins to."""
+        state = self._state
+        return takes_part(state.validators, state.me, state.signer) and self._may_vote(state.facts.genesis)
 
     @property
     def final_view(self) -> View:

@@ -128,6 +128,11 @@ class ChainAdvanced:
 
 
 @dataclass(frozen=True, slots=True)
+class VotingBegins:
+    """This node knows how far the chain is, and may sign from now on."""
+
+
+@dataclass(frozen=True, slots=True)
 class VotingStopped:
     """This node must not sign any more: its state is not what a quorum finalised."""
 
@@ -155,6 +160,7 @@ Input: TypeAlias = (
     | WorkChanged
     | EpochReady
     | ChainAdvanced
+    | VotingBegins
     | VotingStopped
     | PeerUp
     | PeerDown

@@ -34,6 +34,7 @@ from noded.node.inputs import (
     TransactionsSubmitted,
     Verified,
 )
+from noded.node.lookout import Lookout
 from noded.node.outbox import Outbox
 from noded.node.own_votes import OwnVotes
 from noded.node.parameters import consensus_params, payload_limits
@@ -93,8 +94,11 @@ class Node:
         self._halted: str | None = None
         self._is_astray = False
         """Whether the state differs from what is final: then nothing more is committed (A1)."""
-        self.own_votes = OwnVotes()
-        self._peers: dict[PeerId, None] = {}
+        self._own_votes = OwnVotes()
+        self._lookout: Lookout | None = Lookout()
+        """None once this node knows how far the chain is (A4)."""
+        self._peers: dict[PeerId, TimestampMs] = {}
+        """Those that can be reached, and when they were last told how far this node is."""
         self._followed: tuple[Epoch, View] | None = None
 
     @property
@@ -120,12 +124,17 @@ class Node:
         if previous is not None:
             self.batches.enter_epoch(previous)  # Its batches may still be named.
         self.batches.enter_epoch(self.validators)
-        self.own_votes.restore(records)
+        self._own_votes.restore(records)
         for effect in self.core.restore(list(records), now_ms):
             self._perform(effect, now_ms)
         if tip is not None:
             self._told.append(tip)
         return self._out.take()
+
+    def share_key(self) -> None:
+        """Somebody signs past this node on purpose, as byzantine nodes in simulations do: without A3 and A4 then."""
+        self._own_votes.is_watching = False
+        self._begin_voting()
 
     def distrust(self, reason: str) -> None:
         """Do not vote, as the stored state contradicts the chain (A1); between `restore` and `start`."""
@@ -137,6 +146,7 @@ class Node:
         self._follow_view()
         for effect in self.core.start(now_ms):
             self._perform(effect, now_ms)
+        self._look_out()
         self._settle(now_ms)
         return self._out.take()
 
@@ -171,7 +181,7 @@ class Node:
             case Committed(height):
                 self.ledger.folded(height)
             case PeerUp(peer):
-                self._on_peer_up(peer)
+                self._on_peer_up(peer, now_ms)
             case PeerDown(peer):
                 self._peers.pop(peer, None)
                 self._sync.on_peer_down(peer)
@@ -211,8 +221,7 @@ class Node:
             case TransactionsForwarded():
                 self.batches.on_forwarded(message, now_ms)
             case ChainStatus():
-                self._sync.on_status(peer, message)
-                self._ask_for_blocks(now_ms)
+                self._on_status(peer, message, now_ms)
             case GetBlocks():
                 last = min(message.last, self.chain.height)
                 self._out.put(SendBlocks(peer, message.first, type(message.last)(last)))
@@ -237,7 +246,10 @@ class Node:
                     for peer in self._peers:
                         self._sync.want(peer, self.chain.height)
                 self._ask_for_blocks(now_ms)
-                self._tell_status([peer for peer in self._peers if peer not in self.validators])
+                is_looking = self._lookout is not None
+                self._tell_status(
+                    [peer for peer in self._peers if is_looking or peer not in self.validators], now_ms
+                )
             case _:
                 raise AssertionError(f"the node starts no timer {kind.name}")
 
@@ -246,13 +258,38 @@ class Node:
         if self._build is not None:
             self._try_build(now_ms, patient=True)
 
-    def _on_peer_up(self, peer: PeerId) -> None:
-        self._peers[peer] = None
-        self._tell_status([peer])
+    def _on_peer_up(self, peer: PeerId, now_ms: TimestampMs) -> None:
+        self._tell_status([peer], now_ms)
         self.batches.peer_up(peer)
         self._told.append(told.PeerUp(peer))
 
-    def _tell_status(self, peers: list[PeerId]) -> None:
+    def _on_status(self, peer: PeerId, status: ChainStatus, now_ms: TimestampMs) -> None:
+        self._sync.on_status(peer, status)
+        if self._lookout is not None:
+            self._lookout.on_status(peer, status.height, self.validators)
+            if status.height > self.chain.height:
+                self._sync.want(peer, self.chain.height)
+            self._look_out()
+        self._ask_for_blocks(now_ms)
+        told_ms = self._peers.get(peer)
+        if told_ms is not None and now_ms - told_ms >= STATUS_INTERVAL_MS // 2:
+            self._tell_status([peer], now_ms)
+
+    def _look_out(self) -> None:
+        """A4: sign from now on, if this node has all that it must have before."""
+        if self._lookout is not None:
+            height = self._lookout.height(self.me, self.validators)
+            if height is not None and self.chain.height >= height:
+                self._begin_voting()
+
+    def _begin_voting(self) -> None:
+        if self._lookout is not None:
+            self._lookout = None
+            self._told.append(told.VotingBegins())
+
+    def _tell_status(self, peers: list[PeerId], now_ms: TimestampMs) -> None:
+        for peer in peers:
+            self._peers[peer] = now_ms
         header = self.chain.tip.header
         status = ChainStatus(
             epoch=self.core.epoch, view=self.core.view, height=header.height, hash=self.chain.tip.hash
@@ -293,7 +330,7 @@ class Node:
             case wanted.Send(peers, Votes() as votes):
                 self._send_votes(peers, votes)
             case wanted.Persist(VoteRecord(vote=vote)):
-                self.own_votes.sign(vote)
+                self._own_votes.sign(vote)
                 self._out.put(effect)
             case (
                 wanted.Persist()
@@ -447,6 +484,7 @@ class Node:
         for one in committed:
             self._evidence.committed(one.block.body.evidence)
             self._watch_key(one.block)
+        self._look_out()
         if any(one.members_changed for one in committed):
             self._out.put(MembersChanged())
         self._try_enter()
@@ -483,8 +521,8 @@ class Node:
         index = self.validators.index_by_id.get(self.me)
         if index is None or self.validators.epoch != block.header.epoch:
             return
-        leaf = self.own_votes.foreign_in(block, index)
-        if leaf is not None and self.core.is_voter and self._halted is None:
+        leaf = self._own_votes.foreign_in(block, index)
+        if leaf is not None and self.core.is_entitled and self._halted is None:
             self._halt(
                 f"this node's key voted in view {leaf.view} of epoch {block.header.epoch}, and this node did not:"
                 " another process uses the key, perhaps in a copy of the home; stop it, then start this node again"

@@ -20,7 +20,6 @@ class OwnVotes:
 
     def __init__(self) -> None:
         self.is_watching = True
-        """False where somebody signs past this node on purpose, as byzantine nodes in simulations do."""
         self._began = (Epoch(0), View(0))
         self._votes: dict[tuple[Epoch, View, VoteKind], BlockHash | None] = {}
 

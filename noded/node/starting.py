@@ -85,6 +85,7 @@ def start_node(
         validators=validators,
         genesis_block=durable.epoch_genesis,
         is_log_lost=durable.is_log_lost,
+        is_waiting=True,
     )
     node = Node(
         me=me,

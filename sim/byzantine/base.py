@@ -57,7 +57,7 @@ class Behaviour:
         signer: SimSigner,
         stream: Stream,
     ) -> None:
-        node.own_votes.is_watching = False  # Here the key signs what the node does not know of.
+        node.share_key()
         self.host = host
         self.node = node
         self.spec = spec

@@ -6,7 +6,7 @@ import pytest
 
 from noded.consensus.core import ConsensusCore
 from noded.consensus.effects import Effect, SyncNeeded
-from noded.consensus.inputs import ChainAdvanced, MessageReceived, VotingStopped
+from noded.consensus.inputs import ChainAdvanced, MessageReceived, VotingBegins, VotingStopped
 from noded.consensus.state import NextEpochBuffer
 from noded.types.block import Block, BlockKind
 from noded.types.genesis import Routing
@@ -384,3 +384,25 @@ def test_voting_stops_for_good() -> None:
     assert bench.core.epoch == 2
     assert votes_persisted(effects) == []
     assert not bench.core.is_voter
+
+
+def test_nothing_is_signed_before_voting_begins() -> None:
+    """A4: a node that does not know yet how far the chain is follows, and takes part once it does."""
+    bench = Bench(is_waiting=True)
+    before = bench.hear(1, bench.propose(1, bench.genesis))
+
+    assert votes_persisted([*bench.started, *before]) == []
+    assert not bench.core.is_voter
+    assert bench.core.is_entitled
+
+    assert [vote.kind for vote in votes_persisted(bench.feed(VotingBegins()))] == [N]
+
+
+def test_voting_that_was_stopped_does_not_begin() -> None:
+    """A3: what was found out while this node looked around stands."""
+    bench = Bench(is_waiting=True)
+    bench.feed(VotingStopped())
+    bench.feed(VotingBegins())
+
+    assert not bench.core.is_voter
+    assert not bench.core.is_entitled

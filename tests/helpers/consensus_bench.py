@@ -73,6 +73,7 @@ class Bench:
         records: Sequence[Record] = (),
         signer: Signer | None = None,
         is_log_lost: bool = False,
+        is_waiting: bool = False,
         builds: bool = True,
         checks_payload: bool = True,
         enters: bool = True,
@@ -99,6 +100,7 @@ class Bench:
             validators=self.validators,
             genesis_block=self.genesis,
             is_log_lost=is_log_lost,
+            is_waiting=is_waiting,
         )
         self.restored = self.core.restore(list(records), TimestampMs(self.now_ms)) if records else []
         self.started = self._settle(self.core.start(TimestampMs(self.now_ms)))

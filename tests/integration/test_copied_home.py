@@ -1,8 +1,4 @@
-"""
-A3 with real processes: somebody starts an old copy of a home while the node itself goes on.
-
-The copy notices by final blocks, so what it signed before it had those may contradict the node: that is not judged here.
-"""
+"""A3, A4 with real processes: somebody starts an old copy of a home while the node itself goes on."""
 
 import shutil
 from collections.abc import Iterator
