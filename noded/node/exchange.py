@@ -25,6 +25,9 @@ ANNOUNCED_MAX = 8192
 ANNOUNCED_TRIES = 3
 """Requests to each peer that announced a batch, before its word is doubted."""
 
+NEEDED_MS = 10_000
+"""How long a batch is looked for after a block last needed it: a faulty proposer may name what nobody has."""
+
 INVALID_KEPT = 1024
 """Hashes of batches found invalid, so that blocks naming them are refused at once."""
 
@@ -32,10 +35,16 @@ INVALID_KEPT = 1024
 @dataclass(slots=True)
 class _Wanted:
     holders: list[PeerId]
-    needed: bool = False
-    """Whether a block names it; otherwise somebody merely announced it."""
+    needed_ms: TimestampMs | None = None
+    """When a block last needed it; None if somebody merely announced it."""
     asked: int = 0
     due_ms: TimestampMs = field(default=TimestampMs(0))
+
+    def is_hopeless(self, now_ms: TimestampMs) -> bool:
+        """Whether no block needs it any more, or nobody who announced it gives it."""
+        if self.needed_ms is not None:
+            return now_ms - self.needed_ms > NEEDED_MS
+        return self.asked >= ANNOUNCED_TRIES * len(self.holders)
 
 
 def batch_checks(
@@ -129,7 +138,8 @@ class BatchExchange:
             if not needed and name not in self._wanted and len(self._wanted) >= ANNOUNCED_MAX:
                 break
             wanted = self._wanted.setdefault(name, _Wanted(holders=[], due_ms=now_ms))
-            wanted.needed = wanted.needed or needed
+            if needed:
+                wanted.needed_ms = now_ms
             wanted.holders += [peer for peer in holders if peer not in wanted.holders]
 
     def requests(self, now_ms: TimestampMs, connected: Sequence[PeerId]) -> list[tuple[PeerId, GetBatches]]:
@@ -138,13 +148,13 @@ class BatchExchange:
 
         Where a block names it, then of all that are connected: the holders known may be faulty or down (M2).
         """
-        self._give_up()
+        self._give_up(now_ms)
         by_peer: dict[PeerId, list[BatchHash]] = {}
         for name, wanted in self._wanted.items():
             if wanted.due_ms > now_ms or name in self._verifying:
                 continue
             asked = wanted.holders
-            if wanted.needed:
+            if wanted.needed_ms is not None:
                 asked = list(dict.fromkeys((*asked, *connected)))
             if not asked:
                 continue
@@ -158,12 +168,11 @@ class BatchExchange:
         """Whether any batch is still missing."""
         return bool(self._wanted)
 
-    def _give_up(self) -> None:
+    def _give_up(self, now_ms: TimestampMs) -> None:
         hopeless = [
             name
             for name, wanted in self._wanted.items()
-            if self._pool.is_ordered(name)
-            or (not wanted.needed and wanted.asked >= ANNOUNCED_TRIES * len(wanted.holders))
+            if self._pool.is_ordered(name) or wanted.is_hopeless(now_ms)
         ]
         for name in hopeless:
             del self._wanted[name]

@@ -242,6 +242,7 @@ class Node:
                 self._out.wake(TimerKind.SYNC, STATUS_INTERVAL_MS)
                 self.batches.expire(now_ms)
                 self.batches.announce_again(now_ms)
+                self._resume(now_ms)  # So that what blocks still need is still looked for.
                 if self.chain.is_waiting():
                     for peer in self._peers:
                         self._sync.want(peer, self.chain.height)
@@ -414,6 +415,9 @@ class Node:
     def _try_check(self, check: wanted.CheckPayload, now_ms: TimestampMs) -> None:
         """Answer CheckPayload, unless a batch is missing (M1, M3, M7)."""
         block = check.block
+        if block.header.height <= self.chain.height:
+            del self._checks[block.hash]  # Block sync was faster: it is judged, by a quorum.
+            return
         invalid = self._payloads.known_invalid(block)
         if invalid is None:
             if self.chain.is_waiting() or not self._executed((*check.ancestors,), check.hints, now_ms):
@@ -510,10 +514,7 @@ class Node:
         if self.chain.is_waiting():
             self._advance(now_ms)
         for check in list(self._checks.values()):
-            if check.block.header.height > self.chain.height:
-                self._try_check(check, now_ms)
-            else:
-                del self._checks[check.block.hash]  # Block sync was faster: it is judged, by a quorum.
+            self._try_check(check, now_ms)
         self._try_build(now_ms, patient=True)
 
     def _watch_key(self, block: Block) -> None:

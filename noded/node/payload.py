@@ -95,8 +95,8 @@ class PayloadRules:
         named = dict.fromkeys(named_by(check.ancestors))
         size = operations = 0
         for name in payload:
-            if name in named or self._pool.is_ordered(name):
-                return f"batch {name.hex()[:16]} was named before"
+            if name in named:
+                return _named_before(name)
             held = self._pool.get(name)
             assert held is not None
             if not self._is_timely(held, block.header.time_ms):
@@ -112,16 +112,22 @@ class PayloadRules:
         return None
 
     def known_invalid(self, block: Block) -> str | None:
-        """Why a block is invalid for a batch that is known to be."""
+        """Why a block that is not final is invalid, whatever else it names: a bad batch, or one named before (M1, M3)."""
         for name in block.body.payload:
             why = self._exchange.why_invalid(name)
             if why is not None:
                 return why
+            if self._pool.is_ordered(name):
+                return _named_before(name)
         return None
 
     def _is_timely(self, held: HeldBatch, block_time_ms: TimestampMs) -> bool:
         age_ms = block_time_ms - held.sealed.batch.time_ms
         return -self._limits.drift_ms <= age_ms <= self._limits.batch_expiry_ms
+
+
+def _named_before(name: BatchHash) -> str:
+    return f"batch {name.hex()[:16]} was named before"
 
 
 def _is_of_epoch(held: HeldBatch, validators: ValidatorSet) -> bool:

@@ -1,0 +1,70 @@
+"""M2, M3: what blocks name that this node lacks is looked for, and not for ever."""
+
+import pytest
+
+from noded.mempool.pool import BatchPool
+from noded.node.exchange import FETCH_RETRY_MS, NEEDED_MS, BatchExchange
+from noded.node.payload import PayloadLimits, PayloadRules
+from noded.types.ids import BatchHash, ChainId, TimestampMs
+from tests.helpers.consensus_values import equal_set, make_block, make_genesis, validator_id
+
+VALIDATORS = equal_set(4)
+PEERS = [validator_id(number) for number in (1, 2, 3)]
+NAMES = [BatchHash(bytes([number]) * 32) for number in range(1, 101)]
+
+
+@pytest.fixture
+def pool() -> BatchPool:
+    return BatchPool(expiry_ms=60_000, author_bytes_max=1_000_000)
+
+
+@pytest.fixture
+def exchange(pool: BatchPool) -> BatchExchange:
+    def unused(sealed: object) -> object:
+        raise AssertionError
+
+    return BatchExchange(ChainId(bytes(32)), pool, unused)  # type: ignore[arg-type]
+
+
+def asked(exchange: BatchExchange, now_ms: int) -> list[BatchHash]:
+    requests = exchange.requests(TimestampMs(now_ms), PEERS)
+    return [name for _, request in requests for name in request.hashes]
+
+
+class TestNeeded:
+    """M2: a batch that a block names."""
+
+    def test_it_is_asked_of_all_in_turn(self, exchange: BatchExchange) -> None:
+        exchange.want(NAMES[:1], PEERS[:1], TimestampMs(0), needed=True)
+
+        requests = [exchange.requests(TimestampMs(step * FETCH_RETRY_MS), PEERS) for step in range(6)]
+
+        assert [peer for [(peer, _)] in requests] == PEERS * 2
+
+    def test_what_nobody_has_is_forgotten_once_no_block_needs_it(self, exchange: BatchExchange) -> None:
+        exchange.want(NAMES, PEERS[:1], TimestampMs(0), needed=True)
+        exchange.want(NAMES[:3], PEERS[:1], TimestampMs(NEEDED_MS), needed=True)
+
+        assert set(asked(exchange, NEEDED_MS)) == set(NAMES)
+        assert asked(exchange, NEEDED_MS + FETCH_RETRY_MS) == NAMES[:3]
+        assert asked(exchange, 2 * NEEDED_MS + FETCH_RETRY_MS) == []
+        assert not exchange.has_wanted()
+
+
+class TestKnownInvalid:
+    """M3: what this node need not have to know that a block is bad."""
+
+    def test_a_batch_that_was_named_before_and_is_gone(
+        self, exchange: BatchExchange, pool: BatchPool
+    ) -> None:
+        limits = PayloadLimits(
+            block_bytes_max=1, block_operations_max=1, batch_expiry_ms=1, patience_ms=1, drift_ms=1
+        )
+        rules = PayloadRules(limits, pool, exchange)
+        block = make_block(VALIDATORS, view=1, parent=make_genesis(VALIDATORS), payload=tuple(NAMES[:2]))
+        assert rules.known_invalid(block) is None
+
+        pool.restore_ordered([(NAMES[1], TimestampMs(0))])
+
+        assert NAMES[1] not in pool
+        assert "was named before" in (rules.known_invalid(block) or "")
