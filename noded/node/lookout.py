@@ -25,7 +25,11 @@ class Lookout:
         until those who spoke are a quorum together with this node, without whom it could not bring about anything.
         """
         told = sorted(
-            ((height, validators.power(peer)) for peer, height in self._heights.items() if peer in validators),
+            (
+                (height, validators.power(peer))
+                for peer, height in self._heights.items()
+                if peer in validators
+            ),
             reverse=True,
         )
         own = validators.power(me) if me in validators else 0

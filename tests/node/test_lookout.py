@@ -106,8 +106,8 @@ class TestStarting:
 
     def test_all_start_again_at_once_and_one_is_behind(self) -> None:
         net = NodeNet(parameters=PARAMETERS)
-        net.may_pass = lambda source, target, message: not (
-            target == net.homes[0].id and not isinstance(message, Votes)
+        net.may_pass = lambda source, target, message: (
+            not (target == net.homes[0].id and not isinstance(message, Votes))
         )
         net.run(3)
         for number in range(4):
