@@ -110,6 +110,11 @@ class BatchDesk:
         self._connected.pop(peer, None)
 
     @property
+    def connected(self) -> tuple[PeerId, ...]:
+        """The peers that can be sent to."""
+        return tuple(self._connected)
+
+    @property
     def waiting_bytes(self) -> int:
         """Bytes of this node's clients' transactions that no finalised block names yet."""
         return self._gateway.size_bytes + self.pool.unordered_bytes(self._me)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from noded.blocksync import BlockSync, CheckedRange
+from noded.blocksync import CheckedRange
 from noded.consensus import effects as wanted
 from noded.consensus import inputs as told
 from noded.consensus.core import ConsensusCore
@@ -23,6 +23,7 @@ from noded.node.batches import BatchDesk
 from noded.node.chain import Chain, StateDiffers
 from noded.node.effects import CommitBlocks, Effect, Halt, MembersChanged, SendBlocks
 from noded.node.evidence import EvidenceDesk
+from noded.node.following import SyncDesk
 from noded.node.inputs import (
     Committed,
     Input,
@@ -34,14 +35,14 @@ from noded.node.inputs import (
     TransactionsSubmitted,
     Verified,
 )
-from noded.node.lookout import Lookout
 from noded.node.outbox import Outbox
 from noded.node.own_votes import OwnVotes
 from noded.node.parameters import consensus_params, payload_limits
-from noded.node.payload import PayloadRules
-from noded.node.settings import CHECKS_WAITING_MAX, STATUS_INTERVAL_MS
-from noded.types.block import Block, BlockKind
-from noded.types.ids import BlockHash, Epoch, InstitutionId, PeerId, TimestampMs, View
+from noded.node.payload import holders_of
+from noded.node.proposals import ProposalDesk
+from noded.node.settings import STATUS_INTERVAL_MS
+from noded.types.block import Block
+from noded.types.ids import Epoch, InstitutionId, PeerId, TimestampMs, View
 from noded.types.messages import (
     BatchesAcknowledged,
     BatchesAnnounced,
@@ -54,7 +55,7 @@ from noded.types.messages import (
     Votes,
 )
 from noded.types.records import BatchRecord, Record, VoteRecord
-from noded.types.validator_set import ValidatorSet, table_root
+from noded.types.validator_set import ValidatorSet
 from noded.types.vote import VoteKind
 
 
@@ -69,10 +70,11 @@ class Node:
         ledger: Ledger,
         chain: Chain,
         batches: BatchDesk,
-        payloads: PayloadRules,
+        proposals: ProposalDesk,
         evidence: EvidenceDesk,
-        sync: BlockSync,
+        sync: SyncDesk,
         outbox: Outbox,
+        told: deque[told.Input],
         validators: ValidatorSet,
     ) -> None:
         self.me = me
@@ -81,24 +83,18 @@ class Node:
         self.chain = chain
         self.batches = batches
         self.validators = validators
-        self._payloads = payloads
+        self._proposals = proposals
         self._evidence = evidence
         self._sync = sync
         self._out = outbox
-        self._told: deque[told.Input] = deque()
-        self._checks: dict[BlockHash, wanted.CheckPayload] = {}
-        self._build: wanted.BuildPayload | None = None
-        self._patient: wanted.BuildPayload | None = None
+        self._told = told
+        """What consensus is to hear next."""
         self._entering: wanted.EnterEpoch | None = None
         self._work_known = False
         self._halted: str | None = None
         self._is_astray = False
         """Whether the state differs from what is final: then nothing more is committed (A1)."""
         self._own_votes = OwnVotes()
-        self._lookout: Lookout | None = Lookout()
-        """None once this node knows how far the chain is (A4)."""
-        self._peers: dict[PeerId, TimestampMs] = {}
-        """Those that can be reached, and when they were last told how far this node is."""
         self._followed: tuple[Epoch, View] | None = None
 
     @property
@@ -181,10 +177,11 @@ class Node:
             case Committed(height):
                 self.ledger.folded(height)
             case PeerUp(peer):
-                self._on_peer_up(peer, now_ms)
+                self._sync.peer_up(peer, now_ms)
+                self.batches.peer_up(peer)
+                self._told.append(event)
             case PeerDown(peer):
-                self._peers.pop(peer, None)
-                self._sync.on_peer_down(peer)
+                self._sync.peer_down(peer)
                 self.batches.peer_down(peer)
                 self._told.append(event)
             case _:
@@ -221,7 +218,8 @@ class Node:
             case TransactionsForwarded():
                 self.batches.on_forwarded(message, now_ms)
             case ChainStatus():
-                self._on_status(peer, message, now_ms)
+                self._sync.on_status(peer, message, self.validators, now_ms)
+                self._look_out()
             case GetBlocks():
                 last = min(message.last, self.chain.height)
                 self._out.put(SendBlocks(peer, message.first, type(message.last)(last)))
@@ -237,65 +235,29 @@ class Node:
             case TimerKind.FETCH:
                 self.batches.on_fetch_timer(now_ms)
             case TimerKind.BUILD:
-                self._try_build(now_ms, patient=False)
+                self._proposals.on_timer(now_ms)
             case TimerKind.SYNC:
                 self._out.wake(TimerKind.SYNC, STATUS_INTERVAL_MS)
                 self.batches.expire(now_ms)
                 self.batches.announce_again(now_ms)
                 self._resume(now_ms)  # So that what blocks still need is still looked for.
-                if self.chain.is_waiting():
-                    for peer in self._peers:
-                        self._sync.want(peer, self.chain.height)
-                self._ask_for_blocks(now_ms)
-                is_looking = self._lookout is not None
-                self._tell_status(
-                    [peer for peer in self._peers if is_looking or peer not in self.validators], now_ms
-                )
+                self._sync.on_timer(self.validators, now_ms)
             case _:
                 raise AssertionError(f"the node starts no timer {kind.name}")
 
     def _on_acknowledged(self, peer: PeerId, prefixes: tuple[bytes, ...], now_ms: TimestampMs) -> None:
         self.batches.on_acknowledged(peer, prefixes)
-        if self._build is not None:
-            self._try_build(now_ms, patient=True)
-
-    def _on_peer_up(self, peer: PeerId, now_ms: TimestampMs) -> None:
-        self._tell_status([peer], now_ms)
-        self.batches.peer_up(peer)
-        self._told.append(told.PeerUp(peer))
-
-    def _on_status(self, peer: PeerId, status: ChainStatus, now_ms: TimestampMs) -> None:
-        self._sync.on_status(peer, status)
-        if self._lookout is not None:
-            self._lookout.on_status(peer, status.height, self.validators)
-            if status.height > self.chain.height:
-                self._sync.want(peer, self.chain.height)
-            self._look_out()
-        self._ask_for_blocks(now_ms)
-        told_ms = self._peers.get(peer)
-        if told_ms is not None and now_ms - told_ms >= STATUS_INTERVAL_MS // 2:
-            self._tell_status([peer], now_ms)
+        self._proposals.on_acknowledged(now_ms)
 
     def _look_out(self) -> None:
         """A4: sign from now on, if this node has all that it must have before."""
-        if self._lookout is not None:
-            height = self._lookout.height(self.me, self.validators)
-            if height is not None and self.chain.height >= height:
-                self._begin_voting()
+        if self._sync.is_looking and self._sync.knows_enough(self.validators):
+            self._begin_voting()
 
     def _begin_voting(self) -> None:
-        if self._lookout is not None:
-            self._lookout = None
+        if self._sync.is_looking:
+            self._sync.stop_looking()
             self._told.append(told.VotingBegins())
-
-    def _tell_status(self, peers: list[PeerId], now_ms: TimestampMs) -> None:
-        for peer in peers:
-            self._peers[peer] = now_ms
-        header = self.chain.tip.header
-        status = ChainStatus(
-            epoch=self.core.epoch, view=self.core.view, height=header.height, hash=self.chain.tip.hash
-        )
-        self._out.send(peers, status)
 
     # Consensus
 
@@ -342,13 +304,9 @@ class Node:
             ):
                 self._out.put(effect)
             case wanted.BuildPayload():
-                self._build = effect
-                self._try_build(now_ms, patient=True)
+                self._proposals.build(effect, now_ms)
             case wanted.CheckPayload():
-                self._checks[effect.block.hash] = effect
-                while len(self._checks) > CHECKS_WAITING_MAX:
-                    del self._checks[next(iter(self._checks))]
-                self._try_check(effect, now_ms)
+                self._proposals.check(effect, now_ms)
             case wanted.Commit(blocks, seals, finalization):
                 if not self._is_astray:
                     self.chain.finalize(blocks, seals, finalization)
@@ -359,8 +317,7 @@ class Node:
             case wanted.Report(evidence):
                 self._evidence.add(evidence)
             case wanted.SyncNeeded(peer, _):
-                self._sync.want(peer, self.chain.height)
-                self._ask_for_blocks(now_ms)
+                self._sync.want(peer, now_ms)
             case wanted.SafetyBroken(committed, finalization):
                 other = finalization.block_hash
                 assert other is not None
@@ -377,94 +334,6 @@ class Node:
                 votes = replace(votes, held=held)
         self._out.send(peers, votes)
 
-    # Payloads
-
-    def _try_build(self, now_ms: TimestampMs, *, patient: bool) -> None:
-        """Answer BuildPayload; a patient proposer first waits for its batches to become available (M2)."""
-        build = self._build
-        if build is None or self._halted is not None:
-            return
-        if self.chain.is_waiting() or not self._executed(build.ancestors, (), now_ms):
-            return
-        holder = self.chain.state_holder(build.parent, build.ancestors)
-        if not self.ledger.is_executed(holder):
-            self._build = None
-            return
-        index = self.validators.index_by_id.get(self.me)
-        payload = self._payloads.build(build, self.validators, index, now_ms)
-        if patient and not payload and build.kind is not BlockKind.SEAL and self.batches.pool.has_unordered():
-            if self._patient is not build:
-                self._patient = build
-                self._out.wake(TimerKind.BUILD, self._payloads.patience_ms)
-            return
-        self._build = None
-        sealing = build.kind is BlockKind.SEAL
-        terminal = not sealing and self.ledger.kind_after(holder) is BlockKind.TERMINAL
-        self._told.append(
-            told.PayloadBuilt(
-                epoch=build.epoch,
-                view=build.view,
-                parent=build.parent,
-                payload=payload,
-                parent_state_root=self.ledger.state_root_after(holder),
-                evidence=() if sealing else self._evidence.pending(),
-                next_epoch_root=table_root(self.ledger.next_table(holder)) if terminal else None,
-            )
-        )
-
-    def _try_check(self, check: wanted.CheckPayload, now_ms: TimestampMs) -> None:
-        """Answer CheckPayload, unless a batch is missing (M1, M3, M7)."""
-        block = check.block
-        if block.header.height <= self.chain.height:
-            del self._checks[block.hash]  # Block sync was faster: it is judged, by a quorum.
-            return
-        invalid = self._payloads.known_invalid(block)
-        if invalid is None:
-            if self.chain.is_waiting() or not self._executed((*check.ancestors,), check.hints, now_ms):
-                return
-            missing = self._payloads.missing(block)
-            if missing:
-                self.batches.fetch(missing, self._payloads.holders(block, check.hints, self.me), now_ms)
-                return
-            holder = self.chain.state_holder(block.header.parent_hash, check.ancestors)
-            if not self.ledger.is_executed(holder):
-                del self._checks[block.hash]
-                return
-            invalid = self._payloads.why_invalid(check, self.validators) or self._why_state_differs(
-                block, holder
-            )
-        del self._checks[block.hash]
-        if invalid is not None or not block.body.evidence:
-            self._told.append(told.PayloadChecked(block.hash, invalid))
-            return
-
-        def judged(why: str | None) -> None:
-            self._told.append(told.PayloadChecked(block.hash, why))
-
-        self._evidence.judge(block.body.evidence, self.ledger, self.core.facts, judged)
-
-    def _why_state_differs(self, block: Block, holder: BlockHash) -> str | None:
-        header = block.header
-        if header.parent_state_root != self.ledger.state_root_after(holder):
-            return "another parent state root"
-        if header.kind is BlockKind.SEAL:
-            return None
-        if header.kind is not self.ledger.kind_after(holder):
-            return f"a {header.kind.name} block where the epoch {self.ledger.kind_after(holder).name} is due"
-        if header.kind is not BlockKind.TERMINAL:
-            return None
-        same = header.next_epoch_root == table_root(self.ledger.next_table(holder))
-        return None if same else "another next epoch root"
-
-    def _executed(self, ancestors: tuple[Block, ...], hints: tuple[PeerId, ...], now_ms: TimestampMs) -> bool:
-        """Whether all unfinalised ancestors are executed; batches that this needs are fetched."""
-        for ancestor in reversed(ancestors):
-            if not self.chain.execute(ancestor):
-                holders = self._payloads.holders(ancestor, hints or tuple(self._peers), self.me)
-                self.batches.fetch(self._payloads.missing(ancestor), holders, now_ms)
-                return False
-        return True
-
     # The finalised chain
 
     def _advance(self, now_ms: TimestampMs) -> None:
@@ -478,8 +347,7 @@ class Node:
             return
         self._committed(committed)
         for block, missing in self.chain.missing():
-            holders = self._payloads.holders(block, tuple(self._peers), self.me)
-            self.batches.fetch(missing, holders, now_ms)
+            self.batches.fetch(missing, holders_of(block, self.batches.connected, self.me), now_ms)
 
     def _committed(self, committed: list[CommittedBlock]) -> None:
         if not committed:
@@ -506,16 +374,14 @@ class Node:
         self.validators = validators
         self.batches.enter_epoch(validators)
         parameters = self.ledger.parameters_after(self.chain.tip.hash)
-        self._payloads.limit(payload_limits(parameters))
+        self._proposals.enter_epoch(validators, payload_limits(parameters))
         self._told.append(told.EpochReady(validators, entering.terminal, consensus_params(parameters)))
 
     def _resume(self, now_ms: TimestampMs) -> None:
         """New batches or blocks are at hand: go on with whatever waits for one."""
         if self.chain.is_waiting():
             self._advance(now_ms)
-        for check in list(self._checks.values()):
-            self._try_check(check, now_ms)
-        self._try_build(now_ms, patient=True)
+        self._proposals.go_on(now_ms)
 
     def _watch_key(self, block: Block) -> None:
         """A3: stop voting where another process votes with this node's key."""
@@ -535,31 +401,26 @@ class Node:
 
     def _halt(self, reason: str) -> None:
         self._halted = reason
+        self._proposals.stop()
         self._told.append(told.VotingStopped())
         self._out.put(Halt(reason))
 
     # Block sync
 
-    def _ask_for_blocks(self, now_ms: TimestampMs) -> None:
-        request = self._sync.next_request(self.chain.height, now_ms)
-        if request is not None:
-            peer, message = request
-            self._out.send((peer,), message)
-
     def _on_range(self, peer: PeerId, message: BlockRange, now_ms: TimestampMs) -> None:
-        checked = self._sync.on_range(peer, message, self.chain.tip.header, self.validators)
+        checked = self._sync.on_range(peer, message, self.validators)
         if checked is not None:
             self._out.verify(
                 checked.checks, lambda results: self._on_range_verified(checked, results, now_ms)
             )
         else:
-            self._ask_for_blocks(now_ms)
+            self._sync.ask(now_ms)
 
     def _on_range_verified(
         self, checked: CheckedRange, results: tuple[bool, ...], now_ms: TimestampMs
     ) -> None:
         if not all(results):
-            self._out.penalize(checked.peer, self._sync.distrust(checked.peer))
+            self._sync.distrust(checked.peer)
         elif not self._is_astray:
             try:
                 committed = self.chain.append(checked.blocks, checked.tail, checked.finalization)
@@ -570,4 +431,4 @@ class Node:
                 self._committed(committed)
                 self._told.append(told.ChainAdvanced(self.chain.tip, checked.tail, checked.finalization))
                 self._resume(now_ms)
-        self._ask_for_blocks(now_ms)
+        self._sync.ask(now_ms)

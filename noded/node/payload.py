@@ -31,6 +31,11 @@ def named_by(ancestors: Sequence[Block]) -> list[BatchHash]:
     return [name for ancestor in ancestors for name in ancestor.body.payload]
 
 
+def holders_of(block: Block, hints: Sequence[PeerId], me: PeerId) -> list[PeerId]:
+    """Who should have a block's batches, best first."""
+    return [peer for peer in dict.fromkeys((block.header.proposer, *hints)) if peer != me]
+
+
 class PayloadRules:
     """Builds and judges payloads from the batches at hand."""
 
@@ -79,10 +84,6 @@ class PayloadRules:
     def missing(self, block: Block) -> list[BatchHash]:
         """The batches that a block names and this node does not hold."""
         return [name for name in block.body.payload if name not in self._pool]
-
-    def holders(self, block: Block, hints: Sequence[PeerId], me: PeerId) -> list[PeerId]:
-        """Who should have a block's batches, best first."""
-        return [peer for peer in dict.fromkeys((block.header.proposer, *hints)) if peer != me]
 
     def why_invalid(self, check: CheckPayload, validators: ValidatorSet) -> str | None:
         """Why a block's payload breaks a rule; None when it is valid. All its batches are held."""

@@ -1,21 +1,24 @@
 """Putting a node together, new or after a restart."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from noded.blocksync import BlockSync
 from noded.consensus.core import ConsensusCore
-from noded.consensus.inputs import ChainAdvanced
+from noded.consensus.inputs import ChainAdvanced, Input
 from noded.ledger.ledger import Ledger
 from noded.mempool.pool import BatchPool
 from noded.node.batches import BatchDesk
 from noded.node.chain import Chain
 from noded.node.effects import Effect
 from noded.node.evidence import EvidenceDesk
+from noded.node.following import SyncDesk
 from noded.node.node import Node
 from noded.node.outbox import Outbox
 from noded.node.parameters import consensus_params, payload_limits
 from noded.node.payload import PayloadRules
+from noded.node.proposals import ProposalDesk
 from noded.node.settings import Signer
 from noded.types.batch import decode_batch
 from noded.types.block import Block, FinalityProof
@@ -87,16 +90,32 @@ def start_node(
         is_log_lost=durable.is_log_lost,
         is_waiting=True,
     )
+    chain = Chain(ledger, pool, tip)
+    evidence = EvidenceDesk(ledger.chain_id, outbox)
+    told: deque[Input] = deque()
+    proposals = ProposalDesk(
+        me=me,
+        core=core,
+        ledger=ledger,
+        chain=chain,
+        batches=batches,
+        rules=PayloadRules(payload_limits(parameters), pool, batches.exchange),
+        evidence=evidence,
+        outbox=outbox,
+        told=told,
+        validators=validators,
+    )
     node = Node(
         me=me,
         core=core,
         ledger=ledger,
-        chain=Chain(ledger, pool, tip),
+        chain=chain,
         batches=batches,
-        payloads=PayloadRules(payload_limits(parameters), pool, batches.exchange),
-        evidence=EvidenceDesk(ledger.chain_id, outbox),
-        sync=BlockSync(ledger.chain_id),
+        proposals=proposals,
+        evidence=evidence,
+        sync=SyncDesk(me=me, core=core, chain=chain, sync=BlockSync(ledger.chain_id), outbox=outbox),
         outbox=outbox,
+        told=told,
         validators=validators,
     )
     pool.restore_ordered(durable.recent_batches)
