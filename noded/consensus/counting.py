@@ -8,6 +8,7 @@ from noded.consensus.errors import BadCertificate, BadSignature, MalformedVote, 
 from noded.consensus.inputs import TimerKind
 from noded.consensus.late import judge_vote, verify_candidates
 from noded.consensus.reporting import compare_certificate, compare_vote, on_conflict
+from noded.consensus.rivals import compare_notarize_vote, compare_notarized
 from noded.consensus.state import AHEAD_VIEWS, BEHIND_VIEWS, EpochState
 from noded.consensus.tally import Tally, bitmap_mask
 from noded.types.checks import SignatureCheck
@@ -62,6 +63,7 @@ def _on_vote(state: EpochState, peer: PeerId, index: int, vote: Vote) -> None:
         notarized = state.certificates.notarized.get(view)
         if notarized is not None and notarized.block_hash != vote.block_hash:
             compare_vote(state, index, vote)
+        compare_notarize_vote(state, vote)
     if state.suspects >> index & 1:
         check = SignatureCheck(
             state.validators.public_key(peer), vote.signing_bytes(state.facts.chain_id), vote.signature
@@ -222,6 +224,8 @@ def take_certificate(state: EpochState, certificate: Certificate) -> bool:
     if state.pace.silent_mask:
         state.pace.heard(bitmap_mask(certificate.bitmap))
     compare_certificate(state, certificate)
+    if certificate.kind is VoteKind.NOTARIZE:
+        compare_notarized(state, certificate)
     state.is_dirty = True
     return True
 

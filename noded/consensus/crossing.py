@@ -18,6 +18,7 @@ from noded.types.messages import (
     EvidenceFound,
     GetCertificates,
     Proposal,
+    ProposalSeen,
     Votes,
 )
 from noded.types.records import BlockRecord, EpochRecord
@@ -35,7 +36,7 @@ def epoch_of(message: ConsensusMessage) -> Epoch | None:
         return message.block.header.epoch
     if type(message) is Certificates:
         return message.certificates[0].epoch
-    if type(message) is GetCertificates:
+    if type(message) is GetCertificates or type(message) is ProposalSeen:
         return message.epoch
     if type(message) is EpochEntry:
         return message.terminal.epoch

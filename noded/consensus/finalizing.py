@@ -86,6 +86,8 @@ def advance(state: EpochState, entry: Entry) -> None:
     floor = max(final_view - LATE_VIEWS, state.view - BEHIND_VIEWS)
     for view in [view for view in state.votes if view < floor]:
         del state.votes[view]
+    for view in [view for view in state.seen if view < floor]:
+        del state.seen[view]
 
 
 def end_epoch(

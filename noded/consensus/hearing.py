@@ -7,6 +7,7 @@ from noded.consensus.fetching import certificates_came, on_block_found
 from noded.consensus.offering import on_proposal
 from noded.consensus.relaying import inform, on_get_block, on_get_certificates
 from noded.consensus.reporting import on_evidence_found
+from noded.consensus.rivals import on_proposal_seen
 from noded.consensus.state import EpochState
 from noded.types.ids import Epoch, PeerId
 from noded.types.messages import (
@@ -18,6 +19,7 @@ from noded.types.messages import (
     GetBlock,
     GetCertificates,
     Proposal,
+    ProposalSeen,
     Votes,
 )
 from noded.types.vote import VoteKind
@@ -60,6 +62,8 @@ def on_message(state: EpochState, peer: PeerId, message: ConsensusMessage) -> No
         on_block_found(state, peer, message)
     elif type(message) is EvidenceFound:
         on_evidence_found(state, peer, message)
+    elif type(message) is ProposalSeen:
+        on_proposal_seen(state, peer, message)
     elif type(message) is EpochEntry:
         on_epoch_entry(state, peer, message)
 

@@ -7,7 +7,8 @@ from noded.consensus.certificates import is_well_formed
 from noded.consensus.counting import certificate_check, is_news, take_certificate
 from noded.consensus.effects import Check, CreditsCheck
 from noded.consensus.errors import BadCertificate, BadProposal, BadSignature, InvalidBlock, NotTheProposer
-from noded.consensus.reporting import on_rival_proposal, report_invalid
+from noded.consensus.reporting import report_invalid
+from noded.consensus.rivals import on_rival_proposal, on_signature_verified
 from noded.consensus.rules import EpochFacts, block_fault, enclosure_fault
 from noded.consensus.state import AHEAD_VIEWS, EpochState, Offer
 from noded.types.checks import SignatureCheck
@@ -151,6 +152,7 @@ def _on_proposal_checked(
             state.penalize(peer, BadCertificate)
             return
     state.pace.heard(1 << state.validators.index_by_id[peer])
+    on_signature_verified(state, proposal)
     for certificate in news:
         take_certificate(state, certificate)
     if view > state.offered_view:

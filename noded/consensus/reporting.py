@@ -20,7 +20,7 @@ from noded.types.evidence import (
     InvalidProposal,
 )
 from noded.types.ids import PeerId, Signature, ValidatorId, View
-from noded.types.messages import EvidenceFound, Proposal
+from noded.types.messages import EvidenceFound, ProposalSeen
 from noded.types.vote import Certificate, Vote, VoteKind
 
 REPORTS_MAX = 1024
@@ -100,16 +100,15 @@ def _vote_in(certificate: Certificate, index: int, voter: ValidatorId) -> Vote:
     )
 
 
-def on_rival_proposal(state: EpochState, peer: PeerId, first: Proposal, second: Proposal) -> None:
-    """Two blocks signed for one view: have both signatures verified, then report (R1)."""
-    header = first.block.header
+def on_rivals(state: EpochState, peer: PeerId, first: ProposalSeen, second: ProposalSeen) -> None:
+    """Two blocks signed for one view, the second handed in by `peer`: have both verified, then report (R1)."""
     evidence = ConflictingProposals(
-        culprit=header.proposer,
-        epoch=header.epoch,
-        view=header.view,
-        first=first.block.hash,
+        culprit=state.validators.proposer(first.view),
+        epoch=first.epoch,
+        view=first.view,
+        first=first.block_hash,
         first_signature=first.signature,
-        second=second.block.hash,
+        second=second.block_hash,
         second_signature=second.signature,
     )
     if _key_of(state, evidence) in state.reported or not state.checks.may_ask(peer):

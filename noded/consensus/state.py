@@ -16,7 +16,15 @@ from noded.consensus.tree import BlockTree, Entry
 from noded.errors import InvalidMessage
 from noded.types.block import Block, BlockHeader
 from noded.types.ids import VALIDATORS_MAX, ChainId, Epoch, PeerId, TimestampMs, ValidatorId, View
-from noded.types.messages import Certificates, ConsensusMessage, EpochEntry, Message, Proposal, Votes
+from noded.types.messages import (
+    Certificates,
+    ConsensusMessage,
+    EpochEntry,
+    Message,
+    Proposal,
+    ProposalSeen,
+    Votes,
+)
 from noded.types.records import BlockRecord, CertificateRecord, Record
 from noded.types.validator_set import ValidatorSet
 from noded.types.vote import Certificate
@@ -119,6 +127,7 @@ class EpochState:
         "repair",
         "reported",
         "routes",
+        "seen",
         "signer",
         "size",
         "suspects",
@@ -181,6 +190,8 @@ class EpochState:
         self.offers: dict[View, Offer] = {}
         self.offered_view = View(0)
         """Highest view of which a verified proposal was seen."""
+        self.seen: dict[View, ProposalSeen] = {}
+        """What proposers were verified to have signed, kept as long as votes are (R18)."""
         self.building: View | None = None
         """The view whose payload is being built."""
         self.propose_at_ms: int | None = None

@@ -49,6 +49,8 @@ def _forget_before(state: EpochState, view: View) -> None:
         del state.votes[old]
     for old in [old for old in state.offers if old < view]:
         del state.offers[old]
+    for old in [old for old in state.seen if old < view]:
+        del state.seen[old]
 
 
 def start_view_timer(state: EpochState) -> None:

@@ -96,6 +96,17 @@ class EvidenceFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalSeen:
+    """What the proposer of a view signed and showed the sender, for those who may have been shown another block."""
+
+    epoch: Epoch
+    view: View
+    block_hash: BlockHash
+    signature: Signature
+    """The proposer's, over `proposal_signing_bytes`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchPushed:
     """A batch that the receiver did not ask for."""
 
@@ -190,7 +201,15 @@ class EpochEntry:
 
 
 ConsensusMessage: TypeAlias = (
-    Proposal | Votes | GetCertificates | Certificates | GetBlock | BlockFound | EvidenceFound | EpochEntry
+    Proposal
+    | Votes
+    | GetCertificates
+    | Certificates
+    | GetBlock
+    | BlockFound
+    | EvidenceFound
+    | EpochEntry
+    | ProposalSeen
 )
 BatchMessage: TypeAlias = (
     BatchPushed | BatchesAnnounced | BatchesAcknowledged | GetBatches | TransactionsForwarded
@@ -208,6 +227,7 @@ for _tag, _cls in (
     (6, BlockFound),
     (7, EvidenceFound),
     (8, EpochEntry),
+    (9, ProposalSeen),
     (16, BatchPushed),
     (17, BatchesAnnounced),
     (18, BatchesAcknowledged),

@@ -2,8 +2,10 @@
 
 import pytest
 
-from noded.types.evidence import ConflictingVotes, InvalidProposal
+from noded.types.evidence import ConflictingProposals, ConflictingVotes, InvalidProposal
 from noded.types.genesis import Routing
+from noded.types.ids import BlockHash, View
+from noded.types.vote import VoteKind
 from tests.helpers.byzantine.double_voter import DoubleVoter
 from tests.helpers.byzantine.equivocator import Equivocator
 from tests.helpers.byzantine.garbage import Garbage
@@ -102,3 +104,28 @@ def test_a_silent_proposer_costs_less_and_less() -> None:
     slow.run(SPAN_MS)
 
     assert quick.min_height() > slow.min_height()
+
+
+@pytest.mark.parametrize("routing", [Routing.ALL, Routing.LINEAR])
+@pytest.mark.parametrize("rival_to", [None, 1])
+def test_who_shows_nobody_both_blocks_is_caught_every_time(routing: Routing, rival_to: int | None) -> None:
+    """R18: each correct node has one of the two signatures, until they tell each other."""
+    net = Net(7, seed=7, params=make_params(routing=routing, delta_ms=100, silent_views=0))
+    net.misbehave(2, Equivocator(votes_for_both=False, rival_to=rival_to))
+    culprit = net.hosts[2].name
+    net.start()
+    net.run(3_000)
+    chosen: dict[View, set[BlockHash | None]] = {}
+    for vote in net.all_votes:
+        if vote.kind is VoteKind.NOTARIZE and vote.voter != culprit:
+            chosen.setdefault(vote.view, set()).add(vote.block_hash)
+    split = {view for view, blocks in chosen.items() if len(blocks) > 1}
+    net.run(500)
+
+    net.check()
+    assert len(split) >= 3
+    for host in net.correct():
+        assert {type(piece) for piece in host.reports} == {ConflictingProposals}
+        assert {piece.culprit for piece in host.reports} == {culprit}  # type: ignore[attr-defined]
+        assert split <= {piece.view for piece in host.reports}  # type: ignore[attr-defined]
+        assert host.penalties == []

@@ -1,4 +1,4 @@
-"""Proposes two blocks in each of its views, each to half of the others, and votes for both."""
+"""Proposes two blocks in each of its views, each to some of the others, and votes for both or for one."""
 
 from dataclasses import replace
 
@@ -17,7 +17,10 @@ def rival_of(block: Block) -> Block:
 
 
 class Equivocator:
-    def __init__(self) -> None:
+    def __init__(self, *, votes_for_both: bool = True, rival_to: int | None = None) -> None:
+        self._votes_for_both = votes_for_both
+        self._rival_to = rival_to
+        """How many are shown the rival; None for half of them."""
         self._rivals: dict[bytes, Block] = {}
 
     def sends(
@@ -25,7 +28,7 @@ class Equivocator:
     ) -> list[tuple[tuple[ValidatorId, ...], Message]]:
         if isinstance(message, Proposal):
             return self._propose(net, peers, message)
-        if isinstance(message, Votes):
+        if isinstance(message, Votes) and self._votes_for_both:
             return [(peers, message), (peers, self._also(host, message))]
         return [(peers, message)]
 
@@ -42,8 +45,8 @@ class Equivocator:
         )
         shuffled = list(peers)
         net.random.shuffle(shuffled)
-        half = len(shuffled) // 2
-        return [(tuple(shuffled[:half]), proposal), (tuple(shuffled[half:]), other)]
+        some = len(shuffled) - len(shuffled) // 2 if self._rival_to is None else self._rival_to
+        return [(tuple(shuffled[:-some]), proposal), (tuple(shuffled[-some:]), other)]
 
     def _also(self, host: Host, message: Votes) -> Votes:
         also: list[Vote] = []

@@ -11,6 +11,7 @@ from noded.types.messages import (
     GetCertificates,
     Message,
     Proposal,
+    ProposalSeen,
     Votes,
 )
 from noded.types.vote import Certificate, Vote, VoteKind
@@ -88,6 +89,7 @@ class Garbage:
                     second_signature=vote.signature,
                 )
             ),
+            ProposalSeen(epoch=epoch, view=view, block_hash=block.hash, signature=vote.signature),
             EpochEntry(
                 terminal=block.header,
                 seals=(block.header,) * random.choice([0, 2]),
