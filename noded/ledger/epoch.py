@@ -98,8 +98,9 @@ def founding_table(genesis: Genesis) -> ValidatorTable:
     """The table of epoch 1: genesis powers, capped, and the founders' reputation."""
     particulars = {institution.id: institution for institution in genesis.institutions}
     raw = {each.id: int(each.power) for each in genesis.validators}
-    powers = cap_powers(raw, {each: particulars[each].owner for each in raw}).powers
-    scored = genesis.parameters.reputation
+    params = genesis.parameters
+    powers = cap_powers(raw, {each: particulars[each].owner for each in raw}, params.k_min).powers
+    scored = params.reputation
     return ValidatorTable(
         epoch=Epoch(1),
         seed=tagged_hash(SEED_DOMAIN, genesis.chain_id),
@@ -156,7 +157,7 @@ def close_epoch(state: Overlay, table: ValidatorTable) -> NextEpoch:
     if params.reputation:
         raw = limit_moves(raw, targets)
     raw = {row.id: raw.get(row.id, POWER_FLOOR) for row in chosen}
-    capped = cap_powers(raw, {row.id: row.member.institution.owner for row in chosen})
+    capped = cap_powers(raw, {row.id: row.member.institution.owner for row in chosen}, params.k_min)
     powers = capped.powers
     shares = share_out(chosen, powers, params)
     epoch = Epoch(table.epoch + 1)

@@ -135,14 +135,15 @@ class Capped:
     """Whether there were too few owners to cap them as groups; then the members were capped singly."""
 
 
-def cap_powers(raw: Mapping[InstitutionId, int], owners: Mapping[InstitutionId, str]) -> Capped:
+def cap_powers(raw: Mapping[InstitutionId, int], owners: Mapping[InstitutionId, str], k_min: int) -> Capped:
     """
-    Powers of which nobody holds a third, nor any owner of several (L128).
+    Powers of which nobody holds a third, nor any owner of several, nor any `k_min` members together (L128).
 
     With three members or fewer all are equal, and a quorum is all of them.
     """
     if len(raw) < VOTERS_MIN:
         return Capped(powers=dict.fromkeys(raw, POWER_FLOOR), owners_ignored=False)
+    raw = _cap_largest(raw, min(k_min, (len(raw) - 1) // 3))
     groups: dict[object, list[InstitutionId]] = {}
     for member in sorted(raw):
         groups.setdefault(owners[member] or (member,), []).append(member)
@@ -152,6 +153,20 @@ def cap_powers(raw: Mapping[InstitutionId, int], owners: Mapping[InstitutionId, 
     if powers:
         return Capped(powers=powers, owners_ignored=False)
     return Capped(powers=_cap_groups(raw, [[member] for member in sorted(raw)]), owners_ignored=True)
+
+
+def _cap_largest(raw: Mapping[InstitutionId, int], count: int) -> Mapping[InstitutionId, int]:
+    """The highest cap under which the `count` largest, less than a third of all, hold less than a third."""
+    ordered = sorted(raw.values())
+    low, high = 1, ordered[-1]
+    while low < high:
+        cap = (low + high + 1) // 2
+        capped = [min(power, cap) for power in ordered]
+        if 3 * sum(capped[-count:]) < sum(capped):
+            low = cap
+        else:
+            high = cap - 1
+    return {member: min(power, low) for member, power in raw.items()}
 
 
 def _cap_groups(

@@ -180,7 +180,7 @@ class TestKnockingOff:
             raw = limit_moves(
                 raw, {each: compute_target(e, rho) for each, e in zip(names, best, strict=True)}
             )
-            held = cap_powers(raw, dict.fromkeys(names, "")).powers
+            held = cap_powers(raw, dict.fromkeys(names, ""), k_min).powers
             assert 3 * sum(held[each] for each in names[:k_min]) < sum(held.values())
 
     def test_three_of_ten_off_line_lift_two_attackers_from_20_to_23_percent(self) -> None:

@@ -19,12 +19,12 @@ from noded.ledger.conduct import (
 )
 from noded.ledger.epoch import REPORTS, EpochReport, close_epoch
 from noded.ledger.head import HEAD_KEY, table_key
-from noded.ledger.reputation import FOUNDING_REPUTATION, POWER_FLOOR
+from noded.ledger.reputation import FOUNDING_REPUTATION, POWER_FLOOR, tolerated
 from noded.ledger.table import JAIL_EPOCHS
 from noded.types.block import BlockKind
 from noded.types.genesis import FoundingValidator, Genesis
 from noded.types.ids import Epoch, VotingPower
-from noded.types.operations.membership import Reinstate, ValidatorReady
+from noded.types.operations.membership import Admit, Reinstate, Remove, ValidatorReady
 from noded.types.validator_set import ValidatorTable
 from tests.helpers.ledger import TestChain, account, key_of, make_genesis, make_institution, member_id
 from tests.helpers.voting import decide
@@ -395,8 +395,45 @@ class TestOrder:
         assert [first[name + 1] for name in names] == [second[renamed[name] + 1] for name in names]
 
 
-def _weighted(weights: list[int]) -> Genesis:
-    genesis = make_genesis(5, epoch_length=6)
+class TestShrinking:
+    """L128: how many byzantine members are tolerated holds in the very epoch in which others have left."""
+
+    def shrunk(self, weights: list[int], k_min: int, *leaving: int) -> TestChain:
+        chain = TestChain(_weighted(weights, epoch_length=len(weights) * len(leaving) + 8, k_min=k_min))
+        for number in leaving:
+            assert (
+                decide(chain, Remove(institution=member_id(number)), voters=range(1, len(weights) + 1))
+                is None
+            )
+        chain.finish_epoch()
+        return chain
+
+    def test_the_strongest_are_taken_down_to_what_the_rest_bears(self) -> None:
+        chain = self.shrunk([1900, 1900] + [1000] * 8, 2, 8, 9, 10)
+
+        assert tolerated(list(powers(chain).values())) == 2
+        assert powers(chain)[1] < 1300 < rows(chain)[1].raw_power
+
+    def test_with_too_few_as_many_are_tolerated_as_can_be(self) -> None:
+        chain = self.shrunk([1300, 1300, 1300] + [1000] * 7, 3, 8, 9, 10)
+
+        assert tolerated(list(powers(chain).values())) == 2
+
+    def test_three_are_equal_and_a_fourth_finds_them_in_order(self) -> None:
+        chain = self.shrunk([1400, 1000, 1000, 1000], 1, 4)
+        assert powers(chain) == dict.fromkeys((1, 2, 3), POWER_FLOOR)
+        assert chain.validators.quorum == 3 * POWER_FLOOR - 999
+        chain.finish_epoch()
+        assert decide(chain, Admit(institution=member_id(4)), voters=(1, 2, 3)) is None
+        assert ready(chain, 4) is None
+        chain.finish_epoch()
+
+        assert tolerated(list(powers(chain).values())) == 1
+        assert 3 * max(powers(chain).values()) < sum(powers(chain).values())
+
+
+def _weighted(weights: list[int], *, epoch_length: int = 6, k_min: int = 1) -> Genesis:
+    genesis = make_genesis(len(weights), epoch_length=epoch_length, k_min=k_min)
     return Genesis(
         name=genesis.name,
         time_ms=genesis.time_ms,

@@ -228,12 +228,12 @@ class TestCap:
     def test_four_members(self) -> None:
         raw = named([2000, 1000, 1000, 1000])
 
-        assert list(cap_powers(raw, alone(raw)).powers.values()) == [1499, 1000, 1000, 1000]
+        assert list(cap_powers(raw, alone(raw), 1).powers.values()) == [1499, 1000, 1000, 1000]
 
     @given(WILD_POWERS)
     def test_nobody_holds_a_third(self, powers: list[int]) -> None:
         raw = named(powers)
-        capped = cap_powers(raw, alone(raw)).powers
+        capped = cap_powers(raw, alone(raw), 1).powers
 
         assert 3 * max(capped.values()) < sum(capped.values())
         assert all(1 <= capped[each] <= raw[each] for each in raw)
@@ -241,17 +241,42 @@ class TestCap:
     @given(WILD_POWERS)
     def test_cap_is_as_high_as_it_may_be(self, powers: list[int]) -> None:
         raw = named(powers)
-        capped = cap_powers(raw, alone(raw)).powers
+        capped = cap_powers(raw, alone(raw), 1).powers
         higher = max(capped.values()) + 1
 
         if higher <= max(powers):
             assert 3 * higher >= sum(min(power, higher) for power in powers)
 
+    @given(WILD_POWERS, st.integers(1, 40))
+    def test_the_promised_number_of_members_holds_no_third(self, powers: list[int], k_min: int) -> None:
+        """However far apart raw powers are, as after members left; with too few members, as many as can be."""
+        raw = named(powers)
+        capped = cap_powers(raw, alone(raw), k_min).powers
+
+        assert tolerated(list(capped.values())) >= min(k_min, (len(raw) - 1) // 3)
+        assert all(1 <= capped[each] <= raw[each] for each in raw)
+
+    @given(
+        st.integers(4, 40).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, (n - 1) // 3))), st.data()
+    )
+    def test_powers_within_rho_need_no_cap(self, case: tuple[int, int], data: st.DataObject) -> None:
+        members, k_min = case
+        between = st.integers(POWER_FLOOR, compute_rho(members, k_min))
+        raw = named(data.draw(st.lists(between, min_size=members, max_size=members)))
+
+        assert cap_powers(raw, alone(raw), k_min).powers == raw
+
+    def test_three_leave_of_ten(self) -> None:
+        """Two of seven with twice the floor would hold 44 %; they are taken down at once, without waiting for L127."""
+        raw = named([2000, 2000] + [1000] * 5)
+
+        assert list(cap_powers(raw, alone(raw), 2).powers.values()) == [1249] * 2 + [1000] * 5
+
     @given(WILD_POWERS, st.data())
     def test_no_owner_holds_a_third(self, powers: list[int], data: st.DataObject) -> None:
         raw = named(powers)
         owners = {each: data.draw(st.sampled_from(("", "", "A", "B"))) for each in raw}
-        result = cap_powers(raw, owners)
+        result = cap_powers(raw, owners, 1)
         total = sum(result.powers.values())
         groups: dict[object, int] = {}
         for each, power in result.powers.items():
@@ -271,12 +296,12 @@ class TestCap:
         shuffled = list(raw.items())
         order.shuffle(shuffled)  # type: ignore[attr-defined]
 
-        assert cap_powers(raw, owners) == cap_powers(dict(shuffled), owners)
+        assert cap_powers(raw, owners, 1) == cap_powers(dict(shuffled), owners, 1)
 
     @pytest.mark.parametrize("count", [1, 2, 3])
     def test_few_members_are_equal(self, count: int) -> None:
         raw = named([2000, 1000, 1500][:count])
-        powers = cap_powers(raw, alone(raw)).powers
+        powers = cap_powers(raw, alone(raw), 1).powers
         total = sum(powers.values())
 
         assert list(powers.values()) == [POWER_FLOOR] * count
@@ -284,7 +309,7 @@ class TestCap:
 
     def test_few_owners_are_capped_singly_with_an_alarm(self) -> None:
         raw = named([1000] * 6)
-        result = cap_powers(raw, {each: "ABC"[number % 3] for number, each in enumerate(raw)})
+        result = cap_powers(raw, {each: "ABC"[number % 3] for number, each in enumerate(raw)}, 1)
 
         assert result.owners_ignored
         assert list(result.powers.values()) == [1000] * 6
