@@ -122,6 +122,8 @@ class Status:
     """Why the chain stands, in a sentence that names who is missing; None while it goes on or has nothing to do."""
     halted: str | None
     """Why this node does not vote any more; None while it does."""
+    silence: str | None
+    """Why this node does not vote in this epoch, halted or not; None while it does."""
     syncing: bool
     """Whether the node is fetching blocks that others have."""
     unordered_bytes: int

@@ -32,6 +32,7 @@ def _show(data: Json) -> str:
         "power connected": f"{status['power_connected']} of {status['power_total']}; {status['quorum']} is needed",
         "may be byzantine": f"{status['tolerated']} of {len(status['validators'])} validators, whichever they are",
         "state": _state(status),
+        "votes": "yes" if status["silence"] is None else f"no: {status['silence']}",
     }
     heads = ["name", "validator", "power", "connected"]
     rows = [[each[name] for name in ("name", "id", "power", "connected")] for each in status["validators"]]

@@ -40,7 +40,7 @@ from noded.consensus.proposing import on_payload_built, on_propose_timer
 from noded.consensus.relaying import on_peer_up, on_relay_timer
 from noded.consensus.restoring import later_records, live_records, load
 from noded.consensus.rules import EpochFacts
-from noded.consensus.signer import Signer, takes_part
+from noded.consensus.signer import Signer, Silence, takes_part
 from noded.consensus.state import EpochState
 from noded.consensus.views import on_retry_timer, on_view_timer, rush
 from noded.consensus.voting import on_alone_timer, on_early_timer, on_finality_timer, resume
@@ -264,6 +264,20 @@ class ConsensusCore:
         """Whether this node votes in this epoch, or will once it begins to."""
         state = self._state
         return takes_part(state.validators, state.me, state.signer) and self._may_vote(state.facts.genesis)
+
+    @property
+    def silence(self) -> Silence | None:
+        """Why this node does not vote in this epoch; None while it does (R21)."""
+        state = self._state
+        if state.is_voter:
+            return None
+        if state.index < 0:
+            return Silence.NOT_IN_TABLE
+        if not takes_part(state.validators, state.me, state.signer):
+            return Silence.NO_KEY
+        if self._is_stopped:
+            return Silence.STOPPED
+        return Silence.WAITING if self._may_vote(state.facts.genesis) else Silence.LOG_LOST
 
     @property
     def final_view(self) -> View:

@@ -1,5 +1,6 @@
 """What the core needs of a validator's keys: signatures that it cannot make conflict."""
 
+from enum import Enum
 from typing import Protocol
 
 from noded.types.ids import BlockHash, Epoch, PublicKey, Signature, ValidatorId, View
@@ -37,6 +38,16 @@ class Signer(Protocol):
         Raises:
             UnsafeToSign: Another one was signed for this view.
         """
+
+
+class Silence(Enum):
+    """Why a node signs nothing in an epoch (R21)."""
+
+    NOT_IN_TABLE = "the epoch's table does not name this validator"
+    NO_KEY = "the key that the table names is not at hand"
+    LOG_LOST = "what was signed before is not known"
+    WAITING = "how far the chain is is not known yet"
+    STOPPED = "the node was told to stop"
 
 
 def takes_part(validators: ValidatorSet, member: ValidatorId, signer: Signer) -> bool:

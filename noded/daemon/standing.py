@@ -1,6 +1,7 @@
 """How the node stands, for its operator: height, validators, who is missing, why the chain stands still."""
 
 from noded.api.backend import Check, Status, ValidatorStatus
+from noded.daemon.silence import why_silent
 from noded.network.interface import Network
 from noded.node.node import Node
 from noded.types.ids import Height, InstitutionId, TimestampMs, ValidatorId
@@ -56,6 +57,7 @@ def status(
         tolerated=tolerated(validators),
         standing=_why_it_stands(node, rows, power_connected, now_ms),
         halted=node.halted,
+        silence=why_silent(node, me),
         syncing=node.is_syncing,
         unordered_bytes=node.batches.waiting_bytes,
         started_ms=TimestampMs(started_ms),

@@ -148,8 +148,10 @@ def judge_status(status: dict[str, Any]) -> list[Finding]:
                 "run `noded db check`; then `noded db rollback`, or restore a snapshot, with the members' program version",
             )
         )
+    elif status["silence"]:
+        findings.append(warn("votes", f"it does not vote: {status['silence']}", "wait, or do what it says"))
     else:
-        findings.append(ok("votes", "this node has not halted"))
+        findings.append(ok("votes", "this node votes"))
     behind = status["finalized_height"] - status["height"]
     findings.append(
         warn(

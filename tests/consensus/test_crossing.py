@@ -7,6 +7,7 @@ import pytest
 from noded.consensus.core import ConsensusCore
 from noded.consensus.effects import Effect, SyncNeeded
 from noded.consensus.inputs import ChainAdvanced, MessageReceived, VotingBegins, VotingStopped
+from noded.consensus.signer import Silence
 from noded.consensus.state import NextEpochBuffer
 from noded.types.block import Block, BlockKind
 from noded.types.genesis import Routing
@@ -384,6 +385,7 @@ def test_voting_stops_for_good() -> None:
     assert bench.core.epoch == 2
     assert votes_persisted(effects) == []
     assert not bench.core.is_voter
+    assert bench.core.silence is Silence.STOPPED
 
 
 def test_nothing_is_signed_before_voting_begins() -> None:
@@ -394,6 +396,7 @@ def test_nothing_is_signed_before_voting_begins() -> None:
     assert votes_persisted([*bench.started, *before]) == []
     assert not bench.core.is_voter
     assert bench.core.is_entitled
+    assert bench.core.silence is Silence.WAITING
 
     assert [vote.kind for vote in votes_persisted(bench.feed(VotingBegins()))] == [N]
 
@@ -406,3 +409,4 @@ def test_voting_that_was_stopped_does_not_begin() -> None:
 
     assert not bench.core.is_voter
     assert not bench.core.is_entitled
+    assert bench.core.silence is Silence.STOPPED

@@ -8,6 +8,7 @@ from noded.consensus import restoring
 from noded.consensus.effects import CheckPayload, Commit, Effect, Persist, Send
 from noded.consensus.inputs import TimerKind
 from noded.consensus.restoring import epoch_of_record
+from noded.consensus.signer import Silence
 from noded.types.block import BlockKind
 from noded.types.genesis import Routing
 from noded.types.ids import BlockHash, Epoch, Signature, View
@@ -337,6 +338,7 @@ class TestLostLog:
 
         assert votes_persisted(bench.hear(1, bench.propose(1, bench.genesis))) == []
         assert votes_persisted(bench.fire(TimerKind.VIEW)) == []
+        assert bench.core.silence is Silence.LOG_LOST
 
     @pytest.mark.parametrize(("made_after_ms", "votes"), [(500, False), (501, True)])
     def test_votes_in_an_epoch_whose_genesis_block_is_later(self, made_after_ms: int, votes: bool) -> None:
@@ -354,3 +356,4 @@ class TestLostLog:
         assert bench.core.epoch == 2
         assert any(isinstance(record, EpochRecord) for record in records_of(effects))
         assert bench.core.is_voter == votes
+        assert bench.core.silence is (None if votes else Silence.LOG_LOST)

@@ -5,6 +5,7 @@ import pytest
 from noded.consensus.ballots import Ballots
 from noded.consensus.effects import Persist, Send
 from noded.consensus.inputs import PayloadChecked, TimerKind
+from noded.consensus.signer import Silence
 from noded.errors import UnsafeToSign
 from noded.types.block import Block
 from noded.types.genesis import Routing
@@ -373,3 +374,17 @@ def test_votes_of_an_observer_are_never_made(kind: VoteKind) -> None:
     assert votes_persisted(effects) == []
     assert sent(effects, Votes) == []
     assert bench.core.view == 2
+    assert bench.core.silence is Silence.NOT_IN_TABLE
+
+
+def test_with_another_key_than_the_table_names_nothing_is_signed() -> None:
+    """R21: a key that the table does not name proves nothing."""
+    bench = Bench(0, signer=TestSigner(validator_id(3)))
+
+    assert votes_persisted(bench.hear(1, bench.propose(1, bench.genesis))) == []
+    assert bench.core.silence is Silence.NO_KEY
+
+
+def test_who_votes_has_no_reason_not_to() -> None:
+    """R21."""
+    assert Bench().core.silence is None

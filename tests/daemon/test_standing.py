@@ -6,11 +6,17 @@ from typing import Any, cast
 
 import pytest
 
+from noded.consensus.signer import Silence
 from noded.daemon.standing import NAMED_MAX, STILL_MS, STILL_STALL, readiness, status, tolerated
+from noded.ledger.table import JAIL_EPOCHS
 from noded.network.interface import Network
 from noded.node.node import Node
-from noded.types.ids import Height
+from noded.types.ids import Height, InstitutionId
+from noded.types.operations.membership import Remove
 from tests.helpers.ledger import TestChain, make_genesis, member_id
+from tests.helpers.voting import decide
+from tests.ledger.modules.test_governance import register
+from tests.ledger.test_participation import make_equivocation
 
 ME = member_id(1)
 
@@ -28,13 +34,14 @@ class Scene:
     halted: str | None = None
     syncing: bool = False
     final_height: int = 1
+    silence: Silence | None = None
     chain: TestChain = field(init=False)
 
     def __post_init__(self) -> None:
         self.chain = TestChain(make_genesis(self.members, powers=self.powers))
         self.chain.run()
 
-    def status(self) -> Any:
+    def status(self, me: InstitutionId = ME) -> Any:
         tip = self.chain.committed[-1].block
         node = SimpleNamespace(
             validators=self.chain.validators,
@@ -45,6 +52,7 @@ class Scene:
                 epoch=1,
                 view=7,
                 stall=self.stall,
+                silence=self.silence,
                 missing=lambda: [member_id(number) for number in self.missing],
             ),
             batches=SimpleNamespace(waiting_bytes=5),
@@ -59,7 +67,7 @@ class Scene:
         return status(
             cast(Node, node),
             cast(Network, network),
-            me=ME,
+            me=me,
             stored=Height(1),
             started_ms=0,
             now_ms=tip.header.time_ms + self.age_ms,
@@ -103,6 +111,67 @@ class TestWhyItStands:
 
     def test_fetching_blocks_is_no_standing_still(self) -> None:
         assert Scene(age_ms=10**9, syncing=True).status().standing is None
+
+
+class TestWhyItIsSilent:
+    """R21: the fact and the way out."""
+
+    def why(self, chain: TestChain, number: int) -> Any:
+        scene = Scene(silence=Silence.NOT_IN_TABLE)
+        scene.chain = chain
+        return scene.status(me=member_id(number)).silence
+
+    def test_who_votes_is_not(self) -> None:
+        assert Scene().status().silence is None
+
+    def test_a_halted_node_says_why(self) -> None:
+        assert Scene(halted="another state", silence=Silence.STOPPED).status().silence == (
+            "this node halted: another state"
+        )
+
+    def test_a_key_that_is_not_here_is_named(self) -> None:
+        found = Scene(silence=Silence.NO_KEY).status().silence
+
+        assert make_genesis().institutions[0].consensus_key.hex() in found
+        assert "noded keys import" in found
+
+    def test_a_lost_log(self) -> None:
+        assert "epoch 1 began before" in Scene(silence=Silence.LOG_LOST).status().silence
+
+    def test_a_node_that_looks_around_first(self) -> None:
+        assert "how far the chain is" in Scene(silence=Silence.WAITING).status().silence
+
+    def test_who_is_no_member(self) -> None:
+        chain = TestChain()
+        chain.run()
+
+        assert "noded join" in self.why(chain, 9)
+
+    def test_an_applicant(self) -> None:
+        chain = TestChain()
+        register(chain)
+
+        assert "it applied" in self.why(chain, 9)
+
+    def test_who_was_removed(self) -> None:
+        chain = TestChain(make_genesis(5, epoch_length=8))
+        decide(chain, Remove(institution=member_id(5)))
+        chain.finish_epoch()
+
+        assert "removed by vote" in self.why(chain, 5)
+
+    def test_who_is_jailed(self) -> None:
+        chain = TestChain(make_genesis(5, epoch_length=8))
+        chain.run(evidence=[make_equivocation(2)])
+        chain.finish_epoch()
+
+        assert f"from epoch {2 + JAIL_EPOCHS} on" in self.why(chain, 2)
+
+    def test_who_was_admitted_and_has_not_entered(self) -> None:
+        chain = TestChain(make_genesis(5, validators=4))
+        chain.run()
+
+        assert "noded ready" in self.why(chain, 5)
 
 
 class TestReadiness:

@@ -112,6 +112,7 @@ class TestBackend:
             tolerated=1,
             standing=None,
             halted=None,
+            silence=None,
             syncing=False,
             unordered_bytes=0,
             started_ms=START_MS,

@@ -48,6 +48,7 @@ def status(**changes: Any) -> dict[str, Any]:
         "height": 5,
         "finalized_height": 5,
         "halted": None,
+        "silence": None,
         "standing": None,
         "syncing": False,
         "block_age_ms": 100,
@@ -146,6 +147,9 @@ class TestRunning:
 
     def test_a_halted_node_fails(self) -> None:
         assert worst(judge_status(status(halted="state differs"))) is Verdict.FAIL
+
+    def test_a_node_that_may_not_vote_is_warned_of(self) -> None:
+        assert worst(judge_status(status(silence="it was removed"))) is Verdict.WARN
 
     def test_who_is_missing_is_named(self) -> None:
         validators = [
