@@ -7,8 +7,6 @@ from typing import Final, TypeVar
 
 import click
 
-from noded.types.medical import ID_BYTES
-
 E = TypeVar("E", bound=IntEnum)
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -25,8 +23,14 @@ def assignments(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def hexadecimal(text: str, what: str, *, size: int = ID_BYTES) -> bytes:
-    """Bytes of a known number, such as an id."""
+def hexadecimal(text: str, what: str, *, size: int | None = None) -> bytes:
+    """Bytes of a known number; by default as many as an id has."""
+    if size is None:
+        from noded.types.medical import (
+            ID_BYTES,
+        )  # Here, so that commands which only read need not load the types.
+
+        size = ID_BYTES
     try:
         data = bytes.fromhex(text)
     except ValueError:
