@@ -78,28 +78,36 @@ def generate(
 
 @declare(command, name="rotate")
 @home_option
+@click.argument("use", type=click.Choice(["consensus", "account"]), default="consensus")
 @passphrase_options
-def rotate(output: Output, home: Path, passphrase_file: Path | None, passphrase_fd: int | None) -> None:
+def rotate(
+    output: Output, home: Path, use: str, passphrase_file: Path | None, passphrase_fd: int | None
+) -> None:
     """
-    Replace the key that votes: make a new one, and have the ledger name it from the next epoch on.
+    Replace the key that votes, or the one of the institution's ACCOUNT: make a new one, and have the ledger name it.
 
-    The running node goes over to it by itself when that epoch begins, and signs with the old one until then.
+    A key that votes counts from the next epoch on: the running node goes over to it by itself when that begins, and
+    signs with the old one until then. The account's counts at once, and the old one never again.
     """
     from noded.client.transactions import key_pair
-    from noded.keys.names import CONSENSUS, NODE_KEYS
+    from noded.keys.names import NODE_KEYS
     from noded.keys.rotation import next_name
     from noded.ops.desk import Desk
     from noded.types.operations.membership import KeyUse, OrgKeyRotate
 
     keystore = _open(home, passphrase_file, passphrase_fd)
     with Desk(home, keystore=keystore) as desk:
-        info = keystore.generate(next_name(keystore.folder), NODE_KEYS[CONSENSUS])
+        info = keystore.generate(next_name(keystore.folder, use), NODE_KEYS[use])
         new = key_pair(keystore.secret(info.name))
-        posted = desk.send(OrgKeyRotate(use=KeyUse.CONSENSUS, key=info.public_key), cosigners=[new])
+        posted = desk.send(OrgKeyRotate(use=KeyUse[use.upper()], key=info.public_key), cosigners=[new])
         header = desk.node.get(f"/v1/blocks/{posted.height}")["header"]
+    shown = {**_describe(info), "height": posted.height}
+    if use == "account":
+        output.show(shown, _show_new_account)
+        return
     # What a terminal block itself does counts one epoch later (L141).
     counts_from = header["epoch"] + (2 if header["kind"] == "terminal" else 1)
-    output.show({**_describe(info), "height": posted.height, "counts_from_epoch": counts_from}, _show_rotated)
+    output.show({**shown, "counts_from_epoch": counts_from}, _show_rotated)
 
 
 @declare(command, name="export")
@@ -231,6 +239,13 @@ def _show_rotated(data: Json) -> str:
     return (
         f"key {data['name']} ({data['public_key']}) votes from epoch {data['counts_from_epoch']} on\n"
         "the running node goes over to it by itself; back up the keystore now, and keep the old key until then"
+    )
+
+
+def _show_new_account(data: Json) -> str:
+    return (
+        f"key {data['name']} ({data['public_key']}) signs the institution's transactions after height {data['height']}\n"
+        "back up the keystore now; the old key signs nothing any more"
     )
 
 

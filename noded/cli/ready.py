@@ -76,13 +76,14 @@ def _row(desk: "Desk") -> Json | None:
 def _say(desk: "Desk", epoch: int) -> int | None:
     """The epoch in which it was said; None if the epoch ended meanwhile."""
     from noded.client.transactions import key_pair
+    from noded.keys.names import CONSENSUS
     from noded.keys.rotation import find_seed
     from noded.ops.desk import Rejected
     from noded.types.ids import Epoch, PublicKey
     from noded.types.operations.membership import ValidatorReady
 
     named = PublicKey(bytes.fromhex(desk.entry("institutions", desk.me)["institution"]["consensus_key"]))
-    seed = find_seed(desk.keystore, named)
+    seed = find_seed(desk.keystore, CONSENSUS, named)
     if seed is None:
         raise CommandFailed(
             f"the ledger has consensus key {named.hex()} for this institution, which is not in this home;"

@@ -16,7 +16,7 @@ from noded.errors import ConfigError
 from noded.keys.errors import KeyProblem
 from noded.keys.keystore import Keystore
 from noded.keys.names import CONSENSUS
-from noded.keys.rotation import find_seed, is_consensus, kept_watermark
+from noded.keys.rotation import find_seed, is_for, kept_watermark
 from noded.keys.signer import START, Watermark, WatermarkSigner
 from noded.ledger.genesis import found
 from noded.ledger.ledger import Ledger, OtherChain
@@ -174,7 +174,7 @@ def signed_until(config: NodeConfig, keystore: Keystore, name: str) -> Mapping[C
         StorageError: The log cannot be read.
     """
     folder = config.home / WAL_NAME
-    if not is_consensus(name) or not folder.exists():
+    if not is_for(name, CONSENSUS) or not folder.exists():
         return {}
     chain_id = read_genesis(config.path(config.node.genesis)).chain_id
     signer = WatermarkSigner(keystore.secret(CONSENSUS), chain_id)
@@ -189,7 +189,7 @@ def signed_until(config: NodeConfig, keystore: Keystore, name: str) -> Mapping[C
 def _find_seed(keystore: Keystore, key: PublicKey) -> bytes | None:
     """The seed of the key that the ledger names for this validator; None if it is not here, or cannot be used (K6)."""
     try:
-        seed = find_seed(keystore, key)
+        seed = find_seed(keystore, CONSENSUS, key)
     except KeyProblem as error:
         log.error("a consensus key cannot be used", why=str(error))
         seed = None

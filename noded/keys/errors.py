@@ -64,6 +64,18 @@ class KeyMissing(KeyProblem):
         self.name = name
 
 
+class NamedKeyMissing(KeyProblem):
+    """The keystore has none of the keys of this use that the ledger names."""
+
+    def __init__(self, path: Path, use: str, key: bytes) -> None:
+        super().__init__(
+            path,
+            f"the ledger names the {use} key {key.hex()}, which is not here",
+            "import it (`noded keys import`)",
+        )
+        self.key = key
+
+
 class KeyExists(KeyProblem):
     """The keystore has a key of this name, which would be lost."""
 

@@ -16,8 +16,10 @@ from noded.codec.schema import decode_value, encode_value
 from noded.config import load
 from noded.crypto.kdf import hkdf
 from noded.errors import NodedError
+from noded.keys.errors import NamedKeyMissing
 from noded.keys.keystore import Keystore
 from noded.keys.names import ACCOUNT, DATA
+from noded.keys.rotation import find_seed, keys_for
 from noded.ops.home import open_keys
 from noded.ops.patients import Patients
 from noded.types.ids import ChainId, Height, InstitutionId, PublicKey
@@ -100,7 +102,7 @@ class Desk:
         self.me = InstitutionId(bytes.fromhex(named["institution"]))
         self.chain_id = ChainId(bytes.fromhex(named["chain_id"]))
         self.keystore = open_keys(load(home, os.environ)) if keystore is None else keystore
-        self.account = key_pair(self.keystore.secret(ACCOUNT))
+        self.account = key_pair(self._account_seed())
         self._sequences: dict[PublicKey, int] = {}
         self._data_key: bytes | None = None
         self._patients: Patients | None = None
@@ -115,6 +117,17 @@ class Desk:
         trace: TracebackType | None,
     ) -> None:
         self.node.__exit__(kind, error, trace)
+
+    def _account_seed(self) -> bytes:
+        """Of the account key that the ledger names; nobody is asked where there is but one (K7)."""
+        names = [info.name for info in keys_for(self.keystore.folder, ACCOUNT)]
+        if len(names) < 2:
+            return self.keystore.secret(names[0] if names else ACCOUNT)
+        named = PublicKey(bytes.fromhex(self.entry("institutions", self.me)["institution"]["account_key"]))
+        seed = find_seed(self.keystore, ACCOUNT, named)
+        if seed is None:
+            raise NamedKeyMissing(self.keystore.folder, ACCOUNT, named)
+        return seed
 
     @property
     def data_key(self) -> bytes:

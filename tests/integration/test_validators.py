@@ -98,6 +98,7 @@ def test_an_institution_joins_by_vote_and_leaves_and_another_replaces_its_key(
     rotating = founders[3].institution.id
     old = row(founders[0], rotating)["public_key"]
     rotated = told(capsys, "keys", "rotate", "--home", founders[3].home)
+    assert told(capsys, "keys", "rotate", "account", "--home", founders[2].home)["name"] == "account-2"
     fifth.start()
     fifth.wait_ready()
     shown = told(capsys, "ready", "--home", home)

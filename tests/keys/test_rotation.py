@@ -1,4 +1,4 @@
-"""K6: which keys of a keystore sign votes, and what the next one is called."""
+"""K6, K7: which keys of a keystore have a use, and what the next one is called."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from noded.crypto.signing import public_key_of
 from noded.keys.key_file import KeyAlgorithm
 from noded.keys.keystore import Keystore, create_keystore
-from noded.keys.rotation import consensus_keys, find_seed, is_consensus, kept_watermark, next_name
+from noded.keys.rotation import find_seed, is_for, kept_watermark, keys_for, next_name
 from noded.keys.signer import Watermark
 from noded.types.ids import ChainId, Epoch, PublicKey, View
 
@@ -28,24 +28,24 @@ def keystore(tmp_path: Path) -> Keystore:
     + [(name, False) for name in ("consensus-0", "consensus-old", "consensus-", "network", "my-consensus")],
 )
 def test_names(name: str, is_one: bool) -> None:
-    assert is_consensus(name) is is_one
+    assert is_for(name, "consensus") is is_one
 
 
 def test_the_next_name_is_free(keystore: Keystore) -> None:
-    assert next_name(keystore.folder) == "consensus-2"
+    assert next_name(keystore.folder, "consensus") == "consensus-2"
     keystore.generate("consensus-2", KeyAlgorithm.X25519)
-    assert next_name(keystore.folder) == "consensus-3"
-    assert [info.name for info in consensus_keys(keystore.folder)] == ["consensus"]
+    assert next_name(keystore.folder, "consensus") == "consensus-3"
+    assert [info.name for info in keys_for(keystore.folder, "consensus")] == ["consensus"]
 
 
 def test_a_key_is_found_by_what_the_ledger_calls_it(keystore: Keystore) -> None:
-    made = keystore.generate(next_name(keystore.folder), KeyAlgorithm.ED25519)
+    made = keystore.generate(next_name(keystore.folder, "consensus"), KeyAlgorithm.ED25519)
 
-    seed = find_seed(keystore, PublicKey(made.public_key))
+    seed = find_seed(keystore, "consensus", PublicKey(made.public_key))
 
     assert seed == keystore.secret("consensus-2")
     assert public_key_of(seed) == made.public_key
-    assert find_seed(keystore, PublicKey(keystore.info("network").public_key)) is None
+    assert find_seed(keystore, "consensus", PublicKey(keystore.info("network").public_key)) is None
 
 
 def test_the_highest_watermark_is_that_of_all(keystore: Keystore) -> None:
