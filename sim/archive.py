@@ -6,7 +6,7 @@ A `History` is one chain: every key of the state with the heights at which it ch
 height gets a history of its own that branches off: that is a violation of agreement, and is simulated faithfully.
 """
 
-from noded.crypto.sparse_merkle import Leaf, UpperTree, bucket_of
+from noded.crypto.sparse_merkle import Leaf, UpperTree, bucket_of, pack_leaves
 from noded.ledger.commit import CommittedBlock
 from noded.types.block import TAIL_MAX, BlockHeader, BlockKind, FinalityProof
 from noded.types.ids import Height
@@ -88,14 +88,14 @@ class History:
         version = self._version(path, height)
         return None if version is None else version[1]
 
-    def bucket(self, bucket: int, height: int) -> list[Leaf]:
-        """Path and leaf hash of each key in a bucket, at a height."""
+    def bucket(self, bucket: int, height: int) -> bytes:
+        """The leaves of a bucket at a height, side by side in order of their paths."""
         leaves: list[Leaf] = []
         for path in self._all_paths(bucket):
             version = self._version(path, height)
             if version is not None and version[2] is not None:
                 leaves.append((path, version[2]))
-        return leaves
+        return pack_leaves(sorted(leaves))
 
     def group(self, node: int, height: int) -> bytes:
         """The 16 children of an upper node of the state's tree, at a height."""
@@ -189,8 +189,8 @@ class Archive:
         """The value of the key with this path."""
         return self._history.get(path, self._height)
 
-    def bucket(self, bucket: int) -> list[Leaf]:
-        """Path and leaf hash of each key in a bucket."""
+    def bucket(self, bucket: int) -> bytes:
+        """The leaves of a bucket, side by side in order of their paths."""
         return self._history.bucket(bucket, self._height)
 
     def store(self, committed: CommittedBlock) -> None:

@@ -16,8 +16,9 @@ Blocks are executed on top of blocks that are not final. The upper tree of the l
 (`UpperTree`); each later block is a `TreeDelta` on top of its parent's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Self
 
 from noded.crypto.hashing import HASH_BYTES, ZERO_HASH, hasher
@@ -73,9 +74,20 @@ def bucket_of(path: bytes) -> int:
     return path[0] << 8 | path[1]
 
 
-def upper_node(group: bytes | bytearray) -> bytes:
+def pack_leaves(leaves: Iterable[Leaf]) -> bytes:
+    """Leaves side by side: how a bucket is kept at hand, 64 bytes a key."""
+    return b"".join(chain.from_iterable(leaves))
+
+
+def unpack_leaves(packed: bytes) -> list[Leaf]:
+    """The leaves that `pack_leaves` put side by side."""
+    starts = range(0, len(packed), 2 * HASH_BYTES)
+    return [(packed[at : at + HASH_BYTES], packed[at + HASH_BYTES : at + 2 * HASH_BYTES]) for at in starts]
+
+
+def upper_node(group: bytes) -> bytes:
     """The hash of an upper node with these 16 children."""
-    return ZERO_HASH if group == _EMPTY_GROUP else _fan(bytes(group))
+    return ZERO_HASH if group == _EMPTY_GROUP else _fan(group)
 
 
 def bucket_root(leaves: Sequence[Leaf], levels: int = LOWER_LEVELS_MAX) -> bytes:
@@ -154,8 +166,8 @@ class UpperTree:
         for node in range(_FIRST_BUCKET - 1, 0, -1):
             group = groups[node * GROUP_BYTES : (node + 1) * GROUP_BYTES]
             if group != _EMPTY_GROUP:
-                groups[(node - 1) * HASH_BYTES : node * HASH_BYTES] = upper_node(group)
-        tree.root = upper_node(groups[:GROUP_BYTES])
+                groups[(node - 1) * HASH_BYTES : node * HASH_BYTES] = upper_node(bytes(group))
+        tree.root = upper_node(tree.group(0))
         return tree
 
     def group(self, node: int) -> bytes:
@@ -187,8 +199,9 @@ def updated(base: UpperTree, deltas: Sequence[TreeDelta], bucket_roots: Mapping[
             if group is None:
                 group = groups[parent] = bytearray(group_of(base, deltas, parent))
             group[child * HASH_BYTES : (child + 1) * HASH_BYTES] = value
-        nodes = {parent: upper_node(group) for parent, group in groups.items()}
-        changed.update((parent, bytes(group)) for parent, group in groups.items())
+        finished = {parent: bytes(group) for parent, group in groups.items()}
+        nodes = {parent: upper_node(group) for parent, group in finished.items()}
+        changed.update(finished)
     return TreeDelta(parent_root=parent_root, root=nodes.get(0, parent_root), groups=changed)
 
 

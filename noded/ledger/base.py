@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from noded.crypto.sparse_merkle import Leaf, TreeDelta, UpperTree, bucket_of
+from noded.crypto.sparse_merkle import TreeDelta, UpperTree
 from noded.ledger.commit import CommittedBlock
 
 
@@ -22,8 +22,8 @@ class StateBase(Protocol):
     def get(self, path: bytes) -> bytes | None:
         """The value of the key with this path; None where there is none."""
 
-    def bucket(self, bucket: int) -> list[Leaf]:
-        """Path and leaf hash of each key in a bucket, in any order."""
+    def bucket(self, bucket: int) -> bytes:
+        """The leaves of a bucket, side by side in order of their paths."""
 
 
 class HeldBack:
@@ -53,7 +53,7 @@ class MemoryBase:
         """Start with the state of the genesis block."""
         self._tree = HeldBack(UpperTree())
         self._values: dict[bytes, bytes] = {}
-        self._buckets: dict[int, dict[bytes, bytes]] = {}
+        self._buckets: dict[int, bytes] = {}
         self._write(founding)
         self.upper.fold(founding.delta)
 
@@ -66,9 +66,9 @@ class MemoryBase:
         """The value of the key with this path."""
         return self._values.get(path)
 
-    def bucket(self, bucket: int) -> list[Leaf]:
-        """Path and leaf hash of each key in a bucket."""
-        return list(self._buckets.get(bucket, {}).items())
+    def bucket(self, bucket: int) -> bytes:
+        """The leaves of a bucket, side by side in order of their paths."""
+        return self._buckets.get(bucket, b"")
 
     def fold(self, committed: CommittedBlock) -> None:
         """Take over a committed block; to be followed by `Ledger.folded` of every ledger that stands on this base."""
@@ -81,10 +81,8 @@ class MemoryBase:
 
     def _write(self, committed: CommittedBlock) -> None:
         for write in committed.writes:
-            leaves = self._buckets.setdefault(bucket_of(write.path), {})
-            if write.value is None or write.leaf is None:
+            if write.value is None:
                 self._values.pop(write.path, None)
-                leaves.pop(write.path, None)
             else:
                 self._values[write.path] = write.value
-                leaves[write.path] = write.leaf
+        self._buckets.update(committed.buckets)

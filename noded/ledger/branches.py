@@ -1,9 +1,10 @@
 """Executed blocks above the durable state, of which one branch becomes final: what each made of the state."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from noded.crypto.sparse_merkle import Leaf, TreeDelta, bucket_of, path_of
+from noded.crypto.sparse_merkle import TreeDelta, bucket_of, path_of, unpack_leaves
 from noded.crypto.state_proof import StateProof, prove
 from noded.ledger.base import StateBase
 from noded.ledger.errors import NotCertifiedYet, UnknownParent
@@ -39,7 +40,6 @@ class Branches:
         self._base_head = base_head
         self._executions: dict[BlockHash, Execution] = {}
         self._cache: dict[bytes, Value] = {}
-        self._buckets: dict[int, dict[bytes, bytes]] = {}
         self._paths: dict[bytes, bytes] = {}
 
     def __contains__(self, block: object) -> bool:
@@ -73,7 +73,6 @@ class Branches:
 
     def state_to_change(self, block: BlockHash) -> Overlay:
         """The same for executing the next block on it; `changes` takes it up before another is asked for."""
-        self._buckets.clear()
         self._paths.clear()
         return self._overlay(block, self._read_by_bucket)
 
@@ -107,18 +106,19 @@ class Branches:
         deltas.reverse()
         return deltas
 
-    def leaves(self, branch: Sequence[Execution], bucket: int) -> dict[bytes, bytes]:
-        """The leaves of a bucket after a branch."""
-        return _with_branch(self._read_bucket(bucket), branch, bucket)
+    def leaves(self, branch: Sequence[Execution], bucket: int) -> bytes:
+        """The leaves of a bucket after a branch, side by side."""
+        for execution in branch:
+            leaves = execution.changes.buckets.get(bucket)
+            if leaves is not None:
+                return leaves
+        return self._base.bucket(bucket)
 
     def changes(self, state: Overlay, branch: Sequence[Execution]) -> Changes:
         """What the changes kept in a state on top of a branch make of the tree."""
-
-        def leaves(bucket: int) -> dict[bytes, bytes]:
-            read = self._buckets.pop(bucket, None)
-            return _with_branch(self._read_bucket(bucket) if read is None else read, branch, bucket)
-
-        return changes_of(state, self._base.upper, self.deltas(branch), leaves, self._paths)
+        return changes_of(
+            state, self._base.upper, self.deltas(branch), partial(self.leaves, branch), self._paths
+        )
 
     def drop_rivals(self, final: BlockHash) -> None:
         """Forget all that neither leads to the final block nor stands on it."""
@@ -173,12 +173,11 @@ class Branches:
         bucket = bucket_of(path_of(key))
         leaves = self.leaves(branch, bucket)
         for execution in newer:
-            before = execution.changes.before
-            _apply(leaves, {path: before[path] for path in execution.changes.leaves.get(bucket, ())})
+            leaves = execution.changes.before.get(bucket, leaves)
 
         def value_at(path: bytes) -> bytes | None:
             for execution in newer:
-                if path in execution.changes.before:
+                if any(write.path == path for write in execution.changes.writes):
                     raise NotCertifiedYet("it changed in the last block, whose state the next one certifies")
             for execution in branch:
                 for write in execution.changes.writes:
@@ -192,8 +191,7 @@ class Branches:
             return value
 
         value = value_at(path_of(key))
-        ordered: list[Leaf] = sorted(leaves.items())
-        proof = prove(self._base.upper, deltas, ordered, key, neighbour_at)
+        proof = prove(self._base.upper, deltas, unpack_leaves(leaves), key, neighbour_at)
         return Proven(height=self.head(block).height, value=value, proof=proof)
 
     def _known(self, block: BlockHash) -> Execution:
@@ -209,36 +207,12 @@ class Branches:
 
     def _read_by_bucket(self, key: bytes) -> Value:
         """
-        Read through the key's bucket, which is kept.
+        Read through the key's bucket.
 
-        Most keys that a block asks for and that are not at hand are those that it creates: one read tells that there is
-        no such key, and what the root of its bucket is computed from.
+        Most keys that a block asks for and that are not at hand are those that it creates: their bucket, which its
+        root is computed from anyway, tells that there is no such key.
         """
         if key in self._cache:
             return self._cache[key]
         path = self._paths[key] = path_of(key)
-        bucket = bucket_of(path)
-        leaves = self._buckets.get(bucket)
-        if leaves is None:
-            leaves = self._buckets[bucket] = self._read_bucket(bucket)
-        return self._base.get(path) if path in leaves else None
-
-    def _read_bucket(self, bucket: int) -> dict[bytes, bytes]:
-        return dict(self._base.bucket(bucket))
-
-
-def _with_branch(leaves: dict[bytes, bytes], branch: Sequence[Execution], bucket: int) -> dict[bytes, bytes]:
-    """Change the leaves of a bucket as the blocks of a branch did."""
-    for execution in reversed(branch):
-        changes = execution.changes.leaves.get(bucket)
-        if changes is not None:
-            _apply(leaves, changes)
-    return leaves
-
-
-def _apply(leaves: dict[bytes, bytes], changes: Mapping[bytes, bytes | None]) -> None:
-    for path, leaf in changes.items():
-        if leaf is None:
-            leaves.pop(path, None)
-        else:
-            leaves[path] = leaf
+        return self._base.get(path) if path in self._base.bucket(bucket_of(path)) else None

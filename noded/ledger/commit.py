@@ -1,5 +1,6 @@
 """What a finalised block leaves behind, for the store."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
@@ -106,6 +107,8 @@ class CommittedBlock:
     writes: tuple[StateWrite, ...]
     """Each path once."""
     delta: TreeDelta
+    buckets: Mapping[int, bytes]
+    """The leaves of the buckets that changed, side by side in order of their paths."""
     bucket_roots: tuple[tuple[int, bytes], ...]
     """New roots of the buckets that changed, ascending."""
     index: tuple[IndexWrite, ...]

@@ -9,7 +9,9 @@ from noded.crypto.sparse_merkle import (
     UpperTree,
     bucket_root,
     leaf_hash,
+    pack_leaves,
     path_of,
+    unpack_leaves,
     updated,
 )
 from noded.ledger.admission import OpenBatch
@@ -30,10 +32,10 @@ class Changes(NamedTuple):
     """What a block makes of the authenticated state."""
 
     writes: tuple[StateWrite, ...]
-    leaves: Mapping[int, Mapping[bytes, bytes | None]]
-    """By bucket and path; None for a removed one."""
-    before: Mapping[bytes, bytes | None]
-    """What the same paths had before."""
+    buckets: Mapping[int, bytes]
+    """The leaves of each changed bucket, side by side in order of their paths."""
+    before: Mapping[int, bytes]
+    """What the same buckets had before."""
     bucket_roots: tuple[tuple[int, bytes], ...]
     delta: TreeDelta
 
@@ -119,7 +121,7 @@ def changes_of(
     state: Overlay,
     upper: UpperTree,
     deltas: Sequence[TreeDelta],
-    leaves_of: Callable[[int], dict[bytes, bytes]],
+    leaves_of: Callable[[int], bytes],
     paths: Mapping[bytes, bytes],
 ) -> Changes:
     """
@@ -129,7 +131,7 @@ def changes_of(
         state: Has the changes.
         upper: The tree below.
         deltas: Of the blocks between, oldest first.
-        leaves_of: Gives a bucket's leaves, in a dictionary that may be changed.
+        leaves_of: Gives a bucket's leaves, side by side in order of their paths.
         paths: Of keys, as far as they are known.
     """
     writes: list[StateWrite] = []
@@ -144,16 +146,19 @@ def changes_of(
         else:
             changed[bucket] = {path: leaf}
     roots: dict[int, bytes] = {}
-    before: dict[bytes, bytes | None] = {}
+    before: dict[int, bytes] = {}
+    buckets: dict[int, bytes] = {}
     for bucket, changes in changed.items():
-        leaves = leaves_of(bucket)
+        packed = before[bucket] = leaves_of(bucket)
+        leaves = dict(unpack_leaves(packed))
         for path, leaf in changes.items():
-            before[path] = leaves.get(path)
             if leaf is None:
                 leaves.pop(path, None)
             else:
                 leaves[path] = leaf
-        roots[bucket] = bucket_root(sorted(leaves.items()))
+        ordered = sorted(leaves.items())
+        buckets[bucket] = pack_leaves(ordered)
+        roots[bucket] = bucket_root(ordered)
     return Changes(
-        tuple(writes), changed, before, tuple(sorted(roots.items())), updated(upper, deltas, roots)
+        tuple(writes), buckets, before, tuple(sorted(roots.items())), updated(upper, deltas, roots)
     )

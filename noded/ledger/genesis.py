@@ -59,7 +59,7 @@ def found(genesis: Genesis) -> CommittedBlock:
         ),
     )
     state.keep()
-    changes = changes_of(state, UpperTree(), (), lambda bucket: {}, {})
+    changes = changes_of(state, UpperTree(), (), lambda bucket: b"", {})
     root = StateRoot(changes.delta.root)
     return CommittedBlock(
         block=genesis_block(genesis, root, table_root(table)),
@@ -69,6 +69,7 @@ def found(genesis: Genesis) -> CommittedBlock:
         state_root=root,
         writes=changes.writes,
         delta=changes.delta,
+        buckets=changes.buckets,
         bucket_roots=changes.bucket_roots,
         index=(),
         entries=(),

@@ -254,6 +254,7 @@ class Ledger:
             state_root=execution.state_root,
             writes=execution.changes.writes,
             delta=execution.changes.delta,
+            buckets=execution.changes.buckets,
             bucket_roots=execution.changes.bucket_roots,
             index=execution.index,
             entries=execution.entries,

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from noded.codec.schema import decode_value, encode_value
-from noded.crypto.sparse_merkle import Leaf, UpperTree
+from noded.crypto.sparse_merkle import UpperTree, pack_leaves
 from noded.ledger.base import HeldBack
 from noded.ledger.commit import CommittedBlock, Events, Receipts
 from noded.ledger.head import table_key
 from noded.ledger.state import VALUE_BYTES_MAX
+from noded.ops.buckets import BucketCache
 from noded.storage.store import (
     CommitBatch,
     IndexRow,
@@ -33,7 +34,9 @@ class StoreBase:
     def __init__(self, reader: Reader) -> None:
         """Read the roots of all buckets, once."""
         self._reader = reader
-        self._tree = HeldBack(UpperTree.from_bucket_roots(reader.bucket_roots()))
+        roots = reader.bucket_roots()
+        self._tree = HeldBack(UpperTree.from_bucket_roots(roots))
+        self._buckets = BucketCache(roots, lambda bucket: pack_leaves(reader.state_bucket(bucket)))
 
     @property
     def upper(self) -> UpperTree:
@@ -44,13 +47,15 @@ class StoreBase:
         """The value of the key with this path."""
         return self._reader.state_get(path)
 
-    def bucket(self, bucket: int) -> list[Leaf]:
-        """Path and leaf hash of each key in a bucket."""
-        return self._reader.state_bucket(bucket)
+    def bucket(self, bucket: int) -> bytes:
+        """The leaves of a bucket, side by side in order of their paths."""
+        return self._buckets.get(bucket)
 
     def fold(self, committed: CommittedBlock) -> None:
         """The store holds this block now."""
         self._tree.fold(committed.delta)
+        for bucket, leaves in committed.buckets.items():
+            self._buckets.put(bucket, leaves)
 
 
 # Writing.

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from noded.crypto.sparse_merkle import bucket_of, path_of
-from noded.ledger.head import HEAD_KEY
+from noded.ledger.head import block_key
 from noded.node.effects import StartTimer, Verify
 from noded.node.inputs import PeerDown, PeerUp, TimerKind, TransactionsSubmitted, Verified
 from noded.types.block import BlockKind
 from noded.types.genesis import DEFAULT_PARAMETERS
-from noded.types.ids import Epoch, TimestampMs
+from noded.types.ids import Epoch, Height, TimestampMs
 from noded.types.messages import BatchPushed, BlockRange, GetBatches, Message
 from noded.types.operations.membership import CloseEpoch, SetParameters
 from noded.types.transaction import SignedTransaction
@@ -326,9 +326,10 @@ class TestState:
     def test_differing_state_halts_the_node_only(self) -> None:
         net = NodeNet(parameters=replace(DEFAULT_PARAMETERS, idle_interval_ms=400))
         net.run(2)
-        bucket = bucket_of(path_of(HEAD_KEY))  # Every block writes there.
-        stray = bucket.to_bytes(2) + bytes(30)
-        net._bases[3]._buckets[bucket][stray] = bytes([7]) * 32
+        later = Height(net.nodes[3].chain.height + 5)
+        bucket = bucket_of(path_of(block_key(later)))  # That block will write there.
+        stray = bucket.to_bytes(2) + bytes(30) + bytes([7]) * 32
+        net._bases[3]._buckets[bucket] = stray + net._bases[3].bucket(bucket)
 
         net.run(10)
 
