@@ -192,16 +192,14 @@ def updated(base: UpperTree, deltas: Sequence[TreeDelta], bucket_roots: Mapping[
     nodes: Mapping[int, bytes] = {_FIRST_BUCKET + bucket: root for bucket, root in bucket_roots.items()}
     changed: dict[int, bytes] = {}
     for _ in range(UPPER_LEVELS):
-        groups: dict[int, bytearray] = {}
+        groups: dict[int, bytes] = {}
         for node, value in nodes.items():
             parent, child = divmod(node - 1, FAN)
-            group = groups.get(parent)
-            if group is None:
-                group = groups[parent] = bytearray(group_of(base, deltas, parent))
-            group[child * HASH_BYTES : (child + 1) * HASH_BYTES] = value
-        finished = {parent: bytes(group) for parent, group in groups.items()}
-        nodes = {parent: upper_node(group) for parent, group in finished.items()}
-        changed.update(finished)
+            group = groups.get(parent) or group_of(base, deltas, parent)
+            at = child * HASH_BYTES
+            groups[parent] = group[:at] + value + group[at + HASH_BYTES :]
+        nodes = {parent: upper_node(group) for parent, group in groups.items()}
+        changed.update(groups)
     return TreeDelta(parent_root=parent_root, root=nodes.get(0, parent_root), groups=changed)
 
 

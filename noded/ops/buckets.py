@@ -1,6 +1,6 @@
 """Buckets of the state's tree kept at hand: a block changes hundreds, and each costs the store a search."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from noded.crypto.hashing import HASH_BYTES, ZERO_HASH
@@ -39,20 +39,22 @@ class BucketCache:
         kept = self._kept[bucket]
         if kept is None:
             kept = self._read(bucket)
-            self.put(bucket, kept)
+            self.update({bucket: kept})
         return kept
 
-    def put(self, bucket: int, leaves: bytes) -> None:
-        """A bucket has these leaves now; others make room, one after the other: any may be next to be asked for."""
-        self._drop(bucket)
-        self._kept[bucket] = leaves
-        self.size += len(leaves) + _EACH_BYTES if leaves else 0
+    def update(self, changed: Mapping[int, bytes]) -> None:
+        """These buckets have these leaves now; others make room, in turn: any may be next to be asked for."""
+        kept = self._kept
+        for bucket, leaves in changed.items():
+            before = kept[bucket]
+            if before:
+                self.size -= len(before) + _EACH_BYTES
+            if leaves:
+                self.size += len(leaves) + _EACH_BYTES
+            kept[bucket] = leaves
         while self.size > self._limit:
-            self._drop(self._hand)
-            self._hand = (self._hand + 1) % len(self._kept)
-
-    def _drop(self, bucket: int) -> None:
-        kept = self._kept[bucket]
-        if kept:
-            self.size -= len(kept) + _EACH_BYTES
-            self._kept[bucket] = None
+            dropped = kept[self._hand]
+            if dropped:
+                self.size -= len(dropped) + _EACH_BYTES
+                kept[self._hand] = None
+            self._hand = (self._hand + 1) % len(kept)

@@ -54,8 +54,7 @@ class StoreBase:
     def fold(self, committed: CommittedBlock) -> None:
         """The store holds this block now."""
         self._tree.fold(committed.delta)
-        for bucket, leaves in committed.buckets.items():
-            self._buckets.put(bucket, leaves)
+        self._buckets.update(committed.buckets)
 
 
 # Writing.

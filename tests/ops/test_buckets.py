@@ -1,4 +1,4 @@
-"""Buckets kept at hand: what is said of one is what was last put or read, within a number of bytes."""
+"""Buckets kept at hand: what is said of one is what was last changed or read, within a number of bytes."""
 
 import random
 
@@ -38,13 +38,12 @@ def test_an_empty_bucket_is_not_read() -> None:
     assert reads.asked == []
 
 
-def test_what_was_put_is_what_is_there() -> None:
+def test_what_was_changed_is_what_is_there() -> None:
     reads = Reads()
     cache = BucketCache(ZERO_HASH * BUCKETS, reads)
     cache.get(3)
-    cache.put(3, LEAF)
-    cache.put(4, LEAF)
-    cache.put(4, b"")
+    cache.update({3: LEAF, 4: LEAF})
+    cache.update({4: b""})
 
     assert (cache.get(3), cache.get(4)) == (LEAF, b"")
     assert reads.asked == []
@@ -65,6 +64,6 @@ def test_it_never_grows_beyond_its_limit() -> None:
 
 def test_one_bucket_larger_than_the_limit_is_not_kept() -> None:
     cache = BucketCache(ZERO_HASH * BUCKETS, Reads(), limit=100)
-    cache.put(5, LEAF * 10)
+    cache.update({5: LEAF * 10})
 
     assert cache.size == 0
