@@ -43,9 +43,12 @@ def to_json(value: Any, cls: Any = None) -> Any:
     return _renderer(type(value) if cls is None else cls)(value)
 
 
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def dump(document: Any) -> bytes:
     """A document's text."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encode(document).encode()
 
 
 def type_name(cls: type) -> str:

@@ -15,7 +15,7 @@ import trio
 
 from noded.api.app import make_app, make_metrics_app
 from noded.api.backend import Backend
-from noded.api.connection import App, Connection, protocol_config
+from noded.api.connection import App, Connection
 from noded.api.rates import Rates
 from noded.api.settings import TOKENS_NAME, ApiSettings
 from noded.api.tokens import Tokens
@@ -83,7 +83,6 @@ class Api:
         self.tokens = Tokens(settings.home / TOKENS_NAME, clock_ms=clock_ms)
         self._backend = backend
         self._settings = settings
-        self._config = protocol_config()
         self._tls = _tls_context(settings)
         self._rates = Rates(
             per_s=settings.requests_per_s, burst=settings.requests_burst, clock=trio.current_time
@@ -144,7 +143,7 @@ class Api:
                 await trio.aclose_forcefully(stream)
                 return
             try:
-                await Connection(app, self._config, stream, None).run()
+                await Connection(app, stream, None).run()
             finally:
                 door.leave(str(user))
 
@@ -161,7 +160,7 @@ class Api:
             try:
                 secured = await self._secure(stream) if is_tls and self._tls is not None else stream
                 if secured is not None:
-                    await Connection(app, self._config, secured, client).run()
+                    await Connection(app, secured, client).run()
             finally:
                 door.leave(client[0])
 

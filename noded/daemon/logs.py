@@ -24,7 +24,7 @@ ITEMS_MAX: Final = 16
 LIBRARIES_LEVEL: Final = logging.WARNING
 """Of all loggers but the node's own: peers and clients decide how much libraries have to say."""
 
-LIBRARIES_QUIET: Final = ("libp2p", "hypercorn", "multiaddr")
+LIBRARIES_QUIET: Final = ("libp2p", "multiaddr")
 """What these have to say about peers and clients, the node says itself."""
 
 Context = Callable[[], Mapping[str, object]]
