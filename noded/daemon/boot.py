@@ -11,7 +11,7 @@ import structlog
 
 from noded.codec.schema import decode_value
 from noded.config.model import NodeConfig
-from noded.daemon.joining import is_joined
+from noded.daemon.joining import is_joined, without_ordered
 from noded.errors import ConfigError
 from noded.keys.errors import KeyProblem
 from noded.keys.keystore import Keystore
@@ -129,7 +129,7 @@ def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int]
         epoch_genesis=epoch_genesis,
         epoch_blocks=_blocks_between(store, epoch_genesis, tip),
         recent_batches=_recent_batches(store, tip, parameters.batch_expiry_ms),
-        records=records,
+        records=without_ordered(records, store),
         is_log_lost=is_log_lost,
     )
     node, effects = start_node(

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 
 from noded.crypto.hashing import hasher
+from noded.storage.store import Reader
 from noded.types.batch import BATCH_DOMAIN
 from noded.types.block import Block, header_hash
 from noded.types.ids import Epoch
 from noded.types.records import BatchRecord, BlockRecord, EpochRecord, ProposalRecord, Record
+
+_batch_hash = hasher(BATCH_DOMAIN)
 
 
 def is_joined(records: Sequence[Record], tip: Block, epoch: Epoch) -> bool:
@@ -25,8 +28,7 @@ def is_joined(records: Sequence[Record], tip: Block, epoch: Epoch) -> bool:
     latest = max(entries, key=lambda entry: entry.table.epoch, default=None)
     if latest is None or latest.table.epoch <= epoch:
         return True
-    batch_hash = hasher(BATCH_DOMAIN)
-    batches = {batch_hash(record.encoding) for record in records if isinstance(record, BatchRecord)}
+    batches = {_batch_hash(record.encoding) for record in records if isinstance(record, BatchRecord)}
     blocks = {block.hash: block for block in map(_block_of, records) if block is not None}
     name = header_hash(latest.terminal)
     while name != tip.hash:
@@ -35,6 +37,17 @@ def is_joined(records: Sequence[Record], tip: Block, epoch: Epoch) -> bool:
             return False
         name = block.header.parent_hash
     return True
+
+
+def without_ordered(records: Sequence[Record], reader: Reader) -> list[Record]:
+    """The log without the batches that stored blocks name, which after a restart would wait to be named again (M3)."""
+    return [
+        record
+        for record in records
+        if not isinstance(record, BatchRecord)
+        or (stored := reader.batch(_batch_hash(record.encoding))) is None
+        or stored.height is None
+    ]
 
 
 def _block_of(record: Record) -> Block | None:

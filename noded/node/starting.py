@@ -39,7 +39,7 @@ class Durable:
     recent_batches: Sequence[tuple[BatchHash, TimestampMs]] = ()
     """Named by recent blocks: as far back as a batch may be old."""
     records: Sequence[Record] = ()
-    """Of the log, oldest first."""
+    """Of the log, oldest first; none of batches that blocks named too long ago to be among the recent."""
     epoch_blocks: Sequence[Block] = ()
     """Of the tip's epoch, all up to the tip; none where some are not at hand."""
     is_log_lost: bool = False
@@ -136,4 +136,6 @@ def _known_tip(durable: Durable) -> ChainAdvanced | None:
 def _restore_batches(batches: BatchDesk, records: Iterable[Record]) -> None:
     for record in records:
         if isinstance(record, BatchRecord):
-            batches.restore(decode_batch(record.encoding))
+            sealed = decode_batch(record.encoding)
+            if not batches.pool.is_ordered(sealed.hash):
+                batches.restore(sealed)

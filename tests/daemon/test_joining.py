@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from noded.daemon.joining import is_joined
+from noded.daemon.joining import is_joined, without_ordered
 from noded.ops.rows import read_block, read_epoch_end
 from noded.storage.sqlite import open_reader
 from noded.types.block import Block
@@ -18,6 +18,7 @@ class Log:
     """The records of a node that took part from the beginning."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         make_store(path, BLOCKS)
         with closing(open_reader(path)) as reader:
             blocks = [read_block(reader, height) for height in range(BLOCKS + 1)]
@@ -76,3 +77,15 @@ def test_missing_batches_are_noticed(log: Log) -> None:
 def test_a_log_that_was_shortened_is_noticed(log: Log) -> None:
     """Only the last epoch's proof is kept."""
     assert not is_joined(log.records(2 * EPOCH_LENGTH)[1:], *log.tip(3))
+
+
+def test_batches_that_blocks_named_are_no_longer_the_logs(log: Log) -> None:
+    """M3: after a restart they would wait to be named again."""
+    waiting = BatchRecord(encoding=b"of no block")
+    records = log.records(3)
+    with closing(open_reader(log.path)) as reader:
+        kept = without_ordered([*records, waiting], reader)
+
+    named = [record for record in records if isinstance(record, BatchRecord)]
+    assert named
+    assert kept == [*(record for record in records if not isinstance(record, BatchRecord)), waiting]

@@ -23,6 +23,9 @@ from noded.types.transaction import transaction_hash
 STREAMS_MAX: Final = 64
 """Streams at a time; each reads every block anew."""
 
+TEXT_AT_ONCE: Final = 256 * 1024
+"""Bytes after which a client is sent what there is, before further blocks are read: full blocks have a mebibyte each."""
+
 BLOCKS_AT_ONCE: Final = 32
 """Blocks read for one piece of a stream, so that one that is far behind takes turns with other queries."""
 
@@ -159,8 +162,12 @@ def _blocks(at: StateAt, first: int, wanted: _Wanted) -> tuple[bytes, int, int]:
     """The text for some blocks, the height that comes next, and the last one that there is."""
     last = min(int(at.height), first + BLOCKS_AT_ONCE - 1)
     parts: list[bytes] = []
+    size = 0
     pruned: list[int] = []
     for height in range(first, last + 1):
+        if size >= TEXT_AT_ONCE:
+            last = height - 1
+            break
         stored = at.reader.block(height)
         assert stored is not None, "there are no gaps up to the height of the state"
         if stored.events is None:
@@ -186,6 +193,7 @@ def _blocks(at: StateAt, first: int, wanted: _Wanted) -> tuple[bytes, int, int]:
                 for position, encoding in transactions_of(at, stored)
             ]
         parts.append(b"id: %d\nevent: block\ndata: %s\n\n" % (height, dump(document)))
+        size += len(parts[-1])
     if pruned:
         told = dump({"first": pruned[0], "last": pruned[-1]})
         parts.insert(0, b"id: %d\nevent: pruned\ndata: %s\n\n" % (pruned[-1], told))
