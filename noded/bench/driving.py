@@ -11,6 +11,7 @@ import trio
 
 from noded.client.answers import POSTED_MAX, NodeUnreachable, Refused
 from noded.client.async_http import AsyncNodeClient
+from noded.ledger.admission import SEQUENCE_WINDOW
 from noded.types.transaction import SignedTransaction
 
 SLOT_S: Final = 0.01
@@ -84,11 +85,14 @@ async def drive_open(
 async def drive_closed(
     nodes: Sequence[AsyncNodeClient], sources: Sequence[Source], *, seconds: float, operations: int
 ) -> Tally:
-    """Keep a bounded number of transactions on their way for so many seconds, or until a source ends."""
+    """
+    Keep a bounded number of transactions on their way for so many seconds, or until a source ends.
+
+    Each node's are of one key: more than its window of sequences could overtake one another (L4).
+    """
     tally = Tally()
-    outstanding = max(
-        len(nodes) * POSTS_PER_NODE, min(OUTSTANDING_MAX, OUTSTANDING_OPERATIONS_MAX // operations)
-    )
+    most = min(OUTSTANDING_MAX, OUTSTANDING_OPERATIONS_MAX // operations, len(nodes) * SEQUENCE_WINDOW)
+    outstanding = max(len(nodes) * POSTS_PER_NODE, most)
     size = max(1, min(POSTED_MAX, outstanding // len(nodes) // POSTS_PER_NODE))
     end = trio.current_time() + seconds
 
