@@ -5,8 +5,8 @@ from typing import Final
 
 from noded.crypto.hashing import HASH_BYTES, ZERO_HASH
 
-BUCKET_CACHE_BYTES: Final = 32 * 1024 * 1024
-"""All leaves of a state of 400,000 keys; of a larger one a part."""
+BUCKET_CACHE_BYTES: Final = 16 * 1024 * 1024
+"""All leaves of a state of 200,000 keys; of a larger one a part."""
 
 _EACH_BYTES: Final = 48
 """What Python adds to the bytes of a bucket."""
