@@ -19,7 +19,7 @@ from noded.errors import ConfigError
 from noded.ledger.epoch import EpochReport
 from sim.models.cpu import load_costs
 from sim.models.regions import read_regions
-from sim.recorder import BlockRow
+from sim.recorder import BlockRow, SecondRow
 from sim.run import Result
 from sim.scenario.explicit import region_names
 from sim.scenario.load import make_scenario
@@ -192,8 +192,16 @@ def tables(result: Result) -> "dict[str, polars.DataFrame]":
     kept = slice(None, None, max(1, len(outcomes) // TRANSACTIONS_KEPT))
     network = cluster.network
     return {
-        "blocks": polars.DataFrame([_block_row(result, row) for row in rows], schema=_BLOCKS, orient="row"),
-        "commits": polars.DataFrame(commits, schema=["height", "node", "final_ns"], orient="row"),
+        "blocks": polars.DataFrame(
+            [_block_row(result, row) for row in rows],
+            schema={name: polars.String if name in _TEXTS else polars.Int64 for name in _BLOCKS},
+            orient="row",
+        ),
+        "commits": polars.DataFrame(
+            commits,
+            schema=dict.fromkeys(("height", "node", "final_ns"), polars.Int64),
+            orient="row",
+        ),
         "transactions": polars.DataFrame(
             {
                 "gateway": list(outcomes.gateway[kept]),
@@ -202,7 +210,15 @@ def tables(result: Result) -> "dict[str, polars.DataFrame]":
                 "final_ns": list(outcomes.final_ns[kept]),
                 "height": list(outcomes.height[kept]),
                 "applied": [bool(each) for each in outcomes.applied[kept]],
-            }
+            },
+            schema={
+                "gateway": polars.Int64,
+                "kind": polars.String,
+                "intended_ns": polars.Int64,
+                "final_ns": polars.Int64,
+                "height": polars.Int64,
+                "applied": polars.Boolean,
+            },
         ),
         "nodes": polars.DataFrame(
             {
@@ -218,7 +234,11 @@ def tables(result: Result) -> "dict[str, polars.DataFrame]":
                 "sent_bytes": network.sent_bytes,
             }
         ),
-        "seconds": polars.DataFrame([asdict(row) for row in recorder.seconds]),
+        "seconds": polars.DataFrame(
+            [astuple(row) for row in recorder.seconds],
+            schema={field.name: polars.Int64 for field in fields(SecondRow)},
+            orient="row",
+        ),
         "standings": polars.DataFrame(
             [(each.node, each.ended_ns, *astuple(each.report)) for each in recorder.standings],
             schema=dict.fromkeys(_STANDINGS, polars.Int64),
@@ -256,6 +276,8 @@ _BLOCKS = (
     "height", "hash", "epoch", "view", "kind", "proposer", "batches", "transactions", "applied", "bytes", "proposed_ns",
     "notarized_ns", "voted_ns", "first_ns", "final_ns", "last_ns",
 )  # fmt: skip
+
+_TEXTS = ("hash", "kind")
 
 _STANDINGS = ("node", "ended_ns", *(field.name for field in fields(EpochReport)))
 

@@ -18,11 +18,17 @@ def command(folders: tuple[Path, ...], only: tuple[str, ...], to: Path) -> None:
     from sim.report.frames import load_all
     from sim.report.page import draw_all
 
-    pictures = {picture.name: picture for picture in draw_all(load_all(folders))}
+    drawn, absent = draw_all(load_all(folders))
+    pictures = {picture.name: picture for picture in drawn}
+    reasons = {each.name: each.why for each in absent}
     for name in only:
+        if name in reasons:
+            raise ConfigError(f"--only {name}: {reasons[name]}")
         if name not in pictures:
             raise ConfigError(f"--only {name}: these runs have {', '.join(pictures)}")
     for name, picture in pictures.items():
         if not only or name in only:
             picture.write(to)
             click.echo(to / f"{name}.pdf")
+    for name, why in reasons.items():
+        click.echo(f"no {name}: {why}", err=True)

@@ -17,6 +17,9 @@ from sim.streams import Stream
 PAIRS = 2_000
 """Pairs of nodes of which the median delay is taken."""
 
+DRAWN = ("seed", "name", "about", "fault", "byzantine")
+"""What differs between runs of one point: who is faulty is drawn from the seed, or depends on the number of nodes."""
+
 ROUTING_ALL_MAX = 32
 """Nodes up to which the routing `auto` is `all`."""
 
@@ -38,13 +41,7 @@ def varied_keys(runs: Sequence[Saved]) -> list[str]:
     """The scenario's keys, seed aside, in which the runs differ."""
     flat = [_flatten(run.scenario.plain()) for run in runs]
     keys = dict.fromkeys(key for each in flat for key in each)
-    return [
-        key
-        for key in keys
-        if key not in ("seed", "name", "about")
-        and not key.startswith(("fault.", "byzantine."))
-        and len({repr(each.get(key)) for each in flat}) > 1
-    ]
+    return [key for key in keys if key not in DRAWN and len({repr(each.get(key)) for each in flat}) > 1]
 
 
 def value_of(run: Saved, key: str) -> Any:
@@ -117,7 +114,7 @@ def _flatten(plain: Any, prefix: str = "") -> dict[str, Any]:
         for key, value in plain.items():
             flat.update(_flatten(value, f"{prefix}{key}."))
         return flat
-    return {prefix[:-1]: plain}
+    return {prefix[:-1]: tuple(plain) if isinstance(plain, list) else plain}
 
 
 def _order(value: Any) -> tuple[int, Any]:

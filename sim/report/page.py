@@ -11,7 +11,7 @@ from jinja2 import Environment
 from sim.report import reputation_plots, run_plots, sweep_plots
 from sim.report.conduct import conduct_rows
 from sim.report.frames import estimate, figure_of, group, load_all, varied_keys
-from sim.report.style import Picture
+from sim.report.style import Absent, Picture
 from sim.results import Saved
 
 PAGE = "report.html"
@@ -29,17 +29,17 @@ COLUMNS = (
 )
 
 
-def draw_all(runs: Sequence[Saved]) -> list[Picture]:
-    """The pictures that these runs call for."""
+def draw_all(runs: Sequence[Saved]) -> tuple[list[Picture], list[Absent]]:
+    """The pictures that these runs call for, and those for which they have no figures."""
     keys = varied_keys(runs)
-    pictures: list[Picture | None] = []
+    pictures: list[Picture | Absent | None] = []
     is_loaded = any(run.scenario.workload.model != "none" for run in runs)
     if is_loaded and sweep_plots.RATE in keys:
         pictures.append(sweep_plots.throughput_latency(runs))
-    if is_loaded and sweep_plots.NODES in keys:
+    if sweep_plots.NODES in keys:
         pictures += [
             sweep_plots.finality_over_nodes(runs),
-            sweep_plots.throughput_over_nodes(runs),
+            sweep_plots.throughput_over_nodes(runs) if is_loaded else None,
             sweep_plots.traffic_over_nodes(runs),
         ]
     others = [key for key in keys if key not in (sweep_plots.NODES, sweep_plots.RATE)]
@@ -57,7 +57,8 @@ def draw_all(runs: Sequence[Saved]) -> list[Picture]:
         run_plots.recovery(last),
         run_plots.cpu(last),
     ]
-    return [picture for picture in pictures if picture is not None]
+    drawn = [each for each in pictures if isinstance(each, Picture)]
+    return drawn, [each for each in pictures if isinstance(each, Absent)]
 
 
 def write_report(folders: Sequence[Path], to: Path) -> Path:
@@ -68,7 +69,7 @@ def write_report(folders: Sequence[Path], to: Path) -> Path:
         ConfigError: There are no complete runs in these folders.
     """
     runs = load_all(folders)
-    pictures = draw_all(runs)
+    pictures, absent = draw_all(runs)
     for picture in pictures:
         picture.write(to)
     template = Environment(autoescape=True).from_string(
@@ -83,6 +84,7 @@ def write_report(folders: Sequence[Path], to: Path) -> Path:
         conduct=[row for same in group(runs, varied_keys(runs)).values() for row in conduct_rows(same[0])],
         failures=[_failure(run) for run in runs if run.summary["verdict"] != "pass"],
         pictures=[(picture, _embedded(to / f"{picture.name}.png")) for picture in pictures],
+        absent=absent,
         versions=runs[0].manifest["versions"],
         count=len(runs),
         events=sum(run.manifest["events"] for run in runs),

@@ -5,7 +5,7 @@ from typing import Any
 
 from sim.report.conduct import held_by_kind, kinds_of, name_of, pace_of
 from sim.report.frames import estimate, group
-from sim.report.style import Picture, colour, make_figure, plot_estimates
+from sim.report.style import Absent, Picture, colour, make_figure, plot_estimates
 from sim.results import Saved
 
 NODES = "nodes.count"
@@ -94,7 +94,7 @@ def pace(runs: Sequence[Saved]) -> Picture | None:
     return Picture("epochs", caption, figure, columns, rows)
 
 
-def against_round_robin(runs: Sequence[Saved]) -> Picture | None:
+def against_round_robin(runs: Sequence[Saved]) -> Picture | Absent | None:
     """Blocks a second and finality over the number of nodes, with and without reputation."""
     if len(group(runs, [NODES])) < 2 or len(group(runs, [SCORED])) < 2:
         return None
@@ -112,6 +112,8 @@ def against_round_robin(runs: Sequence[Saved]) -> Picture | None:
         label = "reputation" if scored else "round robin"
         plot_estimates(blocks, xs, made, index, label)
         plot_estimates(finality, xs, waits, index, label)
+    if not rows:
+        return Absent("reputation-nodes", "At no point did anything become final after the warm-up.")
     blocks.set_ylabel("blocks / s")
     finality.set_ylabel("finality, p95 (ms)")
     finality.set_xlabel("nodes")

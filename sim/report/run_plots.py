@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from sim.report.frames import cdf
-from sim.report.style import Picture, colour, legend_above, make_figure
+from sim.report.style import HEIGHT_IN, Absent, Picture, colour, legend_above, make_figure
 from sim.results import Saved
 from sim.scenario.faults import Churn, Crash, Skew
 
@@ -25,35 +25,55 @@ PER_RUN_MAX = 6
 """Runs drawn side by side; more than that nobody can tell apart."""
 
 
-def finality_cdf(points: Sequence[tuple[str, Sequence[Saved]]]) -> Picture:
+NO_BLOCK = "No block whose proposal counts became final."
+
+NO_TRANSACTION = "No transaction was submitted and became final while figures counted."
+
+
+def finality_cdf(points: Sequence[tuple[str, Sequence[Saved]]]) -> Picture | Absent:
     """
     How long blocks and transactions take to be final.
 
     Args:
         points: What is compared: for each a name, and its runs, whose samples are taken together.
     """
-    figure, (blocks, transactions) = make_figure(2, height=5.0)
+    samples = {
+        what: [
+            (name, values)
+            for name, runs in points[:PER_RUN_MAX]
+            if (values := [value for run in runs for value in _waits(run, f"{what}s", since)])
+        ]
+        for what, since in (("block", "proposed_ns"), ("transaction", "intended_ns"))
+    }
+    if not samples["block"]:
+        return Absent("finality-cdf", NO_BLOCK)
+    drawn = {what: series for what, series in samples.items() if series}
+    figure, all_axes = make_figure(len(drawn), height=5.0 if len(drawn) > 1 else HEIGHT_IN)
+    names = [name for name, _ in points[:PER_RUN_MAX]]
     rows: list[tuple[object, ...]] = []
-    series = (
-        (blocks, "block", "blocks", "proposed_ns"),
-        (transactions, "transaction", "transactions", "intended_ns"),
-    )
-    for axes, what, table, since in series:
-        for index, (name, runs) in enumerate(points[:PER_RUN_MAX]):
-            values = [value for run in runs for value in _waits(run, table, since)]
+    for axes, (what, series) in zip(all_axes, drawn.items(), strict=True):
+        for name, values in series:
+            index = names.index(name)
             xs, ys = cdf(values)
             axes.step(xs, ys, LINES[index % len(LINES)], where="post", color=colour(index), label=name)
             kept = max(1, len(xs) // CDF_ROWS)
-            rows += [(name, what, x, y) for x, y in zip(xs[::kept], ys[::kept], strict=True)]
+            rows += [(name, what, x, y) for x, y in zip(xs[::-kept][::-1], ys[::-kept][::-1], strict=True)]
         axes.set_ylabel(f"share of {what}s")
         axes.set_ylim(0, 1)
-    transactions.set_xlim(left=0)
-    transactions.set_xlabel("finality (ms)")
-    legend_above(figure, blocks, columns=3)
-    caption = (
-        "Finality. Above: blocks, from first proposal to finalization, median over correct nodes. "
-        "Below: transactions, from intended submission until stored at the gateway. All seeds together."
-    )
+    all_axes[-1].set_xlim(left=0)
+    all_axes[-1].set_xlabel("finality (ms)")
+    legend_above(figure, all_axes[0], columns=3)
+    of_blocks = "blocks, from first proposal to finalization, median over correct nodes."
+    if "transaction" in drawn:
+        caption = (
+            f"Finality. Above: {of_blocks} "
+            "Below: transactions, from intended submission until stored at the gateway. All seeds together."
+        )
+    else:
+        caption = f"Finality of {of_blocks} All seeds together. {NO_TRANSACTION}"
+    lacking = [name for name in names if name not in dict(samples["block"])]
+    if lacking:
+        caption += f" Without a final block, so not drawn: {'; '.join(lacking)}."
     return Picture("finality-cdf", caption, figure, ("run", "what", "ms", "share"), rows)
 
 
@@ -62,7 +82,7 @@ def _waits(run: Saved, table: str, since: str) -> list[float]:
     return [float(wait) for wait in ((rows["final_ns"] - rows[since]) / 1e6).to_list()]
 
 
-def finality_by_region(run: Saved) -> Picture | None:
+def finality_by_region(run: Saved) -> Picture | Absent | None:
     """How long after its proposal a block is final in each region."""
     blocks, commits, nodes = run.table("blocks"), run.table("commits"), run.table("nodes")
     if nodes["region"].n_unique() < 2:
@@ -71,8 +91,10 @@ def finality_by_region(run: Saved) -> Picture | None:
         nodes.select("node", "region"), on="node"
     )
     joined = joined.filter(_after("proposed_ns", run.scenario.time.warmup))
+    if not len(joined):
+        return Absent("finality-by-region", NO_BLOCK)
     figure, (axes,) = make_figure()
-    names = sorted(nodes["region"].unique().to_list())
+    names = sorted(joined["region"].unique().to_list())
     waits = []
     for name in names:
         part = joined.filter(joined["region"] == name)
@@ -80,9 +102,7 @@ def finality_by_region(run: Saved) -> Picture | None:
     axes.boxplot(waits, vert=False, showfliers=False, tick_labels=names, medianprops={"color": colour(1)})
     axes.set_xlabel("finality (ms)")
     axes.set_xlim(left=0)
-    rows = [
-        (name, sorted(values)[len(values) // 2]) for name, values in zip(names, waits, strict=True) if values
-    ]
+    rows = [(name, sorted(values)[len(values) // 2]) for name, values in zip(names, waits, strict=True)]
     caption = f"{_label(run)}: finality by region; boxes are quartiles over blocks and nodes."
     return Picture("finality-by-region", caption, figure, ("region", "median_ms"), rows)
 
@@ -104,8 +124,11 @@ def timeline(run: Saved) -> Picture:
     waits = ((blocks["final_ns"] - blocks["proposed_ns"]) / 1e6).to_list()
     finality.plot(times, waits, ".", markersize=3, color=colour(2))
     finality.set_ylabel("block finality (ms)")
-    is_wide = bool(waits) and max(waits) > WIDE * max(1.0, min(waits))
-    if is_wide:
+    if not waits:
+        finality.text(
+            0.5, 0.5, "no block became final", transform=finality.transAxes, ha="center", va="center"
+        )
+    if waits and max(waits) > WIDE * max(1.0, min(waits)):
         finality.set_yscale("log")
     else:
         finality.set_ylim(bottom=0)
@@ -131,7 +154,7 @@ def timeline(run: Saved) -> Picture:
     return Picture("timeline", caption, figure, columns, rows)
 
 
-def recovery(run: Saved) -> Picture | None:
+def recovery(run: Saved) -> Picture | Absent | None:
     """How long after each fault's end the next block became final."""
     finals = sorted(run.table("blocks")["first_ns"].to_list())
     rows = []
@@ -142,7 +165,8 @@ def recovery(run: Saved) -> Picture | None:
         if following is not None:
             rows.append((kind, start / 1e9, end / 1e9, (following - end) / 1e6, gap))
     if not rows:
-        return None
+        why = "No block became final after a fault's end."
+        return Absent("recovery", why) if _windows(run) else None
     figure, (axes,) = make_figure(height=1.2 + 0.3 * min(len(rows), 20))
     labels = [f"{kind} at {start:.1f} s" for kind, start, *_ in rows]
     axes.barh(range(len(rows)), [row[3] for row in rows], height=0.6, color=colour(0))
@@ -168,11 +192,11 @@ def cpu(run: Saved) -> Picture:
     return Picture("cpu", caption, figure, ("node", "cpu_percent", "sent_bytes"), rows)
 
 
-def phases(run: Saved) -> Picture | None:
+def phases(run: Saved) -> Picture | Absent:
     """Where the time to finality goes."""
     blocks = run.table("blocks").filter(_after("proposed_ns", run.scenario.time.warmup)).drop_nulls()
     if not len(blocks):
-        return None
+        return Absent("phases", "No block whose proposal and votes count became final.")
     steps = (
         ("proposal to N vote", "proposed_ns", "notarized_ns"),
         ("N vote to F vote", "notarized_ns", "voted_ns"),

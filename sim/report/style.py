@@ -52,6 +52,15 @@ class Picture:
             writer.writerows(self.rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A picture that these runs call for, and have no figures for."""
+
+    name: str
+    why: str
+    """A sentence."""
+
+
 def make_figure(rows: int = 1, *, height: float = HEIGHT_IN) -> tuple[Figure, list[Axes]]:
     """A figure with so many axes below each other, which share their x axis."""
     mpl.rcParams.update(_RC)

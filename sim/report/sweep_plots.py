@@ -11,6 +11,7 @@ from sim.report.frames import (
     messages_by_theory,
 )
 from sim.report.style import (
+    Absent,
     Picture,
     colour,
     count_axis,
@@ -25,7 +26,10 @@ NODES = "nodes.count"
 RATE = "workload.rate"
 
 
-def throughput_latency(runs: Sequence[Saved]) -> Picture:
+NOTHING_FINAL = "At no point did anything become final after the warm-up."
+
+
+def throughput_latency(runs: Sequence[Saved]) -> Picture | Absent:
     """What a higher load does to latency."""
     figure, (axes,) = make_figure()
     rows = []
@@ -48,6 +52,8 @@ def throughput_latency(runs: Sequence[Saved]) -> Picture:
             capsize=2,
             label=f"n = {nodes}",
         )
+    if not rows:
+        return Absent("throughput-latency", NOTHING_FINAL)
     axes.set_xlabel("throughput (transactions / s)")
     axes.set_ylabel("transaction finality, median (ms)")
     axes.set_xlim(left=0)
@@ -60,7 +66,7 @@ def throughput_latency(runs: Sequence[Saved]) -> Picture:
     return Picture("throughput-latency", caption, figure, columns, rows)
 
 
-def finality_over_nodes(runs: Sequence[Saved]) -> Picture:
+def finality_over_nodes(runs: Sequence[Saved]) -> Picture | Absent:
     """Finality as the network grows, with what theory says."""
     figure, (axes,) = make_figure()
     rows: list[tuple[object, ...]] = []
@@ -72,7 +78,9 @@ def finality_over_nodes(runs: Sequence[Saved]) -> Picture:
                 xs.append(float(nodes))
                 medians.append(found)
                 rows.append((rate, nodes, *found, *late))
-        plot_estimates(axes, xs, medians, index, f"{rate:g} tx / s")
+        plot_estimates(axes, xs, medians, index, _load(part, rate))
+    if not rows:
+        return Absent("finality-nodes", NOTHING_FINAL)
     theory = [
         (nodes, finality_delays(same[0].scenario) * median_delay_ms(same[0].scenario))
         for (nodes,), same in group(runs, [NODES]).items()
@@ -104,8 +112,8 @@ def throughput_over_nodes(runs: Sequence[Saved]) -> Picture:
                 done.append(per_s)
                 made.append(height)
                 rows.append((rate, nodes, *per_s, *height))
-        plot_estimates(transactions, xs, done, index, f"{rate:g} tx / s offered")
-        plot_estimates(blocks, xs, made, index, f"{rate:g} tx / s offered")
+        plot_estimates(transactions, xs, done, index, f"{_load(part, rate)} offered")
+        plot_estimates(blocks, xs, made, index, f"{_load(part, rate)} offered")
     transactions.set_ylabel("transactions / s")
     blocks.set_ylabel("blocks / s")
     blocks.set_xlabel("nodes")
@@ -118,7 +126,7 @@ def throughput_over_nodes(runs: Sequence[Saved]) -> Picture:
     return Picture("throughput-nodes", caption, figure, columns, rows)
 
 
-def traffic_over_nodes(runs: Sequence[Saved]) -> Picture:
+def traffic_over_nodes(runs: Sequence[Saved]) -> Picture | Absent:
     """Messages and bytes a block, with what theory says."""
     figure, (messages, size) = make_figure(2, height=5.0)
     rows: list[tuple[object, ...]] = []
@@ -132,8 +140,10 @@ def traffic_over_nodes(runs: Sequence[Saved]) -> Picture:
                 sizes.append(volume)
                 routing = "linear" if is_linear(same[0].scenario) else "all"
                 rows.append((rate, nodes, routing, *count, messages_by_theory(same[0].scenario), *volume))
-        plot_estimates(messages, xs, counts, index, f"{rate:g} tx / s")
-        plot_estimates(size, xs, sizes, index, f"{rate:g} tx / s")
+        plot_estimates(messages, xs, counts, index, _load(part, rate))
+        plot_estimates(size, xs, sizes, index, _load(part, rate))
+    if not rows:
+        return Absent("traffic-nodes", NOTHING_FINAL)
     theory = [
         (nodes, messages_by_theory(same[0].scenario)) for (nodes,), same in group(runs, [NODES]).items()
     ]
@@ -163,7 +173,7 @@ def traffic_over_nodes(runs: Sequence[Saved]) -> Picture:
     return Picture("traffic-nodes", caption, figure, columns, rows)
 
 
-def over_key(runs: Sequence[Saved], key: str) -> Picture:
+def over_key(runs: Sequence[Saved], key: str) -> Picture | Absent:
     """Finality and blocks a second over any one key that was varied."""
     figure, (finality, blocks) = make_figure(2, height=5.0)
     rows: list[tuple[object, ...]] = []
@@ -175,6 +185,9 @@ def over_key(runs: Sequence[Saved], key: str) -> Picture:
             waits.append(wait)
             made.append(height)
             rows.append((value, *wait, *height))
+    name = f"over-{key.replace('.', '-')}"
+    if not rows:
+        return Absent(name, NOTHING_FINAL)
     xs = list(map(float, range(len(labels))))
     plot_estimates(finality, xs, waits, 0, "finality")
     plot_estimates(blocks, xs, made, 1, "blocks")
@@ -184,9 +197,13 @@ def over_key(runs: Sequence[Saved], key: str) -> Picture:
     blocks.set_xlabel(key)
     for axes in (finality, blocks):
         axes.set_ylim(bottom=0)
-    name = f"over-{key.replace('.', '-')}"
     columns = (key, "p50_ms", "p50_low", "p50_high", "blocks_per_s", "blocks_low", "blocks_high")
     return Picture(name, f"Finality and blocks a second over {key}.", figure, columns, rows)
+
+
+def _load(runs: Sequence[Saved], rate: float) -> str:
+    """What is offered in these runs."""
+    return "nothing" if runs[0].scenario.workload.model == "none" else f"{rate:g} tx / s"
 
 
 def _counts(runs: Sequence[Saved]) -> list[float]:

@@ -1,0 +1,134 @@
+"""Reports of runs that have little to report: no transactions, no final block, faulty nodes drawn anew for each size."""
+
+import warnings
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from sim.cli.root import CONFIG_INVALID, run
+from sim.report.frames import load_all
+from sim.report.page import draw_all, write_report
+from sim.report.style import Picture
+from sim.results import run_id, save
+from sim.run import simulate
+from sim.scenario.load import make_scenario
+
+MINI = {
+    "name": "mini",
+    "time": {"duration": "700ms", "warmup": "200ms"},
+    "nodes": {"count": 4},
+    "network": {"latency": {"model": "uniform", "low": "10ms", "high": "30ms"}},
+    "cpu": {"model": "none"},
+    "protocol": {"idle_interval": "0s"},
+    "workload": {"model": "none"},
+}
+
+NOTHING_FINAL = {"time.warmup": "700ms"}
+NOT_BEGUN = {"time.duration": "5ms", "time.warmup": "0s"}
+REGIONS = {"network.latency": "aws", "nodes.regions": {"us-east-1": 2, "*": 2}}
+STANDING = {"fault": [{"kind": "crash", "at": "0s", "nodes": "first:2"}]}
+CUT = {
+    "fault": [
+        {"kind": "partition", "at": "300ms", "for": "300ms", "groups": [["first:2"], ["*"]]},
+        {"kind": "crash", "at": "250ms", "nodes": "first:2"},
+    ]
+}
+THIRD = {"fault": [{"kind": "crash", "at": "0s", "nodes": "random:30%"}]}
+LOADED = {"workload": {"model": "poisson", "rate": 20, "gateways": 1}}
+MORE = {"nodes.count": 7}
+
+
+def drawn_and_absent(
+    folder: Path, *points: Mapping[str, object]
+) -> tuple[dict[str, Picture], dict[str, str]]:
+    """The pictures of a report on these points' runs, and why others are not in it."""
+    for point in points:
+        scenario = make_scenario(MINI, point)
+        save(simulate(scenario), folder / run_id(scenario))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn, absent = draw_all(load_all([folder]))
+        for picture in drawn:
+            picture.figure.set_layout_engine("none")  # Nobody looks at them here.
+            picture.figure.savefig(BytesIO(), format="raw", dpi=20)
+    return {picture.name: picture for picture in drawn}, {each.name: each.why for each in absent}
+
+
+ALWAYS = {"cpu", "timeline"}
+OF_BLOCKS = {"finality-cdf", "phases"}
+
+
+def test_a_run_without_transactions_shows_its_blocks(tmp_path: Path) -> None:
+    drawn, absent = drawn_and_absent(tmp_path, {})
+
+    assert set(drawn) == ALWAYS | OF_BLOCKS
+    assert absent == {}
+    assert "No transaction was submitted" in drawn["finality-cdf"].caption
+    assert {row[1] for row in drawn["finality-cdf"].rows} == {"block"}
+
+
+@pytest.mark.parametrize("settings", [NOT_BEGUN | REGIONS, STANDING | REGIONS, NOTHING_FINAL | LOADED])
+def test_without_a_final_block_it_is_said_what_is_missing(
+    tmp_path: Path, settings: dict[str, object]
+) -> None:
+    drawn, absent = drawn_and_absent(tmp_path, settings)
+
+    assert set(drawn) == ALWAYS
+    regions = {"finality-by-region"} if "nodes.regions" in settings else set()
+    assert set(absent) == OF_BLOCKS | regions
+    assert all(why.startswith("No block") for why in absent.values())
+
+
+def test_a_fault_from_which_nobody_recovers_is_said(tmp_path: Path) -> None:
+    _, absent = drawn_and_absent(tmp_path, CUT)
+
+    assert absent == {"recovery": "No block became final after a fault's end."}
+
+
+def test_sizes_without_transactions_are_compared(tmp_path: Path) -> None:
+    drawn, absent = drawn_and_absent(tmp_path, {}, MORE)
+
+    assert set(drawn) == ALWAYS | OF_BLOCKS | {"finality-nodes", "traffic-nodes"}
+    assert absent == {}
+
+
+def test_sizes_at_which_nothing_is_final_are_said(tmp_path: Path) -> None:
+    rates = [
+        {**STANDING, **LOADED, "workload.rate": rate, "nodes.count": n} for rate in (1, 2) for n in (3, 4)
+    ]
+    drawn, absent = drawn_and_absent(tmp_path, *rates)
+
+    assert set(drawn) == ALWAYS | {"throughput-nodes"}
+    assert set(absent) == OF_BLOCKS | {"throughput-latency", "finality-nodes", "traffic-nodes"}
+
+
+def test_a_point_without_a_final_block_is_named(tmp_path: Path) -> None:
+    drawn, _ = drawn_and_absent(tmp_path, MORE, STANDING)
+
+    assert "Without a final block, so not drawn: n = 4." in drawn["finality-cdf"].caption
+    assert [row[1] for row in drawn["traffic-nodes"].rows] == [7]
+
+
+def test_faulty_nodes_that_are_drawn_are_no_point_of_comparison(tmp_path: Path) -> None:
+    drawn, _ = drawn_and_absent(
+        tmp_path, *({**THIRD, "nodes.count": n, "seed": seed} for n in (7, 10) for seed in (1, 2))
+    )
+
+    assert [row[1] for row in drawn["finality-nodes"].rows] == [7, 10]
+
+
+def test_plot_names_what_it_cannot_draw(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn_and_absent(tmp_path, NOTHING_FINAL)
+
+    assert run(["plot", str(tmp_path), "--only", "phases"]) == CONFIG_INVALID
+    assert "--only phases: No block" in capsys.readouterr().err
+
+
+def test_the_page_says_what_is_missing(tmp_path: Path) -> None:
+    drawn_and_absent(tmp_path, NOTHING_FINAL)
+
+    page = write_report([tmp_path], tmp_path / "report").read_text()
+    assert "No picture finality-cdf: No block whose proposal counts became final." in page
+    assert 'alt="cpu"' in page
