@@ -1,5 +1,5 @@
 """
-One simulated machine: it feeds a node its inputs, and does what the node wants done.
+One simulated machine: it feeds a node its inputs, and has done what the node wants done.
 
 It works as the daemon's shell does. Inputs that wait together are stepped together; few signatures are judged at once
 and many by other cores; the records of these steps share one write of the log before the first message leaves. All
@@ -9,40 +9,21 @@ of this takes the virtual time that the models say, and a crash in between loses
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from noded.consensus.effects import Check
-from noded.consensus.inputs import Timer
-from noded.ledger.commit import CommittedBlock
-from noded.node.effects import (
-    Answer,
-    CommitBlocks,
-    Effect,
-    Halt,
-    MembersChanged,
-    PenalizePeer,
-    Persist,
-    Send,
-    SendBlocks,
-    StartTimer,
-    Verify,
-)
-from noded.node.inputs import (
-    Committed,
-    Input,
-    TimerFired,
-    TransactionsSubmitted,
-    Verified,
-)
+from noded.node.effects import Answer, CommitBlocks, Effect, Persist, Send, Verify
+from noded.node.inputs import Committed, Input, TransactionsSubmitted, Verified
 from noded.node.node import Node
 from noded.types.ids import PeerId, TimestampMs
-from noded.types.records import BatchRecord, Record
+from noded.types.records import Record
 from sim.archive import Archive
-from sim.models.clock import NS_PER_MS, Clock
+from sim.models.clock import Clock
 from sim.models.cpu import Machine
 from sim.models.disk import Disk, Fate
 from sim.network import Parcel
-from sim.streams import MASK, mix
+from sim.performing import NOTHING, Performer, Plan, size_of
+from sim.streams import MASK
 from sim.world import World
 
 STEPS_TOGETHER_MAX = 64
@@ -50,15 +31,6 @@ STEPS_TOGETHER_MAX = 64
 
 INLINE_CHECKS_MAX = 100
 """Fewer signatures than this are judged by the core that runs the node, as in the daemon."""
-
-BLOCKS_PER_COMMIT_MAX = 32
-"""Blocks that the store writes in one transaction, as in the daemon."""
-
-FEW = 8
-"""Up to this many copies of a message are cheaper to send one by one than as arrays."""
-
-RECORD_BYTES = 1024
-"""What a record takes in the log, unless it is a batch: a vote takes 200 bytes, a block 800 and its certificates."""
 
 
 class Steps(Protocol):
@@ -71,9 +43,6 @@ class Steps(Protocol):
 
 Boot = Callable[["Host", TimestampMs], tuple[Steps, Node, list[Effect]]]
 """Makes a node from what its host has durably, and starts it; the node may stand behind a behaviour."""
-
-LOG_RECORDS_MAX = 2_000
-"""Records in the log at which it is compacted, as the daemon does: what is still needed is written anew."""
 
 
 class Host:
@@ -125,8 +94,7 @@ class Host:
         self._pauses = 0
         self._frozen: Callable[[], None] | None = None
         """What was under way when the machine was paused."""
-        self._to_store: deque[CommittedBlock] = deque()
-        self._is_storing = False
+        self._performer = Performer(self)
 
     # Life
 
@@ -136,7 +104,6 @@ class Host:
         self.is_up = True
         self.life += 1
         self.up_since = self.world.engine.now
-        self._is_storing = False
         self._free_at = 0
         now_ms = self.now_ms()
         self.archive.fold(self.archive.height)
@@ -164,7 +131,7 @@ class Host:
         self._inbox.clear()
         self._local.clear()
         self._unwritten.clear()
-        self._to_store.clear()
+        self._performer.forget()
         self._frozen = None
         self.disk.crash(fate)
         self.is_wiped = fate == "lost"
@@ -254,7 +221,7 @@ class Host:
                 return
         self._is_busy = False
 
-    def _step_together(self) -> "tuple[Plan, int]":
+    def _step_together(self) -> tuple[Plan, int]:
         """Step the inputs that wait; what they want done, and nanoseconds of work."""
         world, plan, inbox, local = self.world, Plan(), self._inbox, self._local
         now, now_ms = world.engine.now, self.clock.now_ms
@@ -270,7 +237,7 @@ class Host:
                     self.archive.fold(event.height)
             else:
                 break
-            cost += price if is_fast else self._scaled(price)
+            cost += price if is_fast else self.scaled(price)
             world.meter = 0
             try:
                 effects = step(event, TimestampMs(now_ms(now + cost)))
@@ -282,7 +249,7 @@ class Host:
             cost += self._add(plan, effects, cost)
         return plan, cost
 
-    def _add(self, plan: "Plan", effects: Sequence[Effect], after: int) -> int:
+    def _add(self, plan: Plan, effects: Sequence[Effect], after: int) -> int:
         """Put effects into a plan, and signatures under judgement; nanoseconds that all this costs."""
         world = self.world
         cost = world.meter
@@ -290,7 +257,7 @@ class Host:
             if type(effect) is Persist:
                 plan.records.append(effect.record)
             elif type(effect) is Verify:
-                cost += self._judge(effect.token, effect.checks, after + self._scaled(cost))
+                cost += self._judge(effect.token, effect.checks, after + self.scaled(cost))
             elif type(effect) is Send:
                 parcel = world.parcel(self.index, effect.message)
                 cost += parcel.send_cost + len(effect.peers) * parcel.copy_cost
@@ -300,7 +267,7 @@ class Host:
                 if type(effect) is Answer or type(effect) is CommitBlocks:
                     plan.shows = True
                 plan.steps.append((effect, None))
-        return self._scaled(cost)
+        return self.scaled(cost)
 
     def _judge(self, token: int, checks: tuple[Check, ...], after: int) -> int:
         """Judge signatures: few at once, many on other cores; nanoseconds for which this core is busy with it."""
@@ -315,7 +282,7 @@ class Host:
         engine.at(done, partial(self._feed_in, self.life, verified, token))
         return 0
 
-    def _carry_out(self, plan: "Plan", cost: int) -> bool:
+    def _carry_out(self, plan: Plan, cost: int) -> bool:
         """Do what a plan says once its work and its log are done; False if it is all done already."""
         self.busy_ns += cost
         if plan.records:
@@ -328,66 +295,26 @@ class Host:
         writes = plan.shows and bool(self._unwritten)
         if writes:
             records, self._unwritten = self._unwritten, []
-            done += self.disk.write(records, sum(map(_size_of, records)))
+            done += self.disk.write(records, sum(map(size_of, records)))
         if done > engine.now:
             engine.at(done, partial(self._end, self.life, plan, writes))
             return True
-        self._perform(plan, writes)
+        self._performer.perform(plan, writes=writes)
         return False
 
-    def _end(self, life: int, plan: "Plan", writes: bool) -> None:
+    def _end(self, life: int, plan: Plan, writes: bool) -> None:
         if life != self.life or not self.is_up:
             return
         if self._pauses:
             self._frozen = partial(self._end, life, plan, writes)
             return
-        self._perform(plan, writes)
+        self._performer.perform(plan, writes=writes)
         self._is_busy = False
         self._work()
 
-    def _perform(self, plan: "Plan", writes: bool) -> None:
-        """Do what is to be done, in order; what must be durable before is."""
-        world = self.world
-        if writes:
-            world.observers.persisted(self, self.disk.sync())
-        for effect, parcel in plan.steps:
-            if parcel is not None:
-                assert type(effect) is Send
-                self.send(effect.peers, parcel)
-                continue
-            match effect:
-                case StartTimer(timer, after_ms):
-                    engine = world.engine
-                    wait = self.clock.until(engine.now, after_ms * NS_PER_MS)
-                    engine.at(engine.now + wait, partial(self._fire, self.life, timer))
-                case CommitBlocks(blocks):
-                    world.observers.committed(self, blocks)
-                    for committed in blocks:
-                        self._store(committed)
-                case Answer():
-                    world.observers.answered(self, effect)
-                case SendBlocks(peer, first, last):
-                    message = self.archive.read_range(first, last)
-                    self.send((peer,), world.parcel(self.index, message))
-                case PenalizePeer(peer, reason):
-                    world.observers.penalized(self, world.index_of[peer], reason)
-                case Halt(reason):
-                    world.observers.halted(self, reason)
-                case MembersChanged() | Persist() | Verify() | Send():
-                    pass  # Done with the steps, where anything is to be done at all.
-                case _:
-                    assert_never(effect)
-
     def send(self, peers: tuple[PeerId, ...], parcel: Parcel) -> None:
         """Give a parcel to the network."""
-        world = self.world
-        targets = world.targets(peers)
-        world.observers.sent(self, targets, parcel)
-        if len(targets) > FEW:
-            world.network.send(targets, parcel)
-            return
-        for target in targets.tolist():
-            world.network.send_one(target, parcel)
+        self._performer.send(peers, parcel)
 
     def do_later(self, effects: Sequence[Effect], after_ns: int) -> None:
         """Do what a behaviour puts off."""
@@ -397,74 +324,14 @@ class Host:
         engine = self.world.engine
         engine.at(engine.now + after_ns, partial(self._perform_late, self.life, plan))
 
-    def _perform_late(self, life: int, plan: "Plan") -> None:
+    def _perform_late(self, life: int, plan: Plan) -> None:
         if life == self.life and self.is_up:
-            self._perform(plan, writes=False)
-
-    def _store(self, committed: CommittedBlock) -> None:
-        """Write a block into the store once those before it are written."""
-        self._to_store.append(committed)
-        if not self._is_storing:
-            self._store_what_waits()
-
-    def _store_what_waits(self) -> None:
-        """Write blocks in one transaction, beside the core."""
-        engine = self.world.engine
-        count = min(len(self._to_store), BLOCKS_PER_COMMIT_MAX)
-        blocks = [self._to_store.popleft() for _ in range(count)]
-        work = self.world.costs.commit.of(sum(len(committed.entries) for committed in blocks))
-        done = self.machine.run(self._scaled(work), engine.now) + self.disk.sync_ns
-        if done > engine.now:
-            self._is_storing = True
-            engine.at(done, partial(self._stored, self.life, blocks))
-        else:
-            self._stored(self.life, blocks)
-
-    def _stored(self, life: int, blocks: Sequence[CommittedBlock]) -> None:
-        """Blocks are durable in the store."""
-        if life != self.life or not self.is_up:
-            return
-        self._is_storing = False
-        for committed in blocks:
-            self.archive.store(committed)
-            self.world.observers.stored(self, committed)
-        if len(self.disk) > LOG_RECORDS_MAX:
-            self.disk.compact(self.node.live_records())
-        last = blocks[-1].block
-        self.feed(Committed(last.header.height), digest=int.from_bytes(last.hash[:8], "big"))
-        if self._to_store and not self._is_storing:
-            self._store_what_waits()
-
-    def _fire(self, life: int, timer: Timer) -> None:
-        if life == self.life:
-            digest = mix((timer.kind << 56) ^ (timer.epoch << 40) ^ timer.view) ^ timer.token
-            self.feed(TimerFired(timer), digest=digest)
+            self._performer.perform(plan, writes=False)
 
     def _feed_in(self, life: int, verified: Verified, token: int) -> None:
         if life == self.life:
             self.feed(verified, digest=token)
 
-    def _scaled(self, work: int) -> int:
+    def scaled(self, work: int) -> int:
+        """Nanoseconds that work takes on this machine."""
         return work if self._speed == 1.0 else int(work / self._speed)
-
-    def _ms_in(self, cost: int) -> TimestampMs:
-        return TimestampMs(self.clock.now_ms(self.world.engine.now + cost))
-
-
-class Plan:
-    """What some steps want done, in order; a message stands beside its Send, ready to be sent."""
-
-    __slots__ = ("records", "shows", "steps")
-
-    def __init__(self) -> None:
-        self.steps: list[tuple[Effect, Parcel | None]] = []
-        self.records: list[Record] = []
-        self.shows = False
-        """Whether anybody outside will see that the steps were taken: then the records must be durable before."""
-
-
-NOTHING = Plan()
-
-
-def _size_of(record: Record) -> int:
-    return len(record.encoding) if isinstance(record, BatchRecord) else RECORD_BYTES

@@ -84,13 +84,13 @@ def shared_work(*, memo: bool) -> Iterator[None]:
 
 
 def _remembering(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with a memory by identity of its arguments, which are kept alive meanwhile."""
-    known: dict[Any, tuple[Any, Any]] = {}
+    """The function with a memory by identity of its last argument; the others must be equal, too."""
+    known: dict[int, tuple[Any, Any]] = {}
 
     def remembered(*arguments: Any) -> Any:
-        key = id(arguments[0]) if len(arguments) == 1 else tuple(map(id, arguments))
+        key = id(arguments[-1])
         found = known.get(key)
-        if found is not None:
+        if found is not None and found[0] == arguments:
             return found[1]
         result = function(*arguments)
         if len(known) >= RESULTS_MAX:

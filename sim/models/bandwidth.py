@@ -38,11 +38,15 @@ class Bandwidth:
         last = _pass(self._up_busy, node, lane, now, each * copies)
         return np.arange(last - each * (copies - 1), last + 1, each, dtype=np.int64)
 
-    def receive(self, node: int, lane: int, size: int, now: int) -> int:
+    def downlink_ns(self, size: int) -> int:
+        """Nanoseconds that a message occupies its receiver's downlink."""
+        return 0 if self._down_bits == UNLIMITED else _duration(size, self._down_bits)
+
+    def receive(self, node: int, lane: int, duration: int, now: int) -> int:
         """When the last bit of a message that reaches the node's access link now has come through it."""
-        if self._down_bits == UNLIMITED:
+        if duration == 0:
             return now
-        return _pass(self._down_busy, node, lane, now, _duration(size, self._down_bits))
+        return _pass(self._down_busy, node, lane, now, duration)
 
 
 def _duration(size: int, bits: int) -> int:
@@ -51,8 +55,11 @@ def _duration(size: int, bits: int) -> int:
 
 
 def _pass(busy: list[list[int]], node: int, lane: int, now: int, duration: int) -> int:
-    done = max(now, busy[lane][node]) + duration
-    busy[lane][node] = done
+    queue = busy[lane]
+    since = queue[node]
+    queue[node] = done = (now if now > since else since) + duration
     if lane == CONSENSUS:  # What goes first holds up what comes after.
-        busy[BULK][node] = max(busy[BULK][node], now) + duration
+        queue = busy[BULK]
+        since = queue[node]
+        queue[node] = (now if now > since else since) + duration
     return done
