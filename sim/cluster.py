@@ -89,7 +89,7 @@ class Cluster:
             self._make_host(index, machines[index], speeds[index], is_correct=index not in bad)
             for index in range(count)
         ]
-        self.receivers: list[Callable[[Parcel], None]] = [host.receive for host in self.hosts]
+        self.receivers: list[Callable[[Parcel], None]] = [host.arrive for host in self.hosts]
         """Who takes in what arrives at a node; a behaviour may put itself here."""
         self.connections = Connections(
             self.world, self.hosts, notice_ns=net.notice_down, reconnect_ns=net.reconnect

@@ -165,12 +165,23 @@ class Host:
         """A parcel arrives at this machine's access link; one sent to an earlier process died with its connection."""
         if not self.is_up or parcel.sent < self.up_since:
             return
-        world = self.world
-        ready = world.network.received(self.index, parcel)
-        if ready > world.engine.now:
-            world.engine.at(ready, partial(self._take_in, self.life, parcel))
+        engine = self.world.engine
+        ready = self.world.network.received(self.index, parcel)
+        if ready > engine.now:
+            engine.at(ready, partial(self._take_in, self.life, parcel))
         else:
             self._take_in(self.life, parcel)
+
+    def arrive(self, parcel: Parcel) -> None:
+        """The same as `receive`, where nothing else follows from the event."""
+        if not self.is_up or parcel.sent < self.up_since:
+            return
+        engine = self.world.engine
+        ready = self.world.network.received(self.index, parcel)
+        if ready == engine.now or engine.is_next(ready):
+            self._take_in(self.life, parcel)
+        else:
+            engine.at(ready, partial(self._take_in, self.life, parcel))
 
     def submit(self, token: int, transactions: tuple[bytes, ...]) -> None:
         """Clients of this node hand in transactions; lost if the node is down."""

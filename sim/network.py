@@ -30,7 +30,7 @@ class Parcel:
     """A message on its way: one object for all its receivers."""
 
     __slots__ = (
-        "copy_cost", "cost", "digest", "encoding", "event", "kind", "lane", "message", "send_cost", "sender", "sent",
+        "copy_cost", "cost", "digest", "down_ns", "encoding", "event", "kind", "lane", "message", "send_cost", "sender", "sent",
         "size",
     )  # fmt: skip
 
@@ -50,6 +50,8 @@ class Parcel:
         """What receivers share, once the first has opened it."""
         self.sent = 0
         """When it left its sender."""
+        self.down_ns = -1
+        """How long it occupies a downlink; −1 until the first receiver asks."""
         self.kind = type(message).__name__
         self.cost = self.send_cost = self.copy_cost = 0
         """Nanoseconds of work: to take it in, to encode it, to hand it to one peer's stream."""
@@ -177,7 +179,9 @@ class Network:
 
     def received(self, target: int, parcel: Parcel) -> int:
         """When a parcel that arrives now has come through the receiver's downlink."""
-        return self._bandwidth.receive(target, parcel.lane, parcel.size, self._engine.now)
+        if parcel.down_ns < 0:
+            parcel.down_ns = self._bandwidth.downlink_ns(parcel.size)
+        return self._bandwidth.receive(target, parcel.lane, parcel.down_ns, self._engine.now)
 
     def cut(self, cut: Cut) -> None:
         """Keep groups apart, until `mend`."""

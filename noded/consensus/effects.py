@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from noded.consensus.inputs import Timer
+from noded.quick import quick
 from noded.types.block import Block, BlockHeader, BlockKind
 from noded.types.checks import SignatureCheck
 from noded.types.evidence import Evidence
@@ -22,6 +23,7 @@ from noded.types.validator_set import ValidatorSet
 from noded.types.vote import Certificate, vote_signing_bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Persist:
     """Make the record durable before performing any Send of this step; one fsync covers them all."""
@@ -29,6 +31,7 @@ class Persist:
     record: Record
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send to these peers, never to oneself."""
@@ -37,6 +40,7 @@ class Send:
     message: Message
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class StartTimer:
     """Feed TimerFired(timer) back after `after_ms`."""
@@ -45,6 +49,7 @@ class StartTimer:
     after_ms: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CertificateCheck:
     """
@@ -72,6 +77,7 @@ class CreditsCheck:
 Check: TypeAlias = SignatureCheck | CertificateCheck | CreditsCheck
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Verify:
     """
@@ -85,6 +91,7 @@ class Verify:
     checks: tuple[Check, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class BuildPayload:
     """
@@ -103,6 +110,7 @@ class BuildPayload:
     """Unfinalised ancestors, parent first, whose batches must not be named again."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CheckPayload:
     """
@@ -119,6 +127,7 @@ class CheckPayload:
     """Who should hold the block and its batches, best first."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Commit:
     """

@@ -5,9 +5,11 @@ from typing import TypeAlias
 
 from noded.consensus.effects import PenalizePeer, Persist, Send, StartTimer, Verify
 from noded.ledger.commit import CommittedBlock
+from noded.quick import quick
 from noded.types.ids import Height, PeerId, TransactionHash
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Submission:
     """What became of one submitted transaction."""
@@ -18,6 +20,7 @@ class Submission:
     detail: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Answer the clients of TransactionsSubmitted(token)."""
@@ -26,6 +29,7 @@ class Answer:
     submissions: tuple[Submission, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CommitBlocks:
     """Store these blocks, each atomically and in order, then feed Committed with the last height."""
