@@ -10,7 +10,7 @@ from sim.world import World
 
 STARTING_PEERS_MAX = 16
 """Peers of which a node is told at the start, those after it in order; telling a thousand of a thousand takes longer
-than the run. Messages reach everybody all the same."""
+than the run. Messages reach everybody all the same. Nodes that are not told of all vote without looking first (A4)."""
 
 _UP, _DOWN = 1 << 62, 1 << 61
 """Set apart the digests of these inputs."""
@@ -33,6 +33,8 @@ class Connections:
                 peer = (host.index + offset) % count
                 if self._world.network.is_connected(host.index, peer):
                     self._tell(host.index, peer, is_up=True)
+            if host.is_up and count - 1 > STARTING_PEERS_MAX:
+                host.node.know_tip()
 
     def went_down(self, node: int) -> None:
         """A machine crashed: its connections are reset, and its peers learn it."""

@@ -4,9 +4,10 @@ import pytest
 
 from noded.node.inputs import Input, MessageReceived
 from noded.types.messages import BlockFound
+from sim.connections import STARTING_PEERS_MAX
 from sim.host import Host
 from sim.observer import Observer
-from sim.run import Options, Run
+from sim.run import Options, Run, simulate
 from tests.helpers.simulation import small
 
 MS = 1_000_000
@@ -45,3 +46,12 @@ def test_message_to_a_process_that_is_gone_does_not_reach_the_next(
     cluster.engine.run(until=cluster.engine.now + 2 * DELAY_MS * MS)
 
     assert ears.heard == heard
+
+
+def test_more_nodes_than_are_told_of_each_other_vote_from_the_start() -> None:
+    """A4 would have each wait for a quorum's word of how far they are; all are known to be at the beginning."""
+    count = 3 * STARTING_PEERS_MAX
+    result = simulate(small(nodes__count=count, time__duration="600ms", time__warmup="0s", workload__rate=1))
+
+    assert result.verdict == "pass"
+    assert result.recorder.blocks
