@@ -84,7 +84,7 @@ def test_without_a_final_block_it_is_said_what_is_missing(
 def test_a_fault_from_which_nobody_recovers_is_said(tmp_path: Path) -> None:
     _, absent = drawn_and_absent(tmp_path, CUT)
 
-    assert absent == {"recovery": "No block became final after a fault's end."}
+    assert absent["recovery"] == "No block became final after a fault's end."
 
 
 def test_sizes_without_transactions_are_compared(tmp_path: Path) -> None:
