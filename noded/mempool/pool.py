@@ -10,6 +10,9 @@ from noded.types.validator_set import ValidatorSet
 ORDERED_KEPT_HEIGHTS = 16
 """Blocks for which batches stay at hand for peers who still lack one; older ones come by block sync."""
 
+ORDERED_KEPT_BYTES = 4 * 1024 * 1024
+"""Encodings of these batches: of full blocks fewer stay than of small ones, but always the last block's."""
+
 ACKNOWLEDGED_MAX = 16_384
 """Batches whose acknowledgements are counted at a time; the oldest are forgotten first."""
 
@@ -41,6 +44,7 @@ class BatchPool:
         self._bytes_by_author: dict[ValidatorId, int] = {}
         self._ordered: dict[BatchHash, TimestampMs] = {}
         self._ordered_at: dict[Height, tuple[BatchHash, ...]] = {}
+        self._ordered_bytes = 0
         self._acknowledged: dict[bytes, int] = {}
 
     def __contains__(self, batch: BatchHash) -> bool:
@@ -130,12 +134,18 @@ class BatchPool:
     def order(self, height: Height, batches: Sequence[BatchHash]) -> None:
         """A finalised block names these."""
         for name in batches:
-            self._ordered[name] = self._held[name].sealed.batch.time_ms
+            sealed = self._held[name].sealed
+            self._ordered[name] = sealed.batch.time_ms
+            self._ordered_bytes += len(sealed.encoding)
             self._leave(name)
-        self._ordered_at[height] = tuple(batches)
-        while len(self._ordered_at) > ORDERED_KEPT_HEIGHTS:
-            for name in self._ordered_at.pop(next(iter(self._ordered_at))):
-                self._held.pop(name, None)
+        kept = self._ordered_at
+        kept[height] = tuple(batches)
+        while len(kept) > ORDERED_KEPT_HEIGHTS or (
+            self._ordered_bytes > ORDERED_KEPT_BYTES and len(kept) > 1
+        ):
+            for name in kept.pop(next(iter(kept))):
+                held = self._held.pop(name, None)
+                self._ordered_bytes -= 0 if held is None else len(held.sealed.encoding)
 
     def restore_ordered(self, batches: Iterable[tuple[BatchHash, TimestampMs]]) -> None:
         """After a restart: what recent finalised blocks named."""

@@ -1,0 +1,66 @@
+"""What the pool keeps of batches that blocks have named: enough for peers that lack one, and no more."""
+
+import pytest
+
+from noded.mempool.pool import ORDERED_KEPT_BYTES, ORDERED_KEPT_HEIGHTS, BatchPool
+from noded.types.batch import BATCH_BYTES_MAX, Batch, SealedBatch, seal_batch
+from noded.types.ids import Epoch, Height, Signature, TimestampMs
+from tests.helpers.consensus_values import validator_id
+
+
+@pytest.fixture
+def pool() -> BatchPool:
+    return BatchPool(expiry_ms=60_000, author_bytes_max=1_000_000)
+
+
+def batch(number: int, size: int) -> SealedBatch:
+    """A batch of about this size."""
+    return seal_batch(
+        Batch(
+            author=validator_id(1),
+            epoch=Epoch(1),
+            number=number,
+            time_ms=TimestampMs(number),
+            transactions=(bytes(size // 2), bytes(size // 2)),
+            signature=Signature(bytes(64)),
+        )
+    )
+
+
+def name_in_blocks(pool: BatchPool, batches: list[SealedBatch]) -> None:
+    """Each in a block of its own."""
+    for number, sealed in enumerate(batches):
+        pool.hold(sealed, 1)
+        pool.order(Height(number + 1), [sealed.hash])
+
+
+def test_batches_of_recent_blocks_stay(pool: BatchPool) -> None:
+    batches = [batch(number, 100) for number in range(ORDERED_KEPT_HEIGHTS + 5)]
+    name_in_blocks(pool, batches)
+
+    assert [sealed.hash in pool for sealed in batches] == [False] * 5 + [True] * ORDERED_KEPT_HEIGHTS
+    assert all(pool.is_ordered(sealed.hash) for sealed in batches)
+
+
+def test_of_full_blocks_fewer_stay(pool: BatchPool) -> None:
+    size = BATCH_BYTES_MAX - 1024
+    batches = [batch(number, size) for number in range(ORDERED_KEPT_HEIGHTS)]
+    name_in_blocks(pool, batches)
+
+    kept = [sealed for sealed in batches if sealed.hash in pool]
+    assert kept == batches[-len(kept) :]
+    assert ORDERED_KEPT_BYTES - size < sum(len(sealed.encoding) for sealed in kept) <= ORDERED_KEPT_BYTES
+
+
+def test_the_last_block_keeps_its_batches_however_large(pool: BatchPool) -> None:
+    batches = [batch(number, BATCH_BYTES_MAX - 1024) for number in range(2 * ORDERED_KEPT_HEIGHTS)]
+    for sealed in batches:
+        pool.hold(sealed, 1)
+    pool.order(Height(1), [sealed.hash for sealed in batches])
+
+    assert all(sealed.hash in pool for sealed in batches)
+
+    pool.hold(batch(100, 100), 1)
+    pool.order(Height(2), [batch(100, 100).hash])
+
+    assert not any(sealed.hash in pool for sealed in batches)
