@@ -186,8 +186,12 @@ async def test_a_height_far_ahead_waits_for_it(served: ServedApi, backend: TestB
     assert [block["height"] for block in await stream.blocks(1)] == [6]
 
 
-async def test_a_long_history_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "BLOCKS_AT_ONCE", 2)
+@pytest.mark.parametrize("limit", ["BLOCKS_AT_ONCE", "TEXT_AT_ONCE"])
+async def test_a_long_history_comes_in_pieces(
+    limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two blocks, or of two bytes, which each block has."""
+    monkeypatch.setattr(events, limit, 2)
     backend = TestBackend()
     for _ in range(7):
         backend.commit()
