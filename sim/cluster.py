@@ -1,6 +1,6 @@
 """All machines of a run, made from an explicit scenario."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from noded.ledger.genesis import found
 from noded.ledger.ledger import Ledger
@@ -10,6 +10,7 @@ from noded.node.starting import Durable, start_node
 from noded.types.batch import decode_batch
 from noded.types.block import Block, BlockKind
 from noded.types.ids import BatchHash, TimestampMs
+from noded.types.records import BatchRecord, Record
 from sim.archive import Archive, History
 from sim.connections import Connections
 from sim.engine import Engine
@@ -120,6 +121,7 @@ class Cluster:
         """Make a host's node from what the host has durably, and start it."""
         archive = host.archive
         tip = archive.block(archive.height).block
+        records = host.disk.records()
         node, effects = start_node(
             me=host.name,
             signer=self.signer(host.index),
@@ -132,8 +134,8 @@ class Cluster:
                     archive.block(height).block
                     for height in range(start.header.height + 1, tip.header.height + 1)
                 ],
-                recent_batches=self._recent_batches(archive, tip),
-                records=host.disk.records(),
+                recent_batches=self._recent_batches(archive, tip, records),
+                records=records,
                 is_log_lost=host.is_log_lost,
             ),
             now_ms=now_ms,
@@ -192,9 +194,15 @@ class Cluster:
     def _charge_execution(self, transactions: int) -> None:
         self.world.meter += self.world.costs.execute.of(transactions)
 
-    def _recent_batches(self, archive: Archive, tip: Block) -> list[tuple[BatchHash, TimestampMs]]:
-        """What blocks named that are not older than a batch may be, oldest first."""
-        oldest = tip.header.time_ms - self.genesis.parameters.batch_expiry_ms
+    def _recent_batches(
+        self, archive: Archive, tip: Block, records: Sequence[Record]
+    ) -> list[tuple[BatchHash, TimestampMs]]:
+        """What blocks named that are not older than a batch may be or those of the log are, oldest first."""
+        parameters = self.genesis.parameters
+        logged = (decode_batch(each.encoding) for each in records if isinstance(each, BatchRecord))
+        times = [sealed.batch.time_ms - parameters.drift_ms for sealed in logged]
+        oldest = min(times, default=tip.header.time_ms)
+        oldest = min(oldest, tip.header.time_ms - parameters.batch_expiry_ms)
         recent: list[tuple[BatchHash, TimestampMs]] = []
         for height in range(archive.height, 0, -1):
             committed = archive.block(height)

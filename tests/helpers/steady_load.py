@@ -5,9 +5,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import islice
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from noded.api.chain_data import receipts_of
 from noded.bench.load import Sender
 from noded.client.answers import NodeUnreachable, Refused
 from noded.client.http import NodeClient
@@ -153,3 +155,14 @@ def check_all_there(nodes: Sequence[NodeProcess], final: dict[TransactionHash, i
                 place = reader.transaction(name)
                 assert place is not None, f"{node.home.name} lost {name.hex()}, final at {height}"
                 assert (place.height, place.applied) == (height, True)
+
+
+def without_effect(home: Path) -> int:
+    """Transactions in the blocks of a store that had none, such as those that were ordered before."""
+    with closing(open_reader(home / STORE_NAME)) as reader:
+        tip = reader.tip()
+        assert tip is not None
+        blocks = [reader.block(height) for height in range(1, tip.height + 1)]
+    return sum(
+        receipt.error is not None for block in blocks if block is not None for receipt in receipts_of(block)
+    )
