@@ -1,8 +1,8 @@
 """
 A day in miniature: four real nodes for twenty minutes under load, with faults; what they use stays where it is.
 
-NODED_SOAK_S sets another length. Before it, so many records are registered that what keeps the newest of them (a ledger's
-16,384 values, the pages of readers and writer) is full. The first two fifths do not count either: what expires after five
+NODED_SOAK_S sets another length. Before it, so many records are registered that what keeps a part of them (a ledger's 16,384
+values, the pages of readers and writer, 16 MiB of the tree's leaves) is full when counting begins. The first two fifths do not count either: what expires after five
 minutes (batches that could be named again) has to begin to expire. After that the line through all samples must not rise by
 more than `GROWTH_PART_MAX` of the memory, `FILES_GROWTH_MAX` files, or `TASKS_PART_MAX` of the tasks, on a node that ran
 all the time. Most tasks are timers of views, which are never cancelled and end by themselves after some seconds: how many
@@ -45,7 +45,7 @@ WARM_PART: Final = 0.4
 PER_S: Final = 50.0
 """Transactions a second: a busy consortium's, and a modest part of what the machine bears."""
 
-FILLED: Final = 30_000
+FILLED: Final = 180_000
 """Records registered before the soak."""
 
 FILLED_AT_ONCE: Final = 50
