@@ -1,13 +1,13 @@
 """
 A day in miniature: four real nodes for twenty minutes under load, with faults; what they use stays where it is.
 
-NODED_SOAK_S sets another length. Before it, so many records are registered that what keeps a part of them (a ledger's 16,384
-values, the pages of readers and writer, 16 MiB of the tree's leaves) is full when counting begins. The first two fifths do not count either: what expires after five
-minutes (batches that could be named again) has to begin to expire. After that the line through all samples must not rise by
-more than `GROWTH_PART_MAX` of the memory, `FILES_GROWTH_MAX` files, or `TASKS_PART_MAX` of the tasks, on a node that ran
-all the time. Most tasks are timers of views, which are never cancelled and end by themselves after some seconds: how many
-there are follows the pace of the blocks, and that the machine's load. So a task that is lost with a block or a
-transaction is found, one that is lost with a fault is not.
+NODED_SOAK_S sets another length. Before it, so many records are registered that what keeps a part of them (a ledger's
+16,384 values, the pages of readers and writer, 16 MiB of the tree's leaves) is full when counting begins. The first two
+fifths do not count either: what expires after five minutes (batches that could be named again) has to begin to expire.
+After that the line through all samples must not rise by more than `GROWTH_PART_MAX` of the memory, `FILES_GROWTH_MAX`
+files, or `TASKS_PART_MAX` of the tasks, on a node that ran all the time. Most tasks are timers of views, which are never
+cancelled and end by themselves after some seconds: how many there are follows the pace of the blocks, and that the
+machine's load. So a task that is lost with a block or a transaction is found, one that is lost with a fault is not.
 """
 
 import os
