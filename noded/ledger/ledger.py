@@ -26,7 +26,7 @@ from noded.types.transaction import SignedTransaction
 from noded.types.validator_set import ValidatorSet, ValidatorTable
 from noded.types.vote import Certificate
 
-OPEN_BYTES_MAX = 8 * 1024 * 1024
+OPEN_BYTES_MAX = 4 * 1024 * 1024
 """Encodings of batches whose transactions are kept decoded until a block names them; objects take about 5 times that."""
 
 CLOSINGS_MAX = 16
