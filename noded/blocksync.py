@@ -23,9 +23,8 @@ BEHIND_HEIGHTS = 3
 REQUEST_TIMEOUT_MS = 5_000
 """Until the next peer is asked; a range is a megabyte at most."""
 
-
-DUE_MAX = 64
-"""Requests that may still be answered late: one each REQUEST_TIMEOUT_MS, so those of the last five minutes."""
+REQUESTS_KEPT = 64
+"""Requests that may still be answered, late or once more: of the last five minutes where none is answered at all."""
 
 
 class BadRange(InvalidMessage):
@@ -59,8 +58,8 @@ class BlockSync:
         self._chain_id = chain_id
         self._heights: dict[PeerId, Height] = {}
         self._asked: tuple[PeerId, Height] | None = None
-        self._due: dict[tuple[PeerId, Height], int] = {}
-        """How often each range was asked for and not answered, oldest first: who answers late is not to blame."""
+        self._requests: dict[tuple[PeerId, Height], None] = {}
+        """The last ones, oldest first: who answers late, or twice on a bad line, is not to blame."""
         self._deadline_ms = TimestampMs(0)
         self._refused: dict[PeerId, None] = {}
 
@@ -107,9 +106,10 @@ class BlockSync:
         peer = willing[height % len(willing)]
         first = Height(height + 1)
         self._asked = (peer, first)
-        self._due[self._asked] = self._due.pop(self._asked, 0) + 1
-        if len(self._due) > DUE_MAX:
-            del self._due[next(iter(self._due))]
+        self._requests.pop(self._asked, None)
+        self._requests[self._asked] = None
+        if len(self._requests) > REQUESTS_KEPT:
+            del self._requests[next(iter(self._requests))]
         self._deadline_ms = TimestampMs(now_ms + REQUEST_TIMEOUT_MS)
         return peer, GetBlocks(first=first, last=Height(height + BLOCKS_MAX))
 
@@ -120,15 +120,12 @@ class BlockSync:
         Check a range that was asked for, however late; None when the peer has nothing, or it no longer fits our tip.
 
         Raises:
-            UnaskedRange: Nothing was asked of this peer, or as often as it has answered.
+            UnaskedRange: Nothing of the kind was asked of this peer.
             BadRange: The range does not prove itself.
         """
         asked = (peer, message.first)
-        due = self._due.pop(asked, 0)
-        if not due:
+        if asked not in self._requests:
             raise UnaskedRange(f"a range from {message.first} was not asked for")
-        if due > 1:
-            self._due[asked] = due - 1
         if self._asked == asked:
             self._asked = None
         if message.finalization is None or not message.blocks:
