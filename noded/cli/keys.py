@@ -134,6 +134,7 @@ def export(
     """
     from noded.daemon.boot import signed_until
     from noded.keys.files import write_private
+    from noded.keys.key_file import decode_key_file
     from noded.storage.lock import HomeLock
 
     chosen = read_passphrase(export_passphrase_file, export_passphrase_fd)
@@ -146,7 +147,7 @@ def export(
         keystore = _open(home, passphrase_file, passphrase_fd)
         exported = keystore.export(name, chosen, signed_until(config, keystore, name))
     write_private(out, exported)
-    output.show({**_describe(keystore.info(name)), "file": str(out)})
+    output.show({**_describe(decode_key_file(out, exported).info), "file": str(out)})
 
 
 @declare(command, name="import")

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from noded.keys.signer import Watermark
 from noded.lightclient import encode_proof
 from noded.ops.founding import read_genesis
+from noded.types.ids import ChainId, Epoch, View
 from tests.helpers.command import Captured, complaint, said, told
 from tests.helpers.proofs import ProvingChain
 
@@ -81,6 +83,20 @@ class TestKeys:
         shown = [told(capsys, "keys", "show", "extra", "--home", each) for each in (home, other)]
         assert shown[0] == shown[1]
         assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o600
+
+    def test_an_export_says_up_to_where_its_key_signed(
+        self, home: Path, tmp_path: Path, passphrase: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """K4: by the log, of which the keystore itself knows nothing."""
+        signed = {ChainId(bytes(32)): Watermark(Epoch(2), View(7))}
+        monkeypatch.setattr("noded.daemon.boot.signed_until", lambda *_: signed)
+
+        exported = told(
+            capsys, "keys", "export", "consensus", "--home", home, "--out", tmp_path / "out",
+            "--export-passphrase-file", passphrase,
+        )  # fmt: skip
+
+        assert exported["watermarks"] == {bytes(32).hex(): {"epoch": 2, "view": 7}}
 
     def test_an_export_needs_a_passphrase_and_a_new_file(
         self, home: Path, tmp_path: Path, passphrase: Path, capsys: Captured
