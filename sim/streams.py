@@ -5,6 +5,7 @@ A stream is named by (seed, purpose, parts…), so one more draw in one place do
 scenarios with the same seed share the draws of everything that they have in common.
 """
 
+from bisect import bisect_right
 from hashlib import blake2b
 from itertools import accumulate
 from math import log1p
@@ -92,8 +93,7 @@ class Stream:
     def weighted(self, weights: list[int]) -> int:
         """An index, drawn in proportion to its weight."""
         sums = list(accumulate(weights))
-        drawn = self.below(sums[-1])
-        return next(index for index, upto in enumerate(sums) if drawn < upto)
+        return bisect_right(sums, self.below(sums[-1]))
 
     def sample(self, items: list[T] | tuple[T, ...], size: int) -> list[T]:
         """`size` different items, in random order."""
@@ -106,7 +106,7 @@ class Stream:
 
     def bytes(self, size: int) -> bytes:
         """Random bytes."""
-        words = b"".join(self.bits().to_bytes(8, "big") for _ in range((size + 7) // 8))
+        words = b"".join([self.bits().to_bytes(8, "big") for _ in range((size + 7) // 8)])
         return words[:size]
 
 

@@ -68,8 +68,8 @@ class Ledger:
         self._final_height = head.height
         self._branches = Branches(base, self._final, head)
         self._memo = memo
-        self._opened: dict[BatchHash, OpenBatch] = {}
-        self._opened_sizes: dict[BatchHash, int] = {}
+        self._opened: dict[BatchHash, tuple[OpenBatch, int]] = {}
+        """What was read of batches, with the bytes of their encodings."""
         self._opened_bytes = 0
         self._sets: dict[Epoch, ValidatorSet] = {}
         self._closings: dict[BlockHash, NextEpoch] = {}
@@ -192,14 +192,15 @@ class Ledger:
         Raises:
             Malformed: The batch is invalid.
         """
-        opened = self._opened.get(batch.hash)
-        if opened is None:
-            opened = open_batch(batch) if transactions is None else opened_by_author(transactions)
-            self._opened[batch.hash] = opened
-            self._opened_sizes[batch.hash] = len(batch.encoding)
-            self._opened_bytes += len(batch.encoding)
-            while len(self._opened) > 1 and self._opened_bytes > OPEN_BYTES_MAX:
-                self._close_batch(next(iter(self._opened)))
+        known = self._opened.get(batch.hash)
+        if known is not None:
+            return known[0]
+        opened = open_batch(batch) if transactions is None else opened_by_author(transactions)
+        size = len(batch.encoding)
+        self._opened[batch.hash] = opened, size
+        self._opened_bytes += size
+        while self._opened_bytes > OPEN_BYTES_MAX and len(self._opened) > 1:
+            self._close_batch(next(iter(self._opened)))
         return opened
 
     def execute(self, block: Block, batches: Sequence[SealedBatch]) -> Execution:
@@ -271,8 +272,9 @@ class Ledger:
     # Within.
 
     def _close_batch(self, batch: BatchHash) -> None:
-        if self._opened.pop(batch, None) is not None:
-            self._opened_bytes -= self._opened_sizes.pop(batch)
+        known = self._opened.pop(batch, None)
+        if known is not None:
+            self._opened_bytes -= known[1]
 
     def _execute(self, block: Block, batches: Sequence[SealedBatch]) -> Execution:
         header = block.header

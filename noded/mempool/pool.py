@@ -58,6 +58,10 @@ class BatchPool:
         """Whether a finalised block that is not too old named the batch (M3)."""
         return batch in self._ordered
 
+    def knows(self, batch: BatchHash) -> bool:
+        """Whether a batch is held, or was and is ordered."""
+        return batch in self._held or batch in self._ordered
+
     def has_unordered(self) -> bool:
         """Whether anything waits to be named."""
         return bool(self._unordered)

@@ -251,9 +251,7 @@ class BatchDesk:
 
     def on_announced(self, peer: PeerId, message: BatchesAnnounced, now_ms: TimestampMs) -> None:
         """Ask for what is not at hand."""
-        unknown = [
-            name for name in message.hashes if name not in self.pool and not self.pool.is_ordered(name)
-        ]
+        unknown = [name for name in message.hashes if not self.pool.knows(name)]
         if unknown:
             self.exchange.want(unknown, (peer,), now_ms, needed=False)
             self.fetch_due(now_ms)

@@ -92,7 +92,7 @@ class BatchExchange:
         """
         sealed = decode_batch(encoding)
         name, batch = sealed.hash, sealed.batch
-        if name in self._pool or name in self._verifying or self._pool.is_ordered(name):
+        if self._pool.knows(name) or name in self._verifying:
             return None
         if name in self._invalid:
             raise InvalidBatch(batch=name, why=self._invalid[name])
@@ -100,9 +100,9 @@ class BatchExchange:
         if peer != batch.author and not wanted:
             return None  # An answer that came after this node had given up asking; no fault of the peer's.
         validators = validators_by_epoch.get(batch.epoch)
-        if validators is None or batch.author not in validators:
-            if validators is None:
-                return None
+        if validators is None:
+            return None
+        if batch.author not in validators.index_by_id:
             raise self._mark_invalid(name, f"its author is no validator of epoch {batch.epoch}")
         if not wanted and len(encoding) > self._pool.room(batch.author):
             raise QuotaExceeded(f"batch {name.hex()[:16]} of {batch.author.hex()}")

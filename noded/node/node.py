@@ -162,20 +162,23 @@ class Node:
             Effects, to be performed in this order; what Persist names is durable before a later Send or Answer.
         """
         match event:
-            case MessageReceived(peer, message):
+            case MessageReceived():
                 try:
-                    self._on_message(peer, message, now_ms)
+                    self._on_message(event, now_ms)
                 except InvalidMessage as error:
-                    self._out.penalize(peer, error)
-            case Verified(token, results):
-                if token & 1:
-                    self._out.verified(token, results)
+                    self._out.penalize(event.peer, error)
+            case Verified():
+                if event.token & 1:
+                    self._out.verified(event.token, event.results)
                 else:
                     self._told.append(event)
-            case TimerFired(timer) if timer.epoch:
-                self._told.append(event)  # Timers of consensus name its epoch, those of the node itself none.
-            case TimerFired(timer):
-                self._on_timer(timer.kind, now_ms)
+            case TimerFired():
+                if event.timer.epoch:
+                    self._told.append(
+                        event
+                    )  # Timers of consensus name its epoch, those of the node itself none.
+                else:
+                    self._on_timer(event.timer.kind, now_ms)
             case TransactionsSubmitted(token, transactions):
                 self.batches.submit(token, transactions, now_ms)
             case Committed(height):
@@ -205,7 +208,8 @@ class Node:
 
     # Inputs
 
-    def _on_message(self, peer: PeerId, message: object, now_ms: TimestampMs) -> None:
+    def _on_message(self, event: MessageReceived, now_ms: TimestampMs) -> None:
+        peer, message = event.peer, event.message
         match message:
             case Votes():
                 if message.held:
@@ -230,7 +234,7 @@ class Node:
             case BlockRange():
                 self._on_range(peer, message, now_ms)
             case _:
-                self._told.append(told.MessageReceived(peer, message))  # type: ignore[arg-type]
+                self._told.append(told.MessageReceived(peer, message))
 
     def _on_timer(self, kind: TimerKind, now_ms: TimestampMs) -> None:
         match kind:
