@@ -144,10 +144,13 @@ def traffic_over_nodes(runs: Sequence[Saved]) -> Picture | Absent:
         plot_estimates(size, xs, sizes, index, _load(part, rate))
     if not rows:
         return Absent("traffic-nodes", NOTHING_FINAL)
-    theory = [
-        (nodes, messages_by_theory(same[0].scenario)) for (nodes,), same in group(runs, [NODES]).items()
-    ]
-    messages.plot(*zip(*theory, strict=True), "k:", label="theory: 2n² (all), 3.1n (linear)")
+    for linear, label in ((False, None), (True, "theory: 2n² (all), 3.1n (linear)")):
+        theory = [
+            (nodes, messages_by_theory(same[0].scenario))
+            for (nodes,), same in group(runs, [NODES]).items()
+            if is_linear(same[0].scenario) is linear
+        ]
+        messages.plot([n for n, _ in theory], [count for _, count in theory], "k:", label=label)
     messages.set_ylabel("messages a block")
     size.set_ylabel("bytes a block")
     size.set_xlabel("nodes")

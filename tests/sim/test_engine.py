@@ -146,3 +146,23 @@ class TestDigest:
             return engine.hexdigest()
 
         assert run(True) == run(False)
+
+
+class TestIsNext:
+    """An event that would be the next of all is done at once: the order is the same as through the heap."""
+
+    def test_only_before_everything_else(self) -> None:
+        engine = Engine(lambda node, parcel: None)
+        seen: list[tuple[int, bool]] = []
+
+        def act() -> None:
+            seen.append((engine.now, engine.is_next(50)))
+            seen.append((engine.now, engine.is_next(60)))  # Something else is due at 60.
+            seen.append((engine.now, engine.is_next(55)))
+
+        engine.at(10, act)
+        engine.at(60, lambda: seen.append((engine.now, engine.is_next(200))))  # The run ends before.
+        engine.run(until=100)
+
+        assert seen == [(10, True), (50, False), (50, True), (60, False)]
+        assert engine.stats().events == 4
