@@ -361,6 +361,9 @@ class Shell:
     def _send(self, peers: Sequence[PeerId], message: Message) -> None:
         payload = MESSAGES.encode(message)
         self._count("out", message, len(payload), len(peers))
+        if len(payload) > BULK_MESSAGE_BYTES_MAX:
+            log.error("a message is too large to be sent", message=type(message).__name__, size=len(payload))
+            return
         bulk = is_bulk(message) or len(payload) > CONSENSUS_MESSAGE_BYTES_MAX
         self._network.broadcast(Lane.BULK if bulk else Lane.CONSENSUS, payload, peers)
 

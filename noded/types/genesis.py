@@ -35,6 +35,9 @@ from noded.types.roles import Role
 
 GENESIS_DOMAIN = "noded/genesis/1"
 
+BLOCK_BYTES_MAX = 640 * 1024
+"""Of a block's batches: with its proof, a block fits one message of block sync."""
+
 GENESIS_BYTES_MAX = 4 * 1024 * 1024
 """4096 institutions of up to 1 KiB."""
 
@@ -79,7 +82,7 @@ class NetworkParameters:
     epoch_length: Annotated[int, Limit(4, 100_000)]
     """Heights in an epoch."""
     block_operations_max: Annotated[int, Limit(256, 1_000_000)]
-    block_bytes_max: Annotated[int, Limit(512 * 1024, 64 * 1024 * 1024)]
+    block_bytes_max: Annotated[int, Limit(512 * 1024, BLOCK_BYTES_MAX)]
     """Encodings of a block's batches together."""
     author_bytes_max: Annotated[int, Limit(512 * 1024, 1024 * 1024 * 1024)]
     """Unordered batches kept of one author."""
@@ -112,7 +115,7 @@ DEFAULT_PARAMETERS = NetworkParameters(
     silent_views=3,
     epoch_length=600,
     block_operations_max=20_000,
-    block_bytes_max=8 * 1024 * 1024,
+    block_bytes_max=BLOCK_BYTES_MAX,
     author_bytes_max=32 * 1024 * 1024,
     batch_expiry_ms=300_000,
     valid_until_max=100_000,

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from noded.types.genesis import BLOCK_BYTES_MAX
 from sim.scenario.faults import Fault
 from sim.scenario.network import MS, Network
 from sim.scenario.values import Duration, Probability, Section, Selector, SignedDuration
@@ -79,7 +80,7 @@ class Protocol(Section):
 
     routing: Literal["auto", "all", "linear"] = "auto"
     """Who hears a vote first; "auto" goes by the number of nodes."""
-    block_bytes: Annotated[int, Field(ge=512 * 1024, le=64 * 1024 * 1024)] = 1_000_000
+    block_bytes: Annotated[int, Field(ge=512 * 1024, le=BLOCK_BYTES_MAX)] = BLOCK_BYTES_MAX
     """Most transactions of a block, in bytes."""
     block_interval: Duration = 0
     """Least time between two blocks."""
