@@ -94,7 +94,7 @@ class TestAttacks:
         exclude = [{"behaviour": "exclude", "nodes": [0, 3], "victims": [5, 6]}]
         _, saved = run(tmp_path, nodes__count=7, byzantine=exclude, time__duration="12s", time__warmup="2s")
 
-        assert last(saved)["victim"].participation > 0.9
+        assert last(saved)["victim"].participation > 0.85  # Two of seven proposers leave them out.
         assert last(saved)["victim"].share > 0.9 * last(saved)["correct"].share * 2 / 3
 
     def test_a_minority_frames_nobody(self, tmp_path: Any) -> None:
