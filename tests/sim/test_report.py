@@ -35,7 +35,11 @@ CUT = {
         {"kind": "crash", "at": "250ms", "nodes": "first:2"},
     ]
 }
-THIRD = {"fault": [{"kind": "crash", "at": "0s", "nodes": "random:30%"}]}
+THIRD = {
+    "fault": [{"kind": "crash", "at": "0s", "nodes": "random:30%"}],
+    "protocol.view_timeout": "100ms",
+    "time.duration": "1500ms",
+}
 LOADED = {"workload": {"model": "poisson", "rate": 20, "gateways": 1}}
 MORE = {"nodes.count": 7}
 

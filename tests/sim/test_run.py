@@ -33,7 +33,7 @@ class TestDeterminism:
         result = run_small(**FAULTY)
 
         assert len(result.recorder.blocks) > 10
-        assert len(result.driver.outcomes) > 5
+        assert len(result.driver.outcomes) > 3
         assert sum(host.life for host in result.cluster.hosts) == 5
         assert {"Proposal", "Votes", "BatchPushed"} <= result.cluster.network.traffic.messages_by_kind.keys()
 
