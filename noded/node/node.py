@@ -173,10 +173,8 @@ class Node:
                 else:
                     self._told.append(event)
             case TimerFired():
-                if event.timer.epoch:
-                    self._told.append(
-                        event
-                    )  # Timers of consensus name its epoch, those of the node itself none.
+                if event.timer.epoch:  # Timers of consensus name its epoch, those of the node itself none.
+                    self._told.append(event)
                 else:
                     self._on_timer(event.timer.kind, now_ms)
             case TransactionsSubmitted(token, transactions):
