@@ -39,11 +39,11 @@ class Routes:
             return tuple([peer for peer in collectors if peer != me])
         return collectors
 
-    def nullify(self, view: View, attempt: int) -> tuple[PeerId, ...]:
-        """Who gathers the X votes of a view: the next proposers, twice as many with each attempt (R10)."""
+    def nullify(self, view: View, doublings: int) -> tuple[PeerId, ...]:
+        """Who gathers the X votes of a view: the next proposers, so many times twice as many (R10)."""
         if not self.is_linear:
             return self.others
-        return self._spread(View(view + 1), NULLIFY_PROPOSERS << min(attempt, 16))
+        return self._spread(View(view + 1), NULLIFY_PROPOSERS << min(doublings, 16))
 
     def finalize_again(self, view: View, attempt: int) -> tuple[PeerId, ...]:
         """Who gets F votes again: collectors of the current view, doubling to all (R20)."""

@@ -109,7 +109,7 @@ def send_nullify(state: EpochState, attempt: int) -> None:
     """R10: X with all that may help: the own N, pending F votes, the best certificates; again after T/2."""
     view = state.view
     state.send(
-        state.routes.nullify(view, attempt),
+        state.routes.nullify(view, max(0, state.pace.stall - 1) + attempt),
         Votes(votes=tuple(standing_votes(state)), certificates=state.certificates.best()),
     )
     state.start_timer(TimerKind.RETRY, max(1, state.pace.timeout_ms // 2), view=view, token=attempt + 1)

@@ -90,7 +90,7 @@ class TestEntering:
 
 
 class TestNullifyMessage:
-    """R10: X with all that may help, to the next three proposers; again, to twice as many."""
+    """R10: X with all that may help, to the next three proposers; again, and in the next lost view, to twice as many."""
 
     def bench(self) -> Bench:
         return Bench(0, n=13, params=make_params(routing=Routing.LINEAR))
@@ -127,6 +127,15 @@ class TestNullifyMessage:
         ]
 
         assert counts == [6, 12, 12]
+
+    def test_each_view_lost_in_a_row_begins_with_twice_as_many(self) -> None:
+        bench = self.bench()
+        counts = []
+        for view in (1, 2, 3, 4):
+            counts.append(len(sent(bench.fire(TimerKind.VIEW), Votes)[0].peers))
+            bench.hear(1, Certificates(certificates=(bench.certificate(X, view=view),)))
+
+        assert counts == [3, 6, 12, 12]
 
     def test_not_once_the_view_is_over(self) -> None:
         bench = self.bench()
