@@ -74,11 +74,7 @@ class Source:
                 self._refuse(
                     "Unencodable", f"not {limit.min} <= {variable} <= {limit.max}", where, "out of range"
                 )
-                wide = f"integer({variable})"
-                if limit.min < 0 and limit.max < 0:
-                    return [wide]
-                condition = f"0 <= {variable} < 256" if limit.min < 0 else f"{variable} < 256"
-                return [f"SMALL[{variable}] if {condition} else {wide}"]
+                return [self._integer(variable, limit)]
             case shapes.Boolean():
                 return [f"TRUE if {variable} else FALSE"]
             case shapes.Member(enum):
@@ -122,6 +118,19 @@ class Source:
                 return [f"{self._function(cls)}({variable}, depth - 1)"]
             case shapes.Choice(registry):
                 return [f"{self._bind(registry.write)}({variable}, depth - 1)"]
+
+    def _integer(self, variable: str, limit: shapes.Limit) -> str:
+        """The head of an integer within its limit: one byte or two are looked up, three made here, others there."""
+        wide = f"integer({variable})"
+        if limit.max < 0:
+            return wide
+        least = "0 <= " if limit.min < 0 else ""
+        if limit.max >= 256:
+            middle = f"(0x190000 + {variable}).to_bytes(3)"
+            wide = f"{middle} if {least}{variable} < 65536 else {wide}"
+        elif not least:
+            return f"SMALL[{variable}]"
+        return f"SMALL[{variable}] if {least}{variable} < 256 else {wide}"
 
     def _length(self, major: int, variable: str, limit: shapes.Limit, where: str) -> str:
         if limit.min == limit.max:
@@ -262,6 +271,8 @@ class Source:
         self._close()
 
     def _joined(self, parts: list[str]) -> str:
+        if len(parts) == 2 and parts[1][0] != "*":
+            return f"({parts[0]}) + ({parts[1]})"  # Half the time of a join.
         return parts[0] if len(parts) == 1 and parts[0][0] != "*" else f"join(({', '.join(parts)},))"
 
     def _name(self) -> str:

@@ -41,7 +41,10 @@ def encode_value(value: object) -> bytes:
     Raises:
         Unencodable: The value breaks a limit of its type.
     """
-    return _writer(type(value))(value, DEPTH_MAX)
+    write = _WHOLE.get(type(value))
+    if write is None:
+        write = _WHOLE[type(value)] = _writer(type(value))
+    return write(value, DEPTH_MAX)
 
 
 def decode_value(cls: type[T], data: bytes, *, max_bytes: int) -> T:
@@ -183,6 +186,9 @@ _Key = tuple[str, type, int | None]
 
 _NAMES: dict[_Key, str] = {}
 """Names of finished functions; compiled when first needed, so that later registrations count."""
+
+_WHOLE: dict[type, _Writer] = {}
+"""What `encode_value` calls: looking the function up by its key and name takes as long as writing a small value."""
 
 _numbers = count()
 

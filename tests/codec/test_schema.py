@@ -33,6 +33,16 @@ class Point:
     y: Annotated[int, Limit(-5, 5)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsigned:
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Both:
+    n: Annotated[int, Limit(-(1 << 40), 1 << 40)]
+
+
 class Shape:
     __slots__ = ()
 
@@ -208,6 +218,14 @@ class TestRoundTrip:
         data = encode_value(value)
 
         assert cbor2.dumps(cbor2.loads(data), canonical=True) == data
+
+    @pytest.mark.parametrize("number", [0, 23, 24, 255, 256, 65_535, 65_536, (1 << 32) - 1, 1 << 32])
+    def test_numbers_about_each_size_of_a_head(self, number: int) -> None:
+        for value in (Unsigned(n=number), Both(n=number), Both(n=-number), Both(n=-1 - number)):
+            encoding = encode_value(value)
+
+            assert encoding == cbor2.dumps([value.n], canonical=True)
+            assert decode_value(type(value), encoding, max_bytes=16) == value
 
     @given(instances())
     def test_unpack_undoes_pack(self, value: Any) -> None:
