@@ -21,6 +21,9 @@ READER_CACHE_KIB: Final = 4 * 1024
 STATEMENTS: Final = 64
 """Compiled statements kept by a connection; more than there are."""
 
+sqlite3.register_adapter(bytes, bytes)
+# Without an adapter the module looks for methods that bytes do not have, for each of them: a tenth of an insert.
+
 _FULL = {sqlite3.SQLITE_FULL}
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
