@@ -32,14 +32,23 @@ def hasher(domain: str) -> Callable[[bytes], bytes]:
     return _hasher(f"{domain}:part")
 
 
+def starter(domain: str) -> Callable[[], "hashlib._Hash"]:
+    """What `hasher(domain)` begins with, for loops where its call would show: update it with the part, once."""
+    return _state(f"{domain}:part").copy
+
+
+def _state(prefix: str) -> "hashlib._Hash":
+    return hashlib.sha256(2 * hashlib.sha256(prefix.encode()).digest())
+
+
 @cache
 def _hasher(prefix: str) -> Callable[[bytes], bytes]:
-    state = hashlib.sha256(2 * hashlib.sha256(prefix.encode()).digest())
+    begin = _state(prefix).copy
 
     def digest(part: bytes) -> bytes:
-        copy = state.copy()
-        copy.update(part)
-        return copy.digest()
+        begun = begin()
+        begun.update(part)
+        return begun.digest()
 
     return digest
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Self
 
-from noded.crypto.hashing import HASH_BYTES, ZERO_HASH, hasher
+from noded.crypto.hashing import HASH_BYTES, ZERO_HASH, hasher, starter
 
 BUCKETS = 1 << 16
 """Buckets: one for each value of a path's first 16 bits. A million keys make 15 to a bucket."""
@@ -52,11 +52,16 @@ value_hash_of = hasher("noded/state-value/1")
 lower_node = hasher("noded/state-node/1")
 """The hash of two children within a bucket, given side by side."""
 
+_begin_value = starter("noded/state-value/1")
+_begin_leaf = starter("noded/state-leaf/1")
 _leaf = hasher("noded/state-leaf/1")
 _fan = hasher("noded/state-fan/1")
 
 Leaf = tuple[bytes, bytes]
 """A path and its leaf hash."""
+
+_LEAF_BYTES = 2 * HASH_BYTES
+"""Of a leaf among others, side by side."""
 
 
 def leaf_of(path: bytes, value_hash: bytes) -> bytes:
@@ -65,8 +70,12 @@ def leaf_of(path: bytes, value_hash: bytes) -> bytes:
 
 
 def leaf_hash(path: bytes, value: bytes) -> bytes:
-    """The leaf hash of a path and its value."""
-    return _leaf(path + value_hash_of(value))
+    """The leaf hash of a path and its value: two hashes of every key of every block."""
+    hash_ = _begin_value()
+    hash_.update(value)
+    leaf = _begin_leaf()
+    leaf.update(path + hash_.digest())
+    return leaf.digest()
 
 
 def bucket_of(path: bytes) -> int:
@@ -81,8 +90,30 @@ def pack_leaves(leaves: Iterable[Leaf]) -> bytes:
 
 def unpack_leaves(packed: bytes) -> list[Leaf]:
     """The leaves that `pack_leaves` put side by side."""
-    starts = range(0, len(packed), 2 * HASH_BYTES)
-    return [(packed[at : at + HASH_BYTES], packed[at + HASH_BYTES : at + 2 * HASH_BYTES]) for at in starts]
+    starts = range(0, len(packed), _LEAF_BYTES)
+    return [(packed[at : at + HASH_BYTES], packed[at + HASH_BYTES : at + _LEAF_BYTES]) for at in starts]
+
+
+def with_leaf(packed: bytes, path: bytes, leaf: bytes | None) -> bytes:
+    """The leaves of a bucket, side by side, once a path has another leaf or, with None, none any more."""
+    at, end = 0, len(packed)
+    while at < end and packed[at : at + HASH_BYTES] < path:
+        at += _LEAF_BYTES
+    after = at + _LEAF_BYTES if packed.startswith(path, at) else at
+    return packed[:at] + (b"" if leaf is None else path + leaf) + packed[after:]
+
+
+def packed_root(packed: bytes) -> bytes:
+    """The root over all leaves of one bucket, given side by side in order of their paths."""
+    if len(packed) == 2 * _LEAF_BYTES:  # Most buckets of a state of 100,000 keys.
+        first = int.from_bytes(packed[:HASH_BYTES])
+        second = int.from_bytes(packed[_LEAF_BYTES : _LEAF_BYTES + HASH_BYTES])
+        assert first < second, "leaves must be in order of their paths"
+        branch = (first ^ second).bit_length() - 1
+        assert branch < LOWER_LEVELS_MAX, "leaves must be of one bucket"
+        node = lower_node(packed[HASH_BYTES:_LEAF_BYTES] + packed[_LEAF_BYTES + HASH_BYTES :])
+        return _lifted(node, first, branch, LOWER_LEVELS_MAX)
+    return bucket_root(unpack_leaves(packed))
 
 
 def upper_node(group: bytes) -> bytes:

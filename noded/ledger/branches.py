@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from noded.crypto.sparse_merkle import TreeDelta, bucket_of, path_of, unpack_leaves
 from noded.crypto.state_proof import StateProof, prove
@@ -116,9 +115,16 @@ class Branches:
 
     def changes(self, state: Overlay, branch: Sequence[Execution]) -> Changes:
         """What the changes kept in a state on top of a branch make of the tree."""
-        return changes_of(
-            state, self._base.upper, self.deltas(branch), partial(self.leaves, branch), self._paths
-        )
+        above = [execution.changes.buckets for execution in branch]
+        base = self._base.bucket
+
+        def leaves_of(bucket: int) -> bytes:
+            for buckets in above:
+                if bucket in buckets:
+                    return buckets[bucket]
+            return base(bucket)
+
+        return changes_of(state, self._base.upper, self.deltas(branch), leaves_of, self._paths)
 
     def drop_rivals(self, final: BlockHash) -> None:
         """Forget all that neither leads to the final block nor stands on it."""

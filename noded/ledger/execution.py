@@ -7,12 +7,11 @@ from typing import NamedTuple
 from noded.crypto.sparse_merkle import (
     TreeDelta,
     UpperTree,
-    bucket_root,
     leaf_hash,
-    pack_leaves,
+    packed_root,
     path_of,
-    unpack_leaves,
     updated,
+    with_leaf,
 )
 from noded.ledger.admission import OpenBatch
 from noded.ledger.commit import IndexWrite, NamedBatch, PlacedEvent, Receipt, StateWrite, TransactionEntry
@@ -135,30 +134,18 @@ def changes_of(
         paths: Of keys, as far as they are known.
     """
     writes: list[StateWrite] = []
-    changed: dict[int, dict[bytes, bytes | None]] = {}
+    before: dict[int, bytes] = {}
+    buckets: dict[int, bytes] = {}
     for key, value in state.encodings.items():
         path = paths.get(key) or path_of(key)
         leaf = None if value is None else leaf_hash(path, value)
         writes.append(StateWrite(path, key, value, leaf))
         bucket = path[0] << 8 | path[1]  # `bucket_of`, for every key of every block.
-        if bucket in changed:
-            changed[bucket][path] = leaf
-        else:
-            changed[bucket] = {path: leaf}
-    roots: dict[int, bytes] = {}
-    before: dict[int, bytes] = {}
-    buckets: dict[int, bytes] = {}
-    for bucket, changes in changed.items():
-        packed = before[bucket] = leaves_of(bucket)
-        leaves = dict(unpack_leaves(packed))
-        for path, leaf in changes.items():
-            if leaf is None:
-                leaves.pop(path, None)
-            else:
-                leaves[path] = leaf
-        ordered = sorted(leaves.items())
-        buckets[bucket] = pack_leaves(ordered)
-        roots[bucket] = bucket_root(ordered)
+        packed = buckets.get(bucket)
+        if packed is None:
+            packed = before[bucket] = leaves_of(bucket)
+        buckets[bucket] = with_leaf(packed, path, leaf)
+    roots = {bucket: packed_root(packed) for bucket, packed in buckets.items()}
     return Changes(
         tuple(writes), buckets, before, tuple(sorted(roots.items())), updated(upper, deltas, roots)
     )

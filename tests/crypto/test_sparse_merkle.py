@@ -16,9 +16,13 @@ from noded.crypto.sparse_merkle import (
     bucket_root,
     group_of,
     leaf_hash,
+    pack_leaves,
+    packed_root,
     path_of,
     root_of,
+    unpack_leaves,
     updated,
+    with_leaf,
 )
 from tests.helpers.state_tree import bucket_leaves, close_paths, naive_root, naive_subtree, roots_of
 
@@ -63,6 +67,22 @@ class TestBucketRoot:
 
         assert bucket_root(leaves) == naive_subtree(leaves, 16)
 
+    @given(close_paths(), st.data())
+    def test_side_by_side_as_by_definition(self, paths: list[bytes], data: st.DataObject) -> None:
+        """However a bucket came to hold its leaves, they lie in order, and its root is theirs."""
+        leaves: dict[bytes, bytes] = {}
+        packed = b""
+        for path in data.draw(st.permutations(2 * paths)):
+            leaf = data.draw(st.none() | st.binary(min_size=32, max_size=32))
+            packed = with_leaf(packed, path, leaf)
+            leaves.pop(path, None)
+            if leaf is not None:
+                leaves[path] = leaf
+
+            ordered = sorted(leaves.items())
+            assert unpack_leaves(packed) == ordered
+            assert packed_root(packed) == naive_subtree(ordered, 16)
+
     def test_leaves_out_of_order_are_a_bug(self) -> None:
         leaves = [(b"\0\0" + bytes((n,)) * 30, bytes((n,)) * 32) for n in (2, 1)]
 
@@ -70,10 +90,14 @@ class TestBucketRoot:
             bucket_root(leaves)
         with pytest.raises(AssertionError, match="order"):
             bucket_root([leaves[0], leaves[0]])
+        with pytest.raises(AssertionError, match="order"):
+            packed_root(pack_leaves(leaves))
 
     def test_leaves_of_two_buckets_are_a_bug(self) -> None:
         with pytest.raises(AssertionError, match="one bucket"):
             bucket_root([(bytes(32), b"a" * 32), (b"\0\1" + bytes(30), b"b" * 32)])
+        with pytest.raises(AssertionError, match="one bucket"):
+            packed_root(pack_leaves([(bytes(32), b"a" * 32), (b"\0\1" + bytes(30), b"b" * 32)]))
 
 
 class TestUpdate:
