@@ -211,10 +211,10 @@ class Recorder(Observer):
 
     def _note_conduct(self, committed: CommittedBlock) -> None:
         now, index_of = self._cluster.engine.now, self._cluster.world.index_of
-        for write in committed.index:
-            if write.key.startswith(REPORTS) and write.value is not None:
-                member = InstitutionId(write.key[len(REPORTS) :][:16])
-                report = decode_value(EpochReport, write.value, max_bytes=len(write.value))
+        for key, value in committed.index:
+            if key.startswith(REPORTS) and value is not None:
+                member = InstitutionId(key[len(REPORTS) :][:16])
+                report = decode_value(EpochReport, value, max_bytes=len(value))
                 self.standings.append(Standing(index_of[member], now, report))
         for placed in committed.events:
             event = placed.event

@@ -58,6 +58,10 @@ class Events:
     events: Annotated[tuple[PlacedEvent, ...], Limit(0, EVENTS_PER_BLOCK_MAX)]
 
 
+IndexWrite = tuple[bytes, bytes | None]
+"""A changed row of the listings, key and value; of several with one key the last counts."""
+
+
 class StateWrite(NamedTuple):
     """A changed key of the state."""
 
@@ -67,13 +71,6 @@ class StateWrite(NamedTuple):
     """None when the key was removed."""
     leaf: bytes | None
     """Hash of the leaf; None when the key was removed."""
-
-
-class IndexWrite(NamedTuple):
-    """A changed row of the listings; of several with one key the last counts."""
-
-    key: bytes
-    value: bytes | None
 
 
 class TransactionEntry(NamedTuple):

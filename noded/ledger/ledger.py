@@ -1,7 +1,6 @@
 """The ledger of one node: blocks executed on top of each other, of which one chain becomes final."""
 
 from collections.abc import Iterable, MutableMapping, Sequence
-from itertools import starmap
 from typing import Any
 
 from noded.crypto.sparse_merkle import path_of
@@ -9,7 +8,7 @@ from noded.errors import ConfigError
 from noded.ledger.admission import OpenBatch, open_batch, opened_by_author
 from noded.ledger.base import StateBase
 from noded.ledger.branches import Branches, Proven
-from noded.ledger.commit import CommittedBlock, IndexWrite, NamedBatch
+from noded.ledger.commit import CommittedBlock, NamedBatch
 from noded.ledger.epoch import NextEpoch, close_epoch
 from noded.ledger.errors import NotCertifiedYet
 from noded.ledger.execution import Execution, execute_block
@@ -301,11 +300,11 @@ class Ledger:
             state_root=StateRoot(changes.delta.root),
             values=state.values(),
             changes=changes,
-            index=tuple(starmap(IndexWrite, state.index)),
+            index=tuple(state.index),
             entries=tuple(entries),
             receipts=tuple(receipts),
             events=tuple(events),
-            members_changed=any(key.startswith(MEMBERS_KEY) for key in state.encodings),
+            members_changed=MEMBERS_KEY in {key[: len(MEMBERS_KEY)] for key in state.encodings},
         )
 
     def _closed(self, parent: BlockHash) -> NextEpoch:

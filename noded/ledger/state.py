@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from noded.codec.errors import Unencodable
 from noded.codec.schema import decode_value, encode_value
+from noded.ledger.commit import IndexWrite
 from noded.ledger.errors import ValueTooLarge
 from noded.ledger.events import DETAIL_MAX, PARTIES_MAX, Event
 
@@ -52,7 +53,7 @@ class Overlay:
         self._seen: dict[bytes, Value] = {}
         self.encodings: dict[bytes, bytes | None] = {}
         """What the kept changes left at each changed key."""
-        self.index: list[tuple[bytes, bytes | None]] = []
+        self.index: list[IndexWrite] = []
         """Changes of the listings, in order."""
         self.events: list[Event] = []
         self._index_kept = 0
@@ -142,7 +143,7 @@ class Overlay:
         return self._values
 
     def seen(self) -> dict[bytes, Value]:
-        """Unchanged values from below that were decoded here; not to be changed."""
+        """Unchanged values from below that were read here, as objects; not to be changed."""
         return self._seen
 
     def _lookup(self, key: bytes) -> Value:
@@ -153,4 +154,7 @@ class Overlay:
             return self._values[key]
         if key in self._seen:
             return self._seen[key]
-        return self._below(key)
+        value = self._below(key)
+        if value is not None and type(value) is not bytes:
+            self._seen[key] = value  # Whoever reads it again need not go down again.
+        return value

@@ -63,8 +63,8 @@ class StoreBase:
 def commit_batch(blocks: Sequence[CommittedBlock]) -> CommitBatch:
     """What the store writes for consecutive blocks; of several changes of one key the last counts."""
     writes = {write.path: write for committed in blocks for write in committed.writes}
-    roots = {bucket: root for committed in blocks for bucket, root in committed.bucket_roots}
-    index = {write.key: write.value for committed in blocks for write in committed.index}
+    roots = dict(pair for committed in blocks for pair in committed.bucket_roots)
+    index = dict(pair for committed in blocks for pair in committed.index)
     return CommitBatch(
         blocks=[
             StoredBlock(
@@ -79,9 +79,9 @@ def commit_batch(blocks: Sequence[CommittedBlock]) -> CommitBatch:
             for committed in blocks
         ],
         state_puts=[
-            StateRow(write.path, write.leaf, write.key, write.value)
-            for write in writes.values()
-            if write.value is not None and write.leaf is not None
+            StateRow(path, leaf, key, value)
+            for path, key, value, leaf in writes.values()
+            if value is not None and leaf is not None
         ],
         state_deletes=[write.path for write in writes.values() if write.value is None],
         bucket_roots=sorted(roots.items()),

@@ -347,7 +347,7 @@ class TestReports:
     def test_report_agrees_with_the_table(self) -> None:
         chain = TestChain(make_genesis(epoch_length=6))
         chain.finish_epoch(voters=[0, 1, 2])
-        index = {write.key: write.value for write in chain.committed[-1].index}
+        index = dict(chain.committed[-1].index)
         row = rows(chain)[4]
         encoding = index[REPORTS + member_id(4) + (1).to_bytes(8)]
         assert encoding is not None

@@ -14,7 +14,7 @@ class Rows:
     """The listings of a chain, as its store would have them."""
 
     def __init__(self, chain: TestChain) -> None:
-        self._rows = {write.key: write.value for committed in chain.committed for write in committed.index}
+        self._rows = dict(pair for committed in chain.committed for pair in committed.index)
 
     def index_range(self, prefix: bytes, after: bytes, limit: int) -> Sequence[tuple[bytes, bytes]]:
         return [

@@ -19,6 +19,7 @@ from noded.ledger.modules.errors import (
 from noded.ledger.modules.identity import Patient, patient_key
 from noded.ledger.modules.listings import RECORDS, listing_key
 from noded.ledger.state import Overlay
+from noded.quick import quick
 from noded.types.ids import Height, InstitutionId
 from noded.types.medical import Compartment, KindClass, PatientId, RecordId, Version
 from noded.types.operations.records import (
@@ -41,6 +42,7 @@ class RecordStatus(IntEnum):
     """Its custodian attested that content and keys are destroyed; the commitment is noise."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One version of a record; the current one at `rec/`, earlier ones at `recv/`."""
@@ -98,23 +100,24 @@ def process_record_register(state: Overlay, op: RecordRegister, context: Context
     key = record_key(op.record)
     if state.has(key):
         raise IdTaken(thing="record", id=op.record)
-    _check_place(state, custodian, op.patient, op.compartment, op.content)
+    patient = op.patient
+    _check_place(state, custodian, patient, op.compartment, op.content)
 
-    height = context.height
+    height = context.block.height
     record = Record(
         custodian=custodian,
-        patient=op.patient,
+        patient=patient,
         kind=op.kind,
         compartment=op.compartment,
         version=_FIRST,
-        status=RecordStatus.ACTIVE,
+        status=_ACTIVE,
         amended=None,
         withdrawn=None,
         since=height,
         content=op.content,
     )
     state.write(key, record)
-    state.index_put(listing_key(RECORDS, op.patient or custodian, height, op.record), b"")
+    state.index_put(listing_key(RECORDS, patient or custodian, height, op.record), b"")
 
 
 def process_record_amend(state: Overlay, op: RecordAmend, context: Context) -> None:
@@ -166,6 +169,7 @@ def process_record_withdraw(state: Overlay, op: RecordWithdraw, context: Context
 
 
 _FIRST = Version(1)
+_ACTIVE = RecordStatus.ACTIVE
 
 
 def _check_place(
