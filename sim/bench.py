@@ -74,7 +74,7 @@ def measure_engine(nodes: int, rounds: int, clock: Callable[[], float] = process
     def deliver(node: int, parcel: Parcel) -> None:
         engine.note(node, parcel.digest)
 
-    engine = Engine(deliver)
+    engine = Engine([partial(deliver, node) for node in range(nodes)])
     latency = make_latency(Uniform.model_validate(DELAYS), nodes, [0] * nodes)
     bandwidth = Bandwidth(nodes, up_bits=1_000_000_000, down_bits=1_000_000_000)
     network = Network(engine, latency, bandwidth, count=nodes, seed=1, fifo=True)

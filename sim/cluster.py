@@ -56,7 +56,9 @@ class Cluster:
         self._behave = behave
         count, seed = scenario.nodes.count, scenario.seed
         ties = seed if scenario.time.ties == "random" else None
-        self.engine = Engine(self._deliver, tie_seed=ties)
+        self.receivers: list[Callable[[Parcel], None]] = []
+        """Who takes in what arrives at each node; a behaviour may put itself here."""
+        self.engine = Engine(self.receivers, tie_seed=ties)
         net = scenario.network
         self.network = Network(
             self.engine,
@@ -90,8 +92,8 @@ class Cluster:
             self._make_host(index, machines[index], speeds[index], is_correct=index not in bad)
             for index in range(count)
         ]
-        self.receivers: list[Callable[[Parcel], None]] = [host.arrive for host in self.hosts]
-        """Who takes in what arrives at a node; a behaviour may put itself here."""
+        self.world.hosts += self.hosts
+        self.receivers += [host.arrive for host in self.hosts]
         self.connections = Connections(
             self.world, self.hosts, notice_ns=net.notice_down, reconnect_ns=net.reconnect
         )
@@ -185,11 +187,6 @@ class Cluster:
             for node in select(selector, population, stream, key="nodes.slow"):
                 speeds[node] = speed
         return speeds
-
-    def _deliver(self, node: int, parcel: Parcel) -> None:
-        if parcel.sent < self.hosts[parcel.sender].up_since:
-            return  # Its sender's process is gone, and the next one knows nothing of what it asked.
-        self.receivers[node](parcel)
 
     def _charge_execution(self, transactions: int) -> None:
         self.world.meter += self.world.costs.execute.of(transactions)

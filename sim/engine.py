@@ -7,7 +7,7 @@ one heap entry with its arrivals sorted; it is put back with its next arrival wh
 """
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import heappop, heappush, heapreplace
@@ -55,16 +55,32 @@ class Engine:
     """
     Runs events in virtual time.
 
-    `deliver(node, parcel)` is called for each arrival; everything else is a callback given to `at`.
+    `receivers[node](parcel)` is called for each arrival; everything else is a callback given to `at`.
     """
 
-    def __init__(self, deliver: Callable[[int, Any], None], *, tie_seed: int | None = None) -> None:
+    __slots__ = (
+        "_deliveries",
+        "_digest",
+        "_events",
+        "_heap",
+        "_receivers",
+        "_sequence",
+        "_skipped",
+        "_stopped",
+        "_tie_key",
+        "_until",
+        "notes",
+        "now",
+    )
+
+    def __init__(self, receivers: Sequence[Callable[[Any], None]], *, tie_seed: int | None = None) -> None:
         self.now = 0
-        self._deliver = deliver
+        self._receivers = receivers
         self._heap: list[tuple[int, int, int, int, Any]] = []
         self._sequence = 0
         self._tie_key = None if tie_seed is None else stream_key(tie_seed, "ties")
-        self._notes: list[int] = []
+        self.notes: list[int] = []
+        """What `note` gathers; who notes much may add to it, and calls `absorb` at NOTES_MAX."""
         self._digest = blake2b(digest_size=32)
         self._events = 0
         self._deliveries = 0
@@ -119,10 +135,15 @@ class Engine:
 
     def note(self, node: int, digest: int) -> None:
         """Enter (time, node, 64-bit digest) into the digest of the run."""
-        notes = self._notes
+        notes = self.notes
         notes += (self.now, node & MASK, digest)
         if len(notes) >= NOTES_MAX:
-            self._absorb()
+            self.absorb()
+
+    def absorb(self) -> None:
+        """Take what was noted into the digest."""
+        self._digest.update(array("Q", self.notes).tobytes())
+        self.notes.clear()
 
     def stop(self) -> None:
         """End `run` after the current event."""
@@ -135,7 +156,7 @@ class Engine:
         Returns:
             Whether anything is left to run later.
         """
-        heap, deliver = self._heap, self._deliver
+        heap, receivers = self._heap, self._receivers
         events = deliveries = 0
         self._stopped = False
         self._until = until
@@ -156,14 +177,14 @@ class Engine:
                 else:
                     heapreplace(heap, (flight.times[following], entry[1], entry[2], _FLIGHT, flight))
                 deliveries += 1
-                deliver(flight.targets[index], flight.parcel)
+                receivers[flight.targets[index]](flight.parcel)
                 continue
             heappop(heap)
             if kind == _CALL:
                 entry[4]()
             else:
                 deliveries += 1
-                deliver(kind, entry[4])
+                receivers[kind](entry[4])
         self._events += events
         self._deliveries += deliveries
         if self.now < until < FOREVER and not self._stopped:
@@ -172,7 +193,7 @@ class Engine:
 
     def hexdigest(self) -> str:
         """The digest of all notes so far."""
-        self._absorb()
+        self.absorb()
         return self._digest.hexdigest()
 
     @property
@@ -189,7 +210,3 @@ class Engine:
         key = self._tie_key
         tie = 0 if key is None else mix((key + self._sequence * GOLDEN) & MASK) >> 1
         heappush(self._heap, (time, tie, self._sequence, kind, item))
-
-    def _absorb(self) -> None:
-        self._digest.update(array("Q", self._notes).tobytes())
-        self._notes.clear()

@@ -18,6 +18,7 @@ from noded.node.node import Node
 from noded.types.ids import PeerId, TimestampMs
 from noded.types.records import Record
 from sim.archive import Archive
+from sim.engine import NOTES_MAX
 from sim.models.clock import Clock
 from sim.models.cpu import Machine
 from sim.models.disk import Disk, Fate
@@ -47,6 +48,38 @@ Boot = Callable[["Host", TimestampMs], tuple[Steps, Node, list[Effect]]]
 
 class Host:
     """One machine with one node."""
+
+    __slots__ = (
+        "_boot",
+        "_engine",
+        "_free_at",
+        "_frozen",
+        "_inbox",
+        "_is_busy",
+        "_local",
+        "_pauses",
+        "_performer",
+        "_plan",
+        "_speed",
+        "_unwritten",
+        "archive",
+        "busy_ns",
+        "clock",
+        "disk",
+        "inbox_peak",
+        "index",
+        "is_correct",
+        "is_log_lost",
+        "is_up",
+        "is_wiped",
+        "life",
+        "machine",
+        "name",
+        "node",
+        "steps",
+        "up_since",
+        "world",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -82,12 +115,15 @@ class Host:
         self.node: Node
         self.steps: Steps
         self._boot = boot
+        self._engine = world.engine
         self.machine = machine
         self._speed = speed
         self._inbox: deque[tuple[Input, int, int]] = deque()
         """Inputs with their digest and the nanoseconds that taking them in costs."""
         self._local: deque[Input] = deque()
         self._unwritten: list[Record] = []
+        self._plan = Plan(self._unwritten)
+        """What the next steps want done goes here."""
         self._is_busy = False
         self._free_at = 0
         """When the core is done with work of which nothing is to be seen; no event is spent on its end."""
@@ -103,7 +139,7 @@ class Host:
         assert not self.is_up
         self.is_up = True
         self.life += 1
-        self.up_since = self.world.engine.now
+        self.up_since = self._engine.now
         self._free_at = 0
         now_ms = self.now_ms()
         self.archive.fold(self.archive.height)
@@ -115,12 +151,12 @@ class Host:
             return
         self.world.observers.started(self)
         self.world.meter = 0
-        plan = Plan()
-        cost = self._add(plan, effects, 0)
+        cost = self._add(self._plan, effects, 0)
         self._is_busy = True
-        if not self._carry_out(plan, cost):
+        if not self._carry_out(cost):
             self._is_busy = False
-            self._work()
+            if self._inbox or self._local:
+                self._work()
 
     def crash(self, fate: Fate) -> None:
         """Kill the process."""
@@ -130,7 +166,8 @@ class Host:
         self._pauses = 0
         self._inbox.clear()
         self._local.clear()
-        self._unwritten.clear()
+        self._unwritten = []
+        self._plan = Plan(self._unwritten)
         self._performer.forget()
         self._frozen = None
         self.disk.crash(fate)
@@ -153,35 +190,38 @@ class Host:
             frozen, self._frozen = self._frozen, None
             frozen()
         elif not self._is_busy:
-            self._begin_work()
+            self._work()
 
     def now_ms(self) -> TimestampMs:
         """What this machine's clock shows."""
-        return TimestampMs(self.clock.now_ms(self.world.engine.now))
+        return TimestampMs(self.clock.now_ms(self._engine.now))
 
     # Inputs
 
     def receive(self, parcel: Parcel) -> None:
-        """A parcel arrives at this machine's access link; one sent to an earlier process died with its connection."""
-        if not self.is_up or parcel.sent < self.up_since:
-            return
-        engine = self.world.engine
-        ready = self.world.network.received(self.index, parcel)
-        if ready > engine.now:
-            engine.at(ready, partial(self._take_in, self.life, parcel))
-        else:
-            self._take_in(self.life, parcel)
+        """
+        A parcel arrives at this machine's access link.
+
+        What was sent to an earlier process of this node, or by one that is gone, died with the connection.
+        """
+        sent = parcel.sent
+        if self.is_up and sent >= self.up_since and sent >= self.world.hosts[parcel.sender].up_since:
+            ready = self.world.network.received(self.index, parcel)
+            if ready > self._engine.now:
+                self._engine.at(ready, partial(self._take_in, self.life, parcel))
+            else:
+                self._take_in(self.life, parcel)
 
     def arrive(self, parcel: Parcel) -> None:
         """The same as `receive`, where nothing else follows from the event."""
-        if not self.is_up or parcel.sent < self.up_since:
-            return
-        engine = self.world.engine
-        ready = self.world.network.received(self.index, parcel)
-        if ready == engine.now or engine.is_next(ready):
-            self._take_in(self.life, parcel)
-        else:
-            engine.at(ready, partial(self._take_in, self.life, parcel))
+        sent, world = parcel.sent, self.world
+        if self.is_up and sent >= self.up_since and sent >= world.hosts[parcel.sender].up_since:
+            engine = self._engine
+            ready = world.network.received(self.index, parcel)
+            if ready == engine.now or engine.is_next(ready):
+                self._take_in(self.life, parcel)
+            else:
+                engine.at(ready, partial(self._take_in, self.life, parcel))
 
     def submit(self, token: int, transactions: tuple[bytes, ...]) -> None:
         """Clients of this node hand in transactions; lost if the node is down."""
@@ -200,7 +240,7 @@ class Host:
         if len(inbox) > self.inbox_peak:
             self.inbox_peak = len(inbox)
         if not self._is_busy and not self._pauses:
-            self._begin_work()
+            self._work()
 
     def _take_in(self, life: int, parcel: Parcel) -> None:
         """A parcel has come through the access link."""
@@ -214,71 +254,70 @@ class Host:
 
     # Steps
 
-    def _begin_work(self) -> None:
-        """Step what waits as soon as the core is free."""
-        engine = self.world.engine
-        if self._free_at > engine.now:
-            self._is_busy = True
-            engine.at(self._free_at, partial(self._end, self.life, NOTHING, writes=False))
-        else:
-            self._work()
-
     def _work(self) -> None:
-        """Step whatever waits, until nothing does or it takes time."""
+        """As soon as the core is free, step whatever waits, until nothing does or it takes time."""
         self._is_busy = True
+        engine = self._engine
+        if self._free_at > engine.now:
+            engine.at(self._free_at, partial(self._end, self.life, NOTHING, writes=False))
+            return
         while (self._inbox or self._local) and self.is_up and not self._pauses:
-            plan, cost = self._step_together()
-            if self._carry_out(plan, cost):
+            if self._carry_out(self._step_together()):
                 return
         self._is_busy = False
 
-    def _step_together(self) -> tuple[Plan, int]:
-        """Step the inputs that wait; what they want done, and nanoseconds of work."""
-        world, plan, inbox, local = self.world, Plan(), self._inbox, self._local
-        now, now_ms = world.engine.now, self.clock.now_ms
-        step, is_fast = self.steps.step, self._speed == 1.0
+    def _step_together(self) -> int:
+        """Step the inputs that wait, and plan what they want done; nanoseconds of work."""
+        world, engine, inbox, local = self.world, self._engine, self._inbox, self._local
+        now, now_ms, notes, plan = engine.now, self.clock.now_ms, engine.notes, self._plan
+        step, speed, has_steps = self.steps.step, self._speed, world.observers.has_steps
         cost = 0
         for _ in range(STEPS_TOGETHER_MAX):
             if local:
                 event, price = local.popleft(), world.step_cost
             elif inbox:
                 event, digest, price = inbox.popleft()
-                world.engine.note(self.index, digest)
+                notes += (now, self.index, digest)
                 if type(event) is Committed:
                     self.archive.fold(event.height)
             else:
                 break
-            cost += price if is_fast else self.scaled(price)
+            cost += price if speed == 1.0 else int(price / speed)
             world.meter = 0
             try:
                 effects = step(event, TimestampMs(now_ms(now + cost)))
             except Exception as error:
                 world.observers.failed(self, error)
                 self.crash("kept")
-                return Plan(), 0
-            world.observers.stepped(self, event, effects)
-            cost += self._add(plan, effects, cost)
-        return plan, cost
+                return 0
+            if has_steps:
+                world.observers.stepped(self, event, effects)
+            if effects or world.meter:
+                cost += self._add(plan, effects, cost)
+        if len(notes) >= NOTES_MAX:
+            engine.absorb()
+        return cost
 
     def _add(self, plan: Plan, effects: Sequence[Effect], after: int) -> int:
         """Put effects into a plan, and signatures under judgement; nanoseconds that all this costs."""
         world = self.world
         cost = world.meter
         for effect in effects:
-            if type(effect) is Persist:
-                plan.records.append(effect.record)
-            elif type(effect) is Verify:
-                cost += self._judge(effect.token, effect.checks, after + self.scaled(cost))
+            kind = type(effect)
+            if kind is Persist:
+                plan.records.append(effect.record)  # type: ignore[union-attr]
+            elif kind is Verify:
+                cost += self._judge(effect.token, effect.checks, after + self.scaled(cost))  # type: ignore[union-attr]
             elif type(effect) is Send:
                 parcel = world.parcel(self.index, effect.message)
                 cost += parcel.send_cost + len(effect.peers) * parcel.copy_cost
                 plan.shows = True
                 plan.steps.append((effect, parcel))
             else:
-                if type(effect) is Answer or type(effect) is CommitBlocks:
+                if kind is Answer or kind is CommitBlocks:
                     plan.shows = True
                 plan.steps.append((effect, None))
-        return self.scaled(cost)
+        return cost if self._speed == 1.0 else int(cost / self._speed)
 
     def _judge(self, token: int, checks: tuple[Check, ...], after: int) -> int:
         """Judge signatures: few at once, many on other cores; nanoseconds for which this core is busy with it."""
@@ -293,20 +332,20 @@ class Host:
         engine.at(done, partial(self._feed_in, self.life, verified, token))
         return 0
 
-    def _carry_out(self, plan: Plan, cost: int) -> bool:
-        """Do what a plan says once its work and its log are done; False if it is all done already."""
+    def _carry_out(self, cost: int) -> bool:
+        """Do what is planned once its work and its log are done; False if it is all done already."""
         self.busy_ns += cost
-        if plan.records:
-            self._unwritten += plan.records
-        engine = self.world.engine
+        engine, plan = self._engine, self._plan
         done = self.machine.run(cost, engine.now)
         if not plan.steps and not self._inbox and not self._local:
             self._free_at = done
             return False
-        writes = plan.shows and bool(self._unwritten)
+        records = self._unwritten
+        writes = plan.shows and bool(records)
         if writes:
-            records, self._unwritten = self._unwritten, []
+            self._unwritten = []
             done += self.disk.write(records, sum(map(size_of, records)))
+        self._plan = Plan(self._unwritten)
         if done > engine.now:
             engine.at(done, partial(self._end, self.life, plan, writes))
             return True
@@ -330,9 +369,9 @@ class Host:
     def do_later(self, effects: Sequence[Effect], after_ns: int) -> None:
         """Do what a behaviour puts off."""
         self.world.meter = 0
-        plan = Plan()
+        plan = Plan([])
         self._add(plan, effects, 0)
-        engine = self.world.engine
+        engine = self._engine
         engine.at(engine.now + after_ns, partial(self._perform_late, self.life, plan))
 
     def _perform_late(self, life: int, plan: Plan) -> None:

@@ -179,9 +179,12 @@ class Network:
 
     def received(self, target: int, parcel: Parcel) -> int:
         """When a parcel that arrives now has come through the receiver's downlink."""
-        if parcel.down_ns < 0:
-            parcel.down_ns = self._bandwidth.downlink_ns(parcel.size)
-        return self._bandwidth.receive(target, parcel.lane, parcel.down_ns, self._engine.now)
+        duration = parcel.down_ns
+        if duration < 0:
+            duration = parcel.down_ns = self._bandwidth.downlink_ns(parcel.size)
+        if duration == 0:
+            return self._engine.now
+        return self._bandwidth.receive(target, parcel.lane, duration, self._engine.now)
 
     def cut(self, cut: Cut) -> None:
         """Keep groups apart, until `mend`."""

@@ -1,7 +1,7 @@
 """Who watches a run: checkers, recorders, workloads. Each overrides what it needs to see."""
-# ruff: noqa: D102  (`Observers` only passes on what `Observer` documents.)
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from noded.ledger.commit import CommittedBlock
@@ -59,56 +59,21 @@ class Observers(Observer):
     """Tells everything to all who watch for it."""
 
     def __init__(self) -> None:
-        self._watching: dict[str, list[Observer]] = {
+        self._watching: dict[str, list[Callable[..., None]]] = {
             name: [] for name in vars(Observer) if not name.startswith("_")
         }
+        self.has_steps = False
+        """Whether anybody watches single steps, of which there are many."""
 
     def add(self, observer: Observer) -> None:
         """Let an observer watch from now on."""
         for name, watching in self._watching.items():
             if getattr(type(observer), name) is not getattr(Observer, name):
-                watching.append(observer)
+                watching.append(getattr(observer, name))
+                setattr(self, name, watching[0] if len(watching) == 1 else partial(_tell, watching))
+        self.has_steps = bool(self._watching["stepped"])
 
-    def stepped(self, host: "Host", event: Input, effects: Sequence[Effect]) -> None:
-        for each in self._watching["stepped"]:
-            each.stepped(host, event, effects)
 
-    def persisted(self, host: "Host", records: Sequence[Record]) -> None:
-        for each in self._watching["persisted"]:
-            each.persisted(host, records)
-
-    def sent(self, host: "Host", targets: "Indices", parcel: "Parcel") -> None:
-        for each in self._watching["sent"]:
-            each.sent(host, targets, parcel)
-
-    def committed(self, host: "Host", blocks: Sequence[CommittedBlock]) -> None:
-        for each in self._watching["committed"]:
-            each.committed(host, blocks)
-
-    def stored(self, host: "Host", committed: CommittedBlock) -> None:
-        for each in self._watching["stored"]:
-            each.stored(host, committed)
-
-    def answered(self, host: "Host", answer: Answer) -> None:
-        for each in self._watching["answered"]:
-            each.answered(host, answer)
-
-    def penalized(self, host: "Host", culprit: int, reason: str) -> None:
-        for each in self._watching["penalized"]:
-            each.penalized(host, culprit, reason)
-
-    def halted(self, host: "Host", reason: str) -> None:
-        for each in self._watching["halted"]:
-            each.halted(host, reason)
-
-    def failed(self, host: "Host", error: Exception) -> None:
-        for each in self._watching["failed"]:
-            each.failed(host, error)
-
-    def crashed(self, host: "Host") -> None:
-        for each in self._watching["crashed"]:
-            each.crashed(host)
-
-    def started(self, host: "Host") -> None:
-        for each in self._watching["started"]:
-            each.started(host)
+def _tell(watching: list[Callable[..., None]], *what: object) -> None:
+    for each in watching:
+        each(*what)

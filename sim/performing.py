@@ -53,14 +53,15 @@ class Plan:
 
     __slots__ = ("records", "shows", "steps")
 
-    def __init__(self) -> None:
+    def __init__(self, records: list[Record]) -> None:
         self.steps: list[tuple[Effect, Parcel | None]] = []
-        self.records: list[Record] = []
+        self.records = records
+        """Where records go that are to be written."""
         self.shows = False
         """Whether anybody outside will see that the steps were taken: then the records must be durable before."""
 
 
-NOTHING = Plan()
+NOTHING = Plan([])
 
 
 def size_of(record: Record) -> int:

@@ -1,8 +1,7 @@
 """One run of one scenario, from start to verdict."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -24,9 +23,14 @@ from sim.workload.driver import Driver
 
 SECOND = 1_000_000_000
 
-GC_THRESHOLDS = (100_000, 20, 20)
-"""Allocations between two looks for cycles, and how many of these look at older objects, too; Python's own first
-number, 700, makes a run of 200 nodes look through all their state again and again."""
+GC_THRESHOLDS = (500_000, 20, 20)
+"""
+Allocations between two looks for cycles, and how many of these look at older objects, too.
+
+Nearly all that a run allocates is freed by counting references. Python's own first number, 700, makes a run of 200 nodes
+look through all their state again and again. A process that simulates keeps these to its end: to look for cycles once
+more when a run is over would cost as much as a simulated second.
+"""
 
 Verdict = Literal["pass", "stalled", "violated", "model-violated", "crashed"]
 """
@@ -278,19 +282,9 @@ def simulate(
     Raises:
         ConfigError: The scenario contradicts itself.
     """
-    with shared_work(memo=options.memo), _rare_collections():
-        return Run(scenario, options).go(report)
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Look for cycles less often: nearly all that a run allocates is freed by counting references."""
-    thresholds = gc.get_threshold()
     gc.set_threshold(*GC_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
+    with shared_work(memo=options.memo):
+        return Run(scenario, options).go(report)
 
 
 def _quantiles(values: list[float]) -> Quantiles:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from sim.judge import Judge
 from sim.models.cpu import Costs, Price
 from sim.network import Indices, Network, Parcel
 from sim.observer import Observers
+
+if TYPE_CHECKING:
+    from sim.host import Host
 
 TARGETS_MAX = 4_096
 """Address lists remembered as indices."""
@@ -40,8 +44,11 @@ class World:
         self.costs = costs
         self.step_cost = costs.step.of(1)
         """Of any input that is no message."""
+        self.sign_cost = costs.sign.of(1)
         self.judge = judge
         self.observers = Observers()
+        self.hosts: list[Host] = []
+        """The machines by node; of twins the first."""
         self.names = list(names)
         self.index_of = {name: index for index, name in enumerate(names)}
         self.meter = 0
@@ -57,7 +64,7 @@ class World:
 
     def sign_meter(self) -> None:
         """The running step made a signature."""
-        self.meter += self.costs.sign.of(1)
+        self.meter += self.sign_cost
 
     def targets(self, peers: tuple[PeerId, ...]) -> Indices:
         """The indices of peers."""

@@ -18,8 +18,10 @@ class Clock:
 
     def now_ms(self, now: int) -> int:
         """What the clock shows, in Unix milliseconds."""
-        drift = (now - self._since) * self._drift_ppb // 1_000_000_000
-        return EPOCH_MS + (now + self._offset_ns + drift) // NS_PER_MS
+        shown = now + self._offset_ns
+        if self._drift_ppb:
+            shown += (now - self._since) * self._drift_ppb // 1_000_000_000
+        return EPOCH_MS + shown // NS_PER_MS
 
     def skew(self, now: int, *, offset_ns: int, drift_ppm: float) -> None:
         """Set the clock off by `offset_ns`, and let it drift from now on."""
@@ -27,4 +29,6 @@ class Clock:
 
     def until(self, now: int, duration_ns: int) -> int:
         """How much virtual time passes while the clock counts `duration_ns`."""
+        if not self._drift_ppb:
+            return duration_ns
         return max(0, duration_ns - duration_ns * self._drift_ppb // 1_000_000_000)

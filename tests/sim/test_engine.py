@@ -1,6 +1,7 @@
 """The event loop: order of events, broadcasts, digest."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from hypothesis import given
@@ -8,13 +9,23 @@ from hypothesis import strategies as st
 
 from sim.engine import NOTES_MAX, Engine
 
+NODES = 1_000
+
 Log = list[tuple[int, int, object]]
 
 
 def make_engine(tie_seed: int | None = None) -> tuple[Engine, Log]:
     log: Log = []
-    engine = Engine(lambda node, parcel: log.append((engine.now, node, parcel)), tie_seed=tie_seed)
+
+    def deliver(node: int, parcel: object) -> None:
+        log.append((engine.now, node, parcel))
+
+    engine = Engine(receivers(deliver), tie_seed=tie_seed)
     return engine, log
+
+
+def receivers(deliver: Callable[[int, object], None]) -> list[Callable[[object], None]]:
+    return [partial(deliver, node) for node in range(NODES)]
 
 
 def times(*values: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
@@ -51,7 +62,7 @@ class TestOrder:
             if node == 1:
                 engine.at(engine.now + 5, lambda: order.append("reply"))
 
-        engine = Engine(deliver)
+        engine = Engine(receivers(deliver))
         engine.broadcast(times(30, 10, 20), np.array([3, 1, 2], dtype=np.int64), "p")
         engine.run()
 
@@ -152,7 +163,7 @@ class TestIsNext:
     """An event that would be the next of all is done at once: the order is the same as through the heap."""
 
     def test_only_before_everything_else(self) -> None:
-        engine = Engine(lambda node, parcel: None)
+        engine = Engine(receivers(lambda node, parcel: None))
         seen: list[tuple[int, bool]] = []
 
         def act() -> None:
