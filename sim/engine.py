@@ -4,13 +4,16 @@ The event loop of a simulation: a heap in virtual time, and a digest of all that
 Time is an integer number of nanoseconds. Events run in the order (time, tie, sequence): sequence is the order of
 scheduling, tie is 0 unless a seed shuffles simultaneous events, and −1 for faults, which come first. A broadcast is
 one heap entry with its arrivals sorted; it is put back with its next arrival when something else comes before that.
+
+Only what happens within the present slot of time is in the heap. What comes later, such as most timers, waits unsorted
+by slot, so that the heap stays small.
 """
 
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from heapq import heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,12 @@ FOREVER = 1 << 62
 
 NOTES_MAX = 3 * 16_384
 """Words gathered before they enter the digest: 384 KiB, so that hashing costs little per event."""
+
+SLOT_BITS = 24
+"""A slot takes 2^24 ns, about 17 ms."""
+
+Entry = tuple[int, int, int, int, Any]
+"""Time, tie, sequence; the node that receives, or what else the last is."""
 
 _CALL = -1
 _FLIGHT = -2
@@ -61,8 +70,10 @@ class Engine:
     __slots__ = (
         "_deliveries",
         "_digest",
+        "_edge",
         "_events",
         "_heap",
+        "_later",
         "_receivers",
         "_sequence",
         "_skipped",
@@ -76,7 +87,11 @@ class Engine:
     def __init__(self, receivers: Sequence[Callable[[Any], None]], *, tie_seed: int | None = None) -> None:
         self.now = 0
         self._receivers = receivers
-        self._heap: list[tuple[int, int, int, int, Any]] = []
+        self._heap: list[Entry] = []
+        """What happens before the edge."""
+        self._edge = 0
+        self._later: dict[int, list[Entry]] = {}
+        """By slot."""
         self._sequence = 0
         self._tie_key = None if tie_seed is None else stream_key(tie_seed, "ties")
         self.notes: list[int] = []
@@ -92,7 +107,7 @@ class Engine:
     def at(self, time: int, callback: Callable[[], None]) -> None:
         """Run `callback` at this time, after what is scheduled for it already."""
         assert time >= self.now
-        if self._tie_key is None:
+        if self._tie_key is None and time < self._edge:
             self._sequence = sequence = self._sequence + 1
             heappush(self._heap, (time, 0, sequence, _CALL, callback))
         else:
@@ -102,11 +117,11 @@ class Engine:
         """
         Go on to this time at once, if nothing is to happen up to and including it; for the last act of an event.
 
-        What would have been a callback at that time is then done by the caller: the order of events is the same, and
+        Only within the present slot. What would have been a callback at that time is then done by the caller: the order of events is the same, and
         half of all arrivals need no second place in the heap.
         """
         heap = self._heap
-        if time > self._until or self._stopped or (heap and heap[0][0] <= time):
+        if time > self._until or time >= self._edge or self._stopped or (heap and heap[0][0] <= time):
             return False
         self.now = time
         self._sequence += 1  # As the callback would have taken one: ties are drawn by it.
@@ -117,7 +132,7 @@ class Engine:
         """Run `callback` at this time, before all deliveries and callbacks of `at`."""
         assert time >= self.now
         self._sequence += 1
-        heappush(self._heap, (time, -1, self._sequence, _CALL, callback))
+        self._put((time, -1, self._sequence, _CALL, callback))
 
     def send(self, time: int, target: int, parcel: object) -> None:
         """Deliver a parcel to one node."""
@@ -160,7 +175,9 @@ class Engine:
         events = deliveries = 0
         self._stopped = False
         self._until = until
-        while heap and not self._stopped:
+        while not self._stopped:
+            if not heap and not self._open_slot():
+                break
             entry = heap[0]
             time = entry[0]
             if time > until:
@@ -175,7 +192,13 @@ class Engine:
                 if following == flight.end:
                     heappop(heap)
                 else:
-                    heapreplace(heap, (flight.times[following], entry[1], entry[2], _FLIGHT, flight))
+                    time = flight.times[following]
+                    entry = (time, entry[1], entry[2], _FLIGHT, flight)
+                    if time < self._edge:
+                        heapreplace(heap, entry)
+                    else:
+                        heappop(heap)
+                        self._put(entry)
                 deliveries += 1
                 receivers[flight.targets[index]](flight.parcel)
                 continue
@@ -189,7 +212,7 @@ class Engine:
         self._deliveries += deliveries
         if self.now < until < FOREVER and not self._stopped:
             self.now = until
-        return bool(heap)
+        return bool(heap or self._later)
 
     def hexdigest(self) -> str:
         """The digest of all notes so far."""
@@ -198,8 +221,8 @@ class Engine:
 
     @property
     def pending(self) -> int:
-        """Entries in the heap."""
-        return len(self._heap)
+        """Entries of what is to happen; a broadcast is one."""
+        return len(self._heap) + sum(map(len, self._later.values()))
 
     def stats(self) -> EngineStats:
         """Counts since the beginning."""
@@ -209,4 +232,25 @@ class Engine:
         self._sequence += 1
         key = self._tie_key
         tie = 0 if key is None else mix((key + self._sequence * GOLDEN) & MASK) >> 1
-        heappush(self._heap, (time, tie, self._sequence, kind, item))
+        self._put((time, tie, self._sequence, kind, item))
+
+    def _put(self, entry: Entry) -> None:
+        if entry[0] < self._edge:
+            heappush(self._heap, entry)
+            return
+        slot = entry[0] >> SLOT_BITS
+        waiting = self._later.get(slot)
+        if waiting is None:
+            self._later[slot] = [entry]
+        else:
+            waiting.append(entry)
+
+    def _open_slot(self) -> bool:
+        """Nothing is left in this slot: go on to the next one in which something happens, if there is any."""
+        if not self._later:
+            return False
+        slot = min(self._later)
+        self._edge = (slot + 1) << SLOT_BITS
+        self._heap += self._later.pop(slot)
+        heapify(self._heap)
+        return True

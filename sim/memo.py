@@ -23,7 +23,7 @@ _SHARED: tuple[tuple[Any, str], ...] = (
     (noded.ledger.ledger, "found"),
     (noded.ledger.ledger, "open_batch"),
     (noded.node.exchange, "decode_batch"),
-    (noded.node.exchange, "batch_checks"),
+    (noded.node.exchange, "incoming_batch"),
 )
 """Functions of immutable arguments, where they are called."""
 

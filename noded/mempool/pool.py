@@ -1,6 +1,7 @@
 """Batches that this node holds: which are available, which a proposer may name, which were named before."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from noded.types.batch import SealedBatch
@@ -54,9 +55,25 @@ class BatchPool:
         """A batch that is held."""
         return self._held.get(batch)
 
+    def all_of(self, batches: Sequence[BatchHash]) -> tuple[SealedBatch, ...] | None:
+        """These batches, in this order; None if one is not held."""
+        held = self._held
+        try:
+            return tuple([held[name].sealed for name in batches])
+        except KeyError:
+            return None
+
     def is_ordered(self, batch: BatchHash) -> bool:
         """Whether a finalised block that is not too old named the batch (M3)."""
         return batch in self._ordered
+
+    def first_ordered(self, batches: Sequence[BatchHash]) -> BatchHash | None:
+        """The first of these that a finalised block named, if any."""
+        ordered = self._ordered
+        for name in batches:
+            if name in ordered:
+                return name
+        return None
 
     def knows(self, batch: BatchHash) -> bool:
         """Whether a batch is held, or was and is ordered."""
@@ -79,25 +96,30 @@ class BatchPool:
         """What waits to be named, in order of arrival."""
         return list(self._unordered)
 
+    def unordered_prefixes(self, count_max: int) -> tuple[bytes, ...]:
+        """The same, by PREFIX_BYTES of each, at most so many."""
+        return tuple([name[:PREFIX_BYTES] for name in islice(self._unordered, count_max)])
+
     def room(self, author: ValidatorId) -> int:
         """Bytes that an author may still have under way (M5)."""
-        return self._author_bytes_max - self.unordered_bytes(author)
+        return self._author_bytes_max - self._bytes_by_author.get(author, 0)
 
     def unordered_bytes(self, author: ValidatorId) -> int:
         """Bytes of an author's batches that wait to be named."""
         return self._bytes_by_author.get(author, 0)
 
-    def hold(self, sealed: SealedBatch, operations: int) -> None:
+    def hold(self, held: HeldBatch) -> None:
         """Take a valid batch whose record is written or, after a restart, was read."""
+        sealed = held.sealed
         name = sealed.hash
         if name in self._held:
             return
-        self._held[name] = HeldBatch(sealed, operations)
+        self._held[name] = held
         if name not in self._ordered:
             size = len(sealed.encoding)
             self._unordered[name] = size
-            author = sealed.batch.author
-            self._bytes_by_author[author] = self.unordered_bytes(author) + size
+            author, under_way = sealed.batch.author, self._bytes_by_author
+            under_way[author] = under_way.get(author, 0) + size
 
     def acknowledge(self, prefixes: Iterable[bytes], validator_index: int) -> None:
         """Count a validator among those who hold the batches of these prefixes."""
@@ -137,9 +159,10 @@ class BatchPool:
 
     def order(self, height: Height, batches: Sequence[BatchHash]) -> None:
         """A finalised block names these."""
+        known, ordered = self._held, self._ordered
         for name in batches:
-            sealed = self._held[name].sealed
-            self._ordered[name] = sealed.batch.time_ms
+            sealed = known[name].sealed
+            ordered[name] = sealed.batch.time_ms
             self._ordered_bytes += len(sealed.encoding)
             self._leave(name)
         kept = self._ordered_at

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from noded.consensus.inputs import TimerKind
@@ -9,9 +10,9 @@ from noded.consensus.signer import takes_part
 from noded.errors import InvalidMessage
 from noded.ledger.admission import OpenBatch
 from noded.mempool.errors import NoValidatorReachable
-from noded.mempool.pool import PREFIX_BYTES, BatchPool
+from noded.mempool.pool import BatchPool, HeldBatch
 from noded.node.effects import Answer, Persist, Submission
-from noded.node.exchange import FETCH_RETRY_MS, BatchExchange
+from noded.node.exchange import FETCH_RETRY_MS, BatchExchange, IncomingBatch
 from noded.node.gateway import Gateway, refusal
 from noded.node.outbox import Outbox
 from noded.node.settings import (
@@ -81,6 +82,8 @@ class BatchDesk:
         self._validators: ValidatorSet
         self._is_author = False
         self._age_ms = BATCH_AGE_MS
+        self._are_few = True
+        """Whether a held batch is acknowledged to the next proposers at once."""
         self._next_proposers: tuple[PeerId, ...] = ()
         self._connected: dict[PeerId, None] = {}
 
@@ -91,7 +94,8 @@ class BatchDesk:
         if previous is not None:
             self._sets[previous.epoch] = previous
         self._validators = validators
-        self._age_ms = BATCH_AGE_MS if len(validators) <= DIRECT_ACKNOWLEDGE_MAX else BATCH_AGE_MANY_MS
+        self._are_few = len(validators) <= DIRECT_ACKNOWLEDGE_MAX
+        self._age_ms = BATCH_AGE_MS if self._are_few else BATCH_AGE_MANY_MS
         self._is_author = takes_part(validators, self._me, self._signer)
 
     def follow_view(self, proposers: tuple[PeerId, ...]) -> None:
@@ -207,7 +211,8 @@ class BatchDesk:
         )
         signature = self._signer.sign_batch(batch_signing_bytes(self._chain_id, unsigned))
         sealed = seal_batch(replace(unsigned, signature=signature))
-        self._hold(sealed, self._open_batch(sealed, taken).operations)
+        operations = self._open_batch(sealed, taken).operations
+        self._hold(HeldBatch(sealed, operations), BatchRecord(encoding=sealed.encoding))
         others = [peer for peer in self._validators.ids() if peer != self._me]
         if len(self._validators) <= PUSH_VALIDATORS_MAX or len(sealed.encoding) <= PUSH_BYTES_MAX:
             self._outbox.send(others, BatchPushed(batch=sealed.encoding))
@@ -216,16 +221,16 @@ class BatchDesk:
 
     def restore(self, sealed: SealedBatch) -> None:
         """A batch read from the log: it was verified, and is held already."""
-        self.pool.hold(sealed, self._open_batch(sealed).operations)
+        self.pool.hold(HeldBatch(sealed, self._open_batch(sealed).operations))
         self.newly_held.append(sealed.hash)
 
-    def _hold(self, sealed: SealedBatch, operations: int) -> None:
+    def _hold(self, held: HeldBatch, record: BatchRecord) -> None:
         was_idle = not self.pool.has_unordered()
-        self._outbox.put(Persist(BatchRecord(encoding=sealed.encoding)))
-        self.pool.hold(sealed, operations)
-        name = sealed.hash
+        self._outbox.put(Persist(record))
+        self.pool.hold(held)
+        name = held.sealed.hash
         self.newly_held.append(name)
-        if len(self._validators) <= DIRECT_ACKNOWLEDGE_MAX or was_idle:
+        if was_idle or self._are_few:
             proposers = [peer for peer in self._next_proposers if peer != self._me]
             if self._me in self._validators:
                 self._outbox.send(proposers, BatchesAcknowledged(hashes=(name,)))
@@ -234,20 +239,18 @@ class BatchDesk:
 
     def on_pushed(self, peer: PeerId, message: BatchPushed, now_ms: TimestampMs) -> None:
         """Verify a batch, then hold it; raises `InvalidMessage`."""
-        received = self.exchange.receive(peer, message.batch, self._sets)
-        if received is None:
+        incoming = self.exchange.receive(peer, message.batch, self._sets)
+        if incoming is not None:
+            self._outbox.verify(incoming.checks, partial(self._on_verified, peer, incoming))
+
+    def _on_verified(self, peer: PeerId, incoming: IncomingBatch, results: tuple[bool, ...]) -> None:
+        held, record, _ = incoming
+        try:
+            self.exchange.verified(held.sealed.hash, results)
+        except InvalidMessage as error:
+            self._outbox.penalize(peer, error)
             return
-        sealed, operations, checks = received
-
-        def judged(results: tuple[bool, ...]) -> None:
-            try:
-                self.exchange.verified(sealed, results)
-            except InvalidMessage as error:
-                self._outbox.penalize(peer, error)
-                return
-            self._hold(sealed, operations)
-
-        self._outbox.verify(checks, judged)
+        self._hold(held, record)
 
     def on_announced(self, peer: PeerId, message: BatchesAnnounced, now_ms: TimestampMs) -> None:
         """Ask for what is not at hand."""
@@ -313,4 +316,4 @@ class BatchDesk:
 
     def held_prefixes(self) -> tuple[bytes, ...]:
         """Names of what this node holds and no finalised block names, to ride on its votes."""
-        return tuple(name[:PREFIX_BYTES] for name in self.pool.unordered()[:HELD_MAX])
+        return self.pool.unordered_prefixes(HELD_MAX)

@@ -118,9 +118,7 @@ class Chain:
 
     def batches_of(self, block: Block) -> tuple[SealedBatch, ...] | None:
         """All batches of a block, in its order; None if one is not held."""
-        held = [self._pool.get(name) for name in block.body.payload]
-        complete = tuple(batch.sealed for batch in held if batch is not None)
-        return complete if len(complete) == len(held) else None
+        return self._pool.all_of(block.body.payload)
 
     def execute(self, block: Block) -> bool:
         """Execute a block whose parent is executed, unless that was done; False if a batch is missing."""
@@ -153,6 +151,6 @@ class Chain:
             self._ledger.execute(final.block, batches)
         committed = self._ledger.commit(final.block, final.tail, final.finalization)
         self._tip = final.block
-        if all(name in self._pool for name in final.block.body.payload):
+        if self.batches_of(final.block) is not None:
             self._pool.order(header.height, final.block.body.payload)
         return committed

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from noded.errors import InvalidMessage
 from noded.ledger.admission import OpenBatch
 from noded.mempool.errors import InvalidBatch, QuotaExceeded
-from noded.mempool.pool import BatchPool
+from noded.mempool.pool import BatchPool, HeldBatch
 from noded.types.batch import SealedBatch, batch_signing_bytes, decode_batch
 from noded.types.checks import SignatureCheck
 from noded.types.ids import BatchHash, ChainId, Epoch, PeerId, TimestampMs
 from noded.types.messages import HASHES_MAX, GetBatches
+from noded.types.records import BatchRecord
 from noded.types.validator_set import ValidatorSet
 
 FETCH_RETRY_MS = 500
@@ -47,15 +49,27 @@ class _Wanted:
         return self.asked >= ANNOUNCED_TRIES * len(self.holders)
 
 
-def batch_checks(
+class IncomingBatch(NamedTuple):
+    """A batch that came, and what is to be done with it; the same for every node that it comes to."""
+
+    held: HeldBatch
+    """To be held if all is well."""
+    record: BatchRecord
+    checks: tuple[SignatureCheck, ...]
+    """What makes it valid: its author's signature, then those of its transactions (M1)."""
+
+
+def incoming_batch(
     chain_id: ChainId, validators: ValidatorSet, sealed: SealedBatch, opened: OpenBatch
-) -> tuple[SignatureCheck, ...]:
-    """The signatures that make a batch valid: its author's, then those of its transactions (M1)."""
+) -> IncomingBatch:
+    """What is to be done with a batch whose author is in this table."""
     batch = sealed.batch
     key = validators.public_key(batch.author)
-    return (
-        SignatureCheck(key, batch_signing_bytes(chain_id, batch), batch.signature),
-        *opened.checks,
+    author_check = SignatureCheck(key, batch_signing_bytes(chain_id, batch), batch.signature)
+    return IncomingBatch(
+        HeldBatch(sealed, opened.operations),
+        BatchRecord(encoding=sealed.encoding),
+        (author_check, *opened.checks),
     )
 
 
@@ -72,9 +86,11 @@ class BatchExchange:
         self._wanted: dict[BatchHash, _Wanted] = {}
         self._invalid: dict[BatchHash, str] = {}
 
-    def why_invalid(self, batch: BatchHash) -> str | None:
-        """Why a batch is invalid, if it is known to be."""
-        return self._invalid.get(batch)
+    def why_invalid(self, batches: Sequence[BatchHash]) -> str | None:
+        """Why one of these batches is invalid, if any is known to be."""
+        if not self._invalid:
+            return None
+        return next((self._invalid[name] for name in batches if name in self._invalid), None)
 
     def is_wanted(self, batch: BatchHash) -> bool:
         """Whether somebody waits for this batch."""
@@ -82,9 +98,9 @@ class BatchExchange:
 
     def receive(
         self, peer: PeerId, encoding: bytes, validators_by_epoch: dict[Epoch, ValidatorSet]
-    ) -> tuple[SealedBatch, int, tuple[SignatureCheck, ...]] | None:
+    ) -> IncomingBatch | None:
         """
-        Take a batch in; returns it, its operations and what must be verified, or None if nothing in it is new.
+        Take a batch in; None if nothing in it is new.
 
         Raises:
             InvalidBatch: No correct validator sends this (M1).
@@ -113,16 +129,15 @@ class BatchExchange:
         except InvalidMessage as error:
             raise self._mark_invalid(name, str(error)) from error
         self._verifying[name] = None
-        return sealed, opened.operations, batch_checks(self._chain_id, validators, sealed, opened)
+        return incoming_batch(self._chain_id, validators, sealed, opened)
 
-    def verified(self, sealed: SealedBatch, results: tuple[bool, ...]) -> None:
+    def verified(self, name: BatchHash, results: tuple[bool, ...]) -> None:
         """
         The verdict on what `receive` returned; on success the batch is ready to be held.
 
         Raises:
             InvalidBatch: A signature does not verify (M1).
         """
-        name = sealed.hash
         del self._verifying[name]
         if not all(results):
             if not results[0]:

@@ -8,7 +8,6 @@ the driver.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import assert_never
 
 from noded.blocksync import CheckedRange
@@ -95,7 +94,8 @@ class Node:
         self._is_astray = False
         """Whether the state differs from what is final: then nothing more is committed (A1)."""
         self._own_votes = OwnVotes()
-        self._followed: tuple[Epoch, View] | None = None
+        self._followed_epoch: Epoch | None = None
+        self._followed_view: View | None = None
 
     @property
     def is_syncing(self) -> bool:
@@ -269,45 +269,40 @@ class Node:
 
     def _settle(self, now_ms: TimestampMs) -> None:
         """Let consensus and the rest tell each other until neither has anything new."""
+        batches, waiting = self.batches, self._told
         while True:
-            if self.batches.newly_held:
-                self.batches.newly_held.clear()
+            if batches.newly_held:
+                batches.newly_held.clear()
                 self._resume(now_ms)
-            self._tell_work()
-            if not self._told:
+            pending = batches.pool.has_unordered() or self._evidence.is_pending()
+            if pending is not self._work_known:
+                self._work_known = pending
+                waiting.append(told.WorkChanged(pending))
+            if not waiting:
                 return
-            event = self._told.popleft()
-            for effect in self.core.step(event, now_ms):
+            for effect in self.core.step(waiting.popleft(), now_ms):
                 self._perform(effect, now_ms)
             self._follow_view()
 
-    def _tell_work(self) -> None:
-        pending = self.batches.pool.has_unordered() or self._evidence.is_pending()
-        if pending != self._work_known:
-            self._work_known = pending
-            self._told.append(told.WorkChanged(pending))
-
     def _follow_view(self) -> None:
-        view = self.core.view
-        if (self.validators.epoch, view) != self._followed:
-            self._followed = (self.validators.epoch, view)
-            proposers = (self.validators.proposer(view), self.validators.proposer(View(view + 1)))
+        view, validators = self.core.view, self.validators
+        if view != self._followed_view or validators.epoch != self._followed_epoch:
+            self._followed_epoch, self._followed_view = validators.epoch, view
+            proposers = (validators.proposer(view), validators.proposer(View(view + 1)))
             self.batches.follow_view(tuple(dict.fromkeys(proposers)))
 
     def _perform(self, effect: wanted.Effect, now_ms: TimestampMs) -> None:
         match effect:
-            case wanted.Send(peers, Votes() as votes):
-                self._send_votes(peers, votes)
-            case wanted.Persist(VoteRecord(vote=vote)):
-                self._own_votes.sign(vote)
+            case wanted.Persist():
+                if type(effect.record) is VoteRecord:
+                    self._own_votes.sign(effect.record.vote)
                 self._out.put(effect)
-            case (
-                wanted.Persist()
-                | wanted.Send()
-                | wanted.StartTimer()
-                | wanted.Verify()
-                | wanted.PenalizePeer()
-            ):
+            case wanted.Send():
+                if type(effect.message) is Votes:
+                    self._send_votes(effect.peers, effect.message)
+                else:
+                    self._out.put(effect)
+            case wanted.StartTimer() | wanted.Verify() | wanted.PenalizePeer():
                 self._out.put(effect)
             case wanted.BuildPayload():
                 self._proposals.build(effect, now_ms)
@@ -334,10 +329,10 @@ class Node:
                 assert_never(effect)
 
     def _send_votes(self, peers: tuple[PeerId, ...], votes: Votes) -> None:
-        if any(vote.kind is VoteKind.NOTARIZE for vote in votes.votes):
+        if VoteKind.NOTARIZE in [vote.kind for vote in votes.votes]:
             held = self.batches.held_prefixes()
             if held:
-                votes = replace(votes, held=held)
+                votes = Votes(votes=votes.votes, certificates=votes.certificates, held=held)
         self._out.send(peers, votes)
 
     # The finalised chain

@@ -60,11 +60,13 @@ class PayloadRules:
         if wanted.kind is BlockKind.SEAL:
             return ()
         operations = 0
+        oldest_ms, newest_ms = self._span(now_ms)
+        epoch = validators.epoch
 
         def is_nameable(held: HeldBatch) -> bool:
             nonlocal operations
             batch = held.sealed.batch
-            if not self._is_timely(held, TimestampMs(now_ms)) or not _is_of_epoch(held, validators):
+            if not oldest_ms <= batch.time_ms <= newest_ms or not epoch - 1 <= batch.epoch <= epoch:
                 return False
             if not self._pool.is_available(held.sealed.hash, validators, me):
                 return False
@@ -72,7 +74,7 @@ class PayloadRules:
             if operations + count > self._limits.block_operations_max:
                 return False
             operations += count
-            return batch.time_ms <= now_ms + self._limits.drift_ms
+            return True
 
         return self._pool.select(
             named=named_by(wanted.ancestors),
@@ -94,15 +96,18 @@ class PayloadRules:
         if len(dict.fromkeys(payload)) != len(payload):
             return "a batch is named twice"
         named = dict.fromkeys(named_by(check.ancestors))
+        oldest_ms, newest_ms = self._span(block.header.time_ms)
+        epoch = validators.epoch
         size = operations = 0
         for name in payload:
             if name in named:
                 return _named_before(name)
             held = self._pool.get(name)
             assert held is not None
-            if not self._is_timely(held, block.header.time_ms):
+            batch = held.sealed.batch
+            if not oldest_ms <= batch.time_ms <= newest_ms:
                 return f"batch {name.hex()[:16]} is not of the block's time"
-            if not _is_of_epoch(held, validators):
+            if not epoch - 1 <= batch.epoch <= epoch:
                 return f"batch {name.hex()[:16]} is of another epoch"
             size += len(held.sealed.encoding)
             operations += held.operations
@@ -114,22 +119,16 @@ class PayloadRules:
 
     def known_invalid(self, block: Block) -> str | None:
         """Why a block that is not final is invalid, whatever else it names: a bad batch, or one named before (M1, M3)."""
-        for name in block.body.payload:
-            why = self._exchange.why_invalid(name)
-            if why is not None:
-                return why
-            if self._pool.is_ordered(name):
-                return _named_before(name)
-        return None
+        why = self._exchange.why_invalid(block.body.payload)
+        if why is None:
+            ordered = self._pool.first_ordered(block.body.payload)
+            why = None if ordered is None else _named_before(ordered)
+        return why
 
-    def _is_timely(self, held: HeldBatch, block_time_ms: TimestampMs) -> bool:
-        age_ms = block_time_ms - held.sealed.batch.time_ms
-        return -self._limits.drift_ms <= age_ms <= self._limits.batch_expiry_ms
+    def _span(self, block_time_ms: TimestampMs) -> tuple[int, int]:
+        """When a batch was sealed that a block of this time may name (M4): not before, and not after."""
+        return block_time_ms - self._limits.batch_expiry_ms, block_time_ms + self._limits.drift_ms
 
 
 def _named_before(name: BatchHash) -> str:
     return f"batch {name.hex()[:16]} was named before"
-
-
-def _is_of_epoch(held: HeldBatch, validators: ValidatorSet) -> bool:
-    return validators.epoch - 1 <= held.sealed.batch.epoch <= validators.epoch

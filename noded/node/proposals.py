@@ -72,9 +72,11 @@ class ProposalDesk:
 
     def go_on(self, now_ms: TimestampMs) -> None:
         """New batches or blocks are at hand: try again whatever waits for one."""
-        for check in list(self._checks.values()):
-            self._try_check(check, now_ms)
-        self._try_build(now_ms, patient=True)
+        if self._checks:
+            for check in list(self._checks.values()):
+                self._try_check(check, now_ms)
+        if self._build is not None:
+            self._try_build(now_ms, patient=True)
 
     def on_acknowledged(self, now_ms: TimestampMs) -> None:
         """More is known of who holds what: perhaps batches have become available."""

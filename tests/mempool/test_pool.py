@@ -2,7 +2,7 @@
 
 import pytest
 
-from noded.mempool.pool import ORDERED_KEPT_BYTES, ORDERED_KEPT_HEIGHTS, BatchPool
+from noded.mempool.pool import ORDERED_KEPT_BYTES, ORDERED_KEPT_HEIGHTS, BatchPool, HeldBatch
 from noded.types.batch import BATCH_BYTES_MAX, Batch, SealedBatch, seal_batch
 from noded.types.ids import Epoch, Height, Signature, TimestampMs
 from tests.helpers.consensus_values import validator_id
@@ -30,7 +30,7 @@ def batch(number: int, size: int) -> SealedBatch:
 def name_in_blocks(pool: BatchPool, batches: list[SealedBatch]) -> None:
     """Each in a block of its own."""
     for number, sealed in enumerate(batches):
-        pool.hold(sealed, 1)
+        pool.hold(HeldBatch(sealed, 1))
         pool.order(Height(number + 1), [sealed.hash])
 
 
@@ -55,12 +55,12 @@ def test_of_full_blocks_fewer_stay(pool: BatchPool) -> None:
 def test_the_last_block_keeps_its_batches_however_large(pool: BatchPool) -> None:
     batches = [batch(number, BATCH_BYTES_MAX - 1024) for number in range(2 * ORDERED_KEPT_HEIGHTS)]
     for sealed in batches:
-        pool.hold(sealed, 1)
+        pool.hold(HeldBatch(sealed, 1))
     pool.order(Height(1), [sealed.hash for sealed in batches])
 
     assert all(sealed.hash in pool for sealed in batches)
 
-    pool.hold(batch(100, 100), 1)
+    pool.hold(HeldBatch(batch(100, 100), 1))
     pool.order(Height(2), [batch(100, 100).hash])
 
     assert not any(sealed.hash in pool for sealed in batches)
