@@ -241,6 +241,8 @@ class Shell:
             if self._local:
                 event = self._local.popleft()
             elif count == 0:
+                if self.node.has_work_ahead:
+                    await self._work_ahead()
                 event = await self._received.receive()
             else:
                 try:
@@ -256,6 +258,15 @@ class Shell:
             self._judge(new)
             effects += new
         return effects
+
+    async def _work_ahead(self) -> None:
+        """Execute the newest block, unless an input is there once those who read have had their turn."""
+        await trio.lowlevel.checkpoint()
+        if self._received.statistics().current_buffer_used == 0:
+            began_s = perf_counter()
+            with self._reader.snapshot():
+                self.node.work_ahead()
+            self._observer.metrics.step.observe(perf_counter() - began_s)
 
     def _fold(self, height: Height) -> None:
         """The base's tree and the ledger take over durable blocks at the same moment."""

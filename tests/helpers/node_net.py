@@ -1,7 +1,7 @@
 """A few whole nodes over a heap of events: real ledgers in memory, real signatures, a network that tests can break."""
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
@@ -137,6 +137,9 @@ class NodeNet:
     )
     may_pass: Callable[[PeerId, PeerId, Message], bool] = lambda source, target, message: True
 
+    working_ahead: Collection[int] = ()
+    """Nodes whose driver has time to execute what will be built on."""
+
     def __post_init__(self) -> None:
         self.genesis = make_genesis(self.size, self.parameters, self.observers)
         self.chain_id = self.genesis.chain_id
@@ -242,6 +245,8 @@ class NodeNet:
                 if isinstance(event, Committed):
                     self._fold(number, event.height)
                 self._perform(number, self.nodes[number].step(event, TimestampMs(time_ms)))
+                if number in self.working_ahead:
+                    self.nodes[number].work_ahead()
                 if until is not None and until():
                     return True
         self.now_ms = end_ms

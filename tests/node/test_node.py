@@ -1,5 +1,6 @@
 """Whole nodes: consensus, batches, block sync and ledger together."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -11,8 +12,9 @@ from noded.node.inputs import PeerDown, PeerUp, TimerKind, TransactionsSubmitted
 from noded.types.block import BlockKind
 from noded.types.genesis import DEFAULT_PARAMETERS
 from noded.types.ids import Epoch, Height, TimestampMs
-from noded.types.messages import BatchPushed, BlockRange, GetBatches, Message
+from noded.types.messages import BatchPushed, BlockRange, GetBatches, Message, Votes
 from noded.types.operations.membership import CloseEpoch, SetParameters
+from noded.types.records import BlockRecord
 from noded.types.transaction import SignedTransaction
 from tests.helpers.node_net import NodeNet
 
@@ -368,3 +370,45 @@ class TestVotes:
 def terminal_heights(net: NodeNet) -> list[int]:
     headers = [committed.block.header for committed in net.homes[0].stored]
     return [header.height for header in headers if header.kind is BlockKind.TERMINAL]
+
+
+class TestWorkAhead:
+    """A driver without inputs may have the newest block executed: sooner, and nothing else."""
+
+    def run(self, working_ahead: Collection[int]) -> NodeNet:
+        net = NodeNet(
+            parameters=replace(DEFAULT_PARAMETERS, idle_interval_ms=500, epoch_length=6),
+            working_ahead=working_ahead,
+        )
+        net.run(1)
+        for sequence in range(1, 9):
+            net.submit(sequence % 4, net.anchor(sequence % 4, sequence))
+            net.run(0.3)
+        net.run(2)
+        net.assert_agreement()
+        return net
+
+    def test_nobody_sees_it(self) -> None:
+        with_it, without = self.run(range(4)), self.run(())
+
+        assert with_it.homes[0].stored[-1].block.header.epoch > 1
+        for ahead, plain in zip(with_it.homes, without.homes, strict=True):
+            assert [each.block for each in ahead.stored] == [each.block for each in plain.stored]
+            assert [each.state_root for each in ahead.stored] == [each.state_root for each in plain.stored]
+            assert ahead.records == plain.records
+
+    def test_block_is_executed_before_a_child_of_it_comes(self) -> None:
+        net = NodeNet(working_ahead=(0,))
+        net.run(1)
+        transaction = net.anchor(1, 1)
+        net.may_pass = lambda source, target, message: not isinstance(message, Votes)
+        net.submit(1, transaction)
+
+        def executed(number: int) -> bool:
+            ledger = net.nodes[number].ledger
+            known = [record.block for record in net.homes[number].records if isinstance(record, BlockRecord)]
+            return any(block.body.payload and ledger.is_executed(block.hash) for block in known)
+
+        net.run(1)
+        assert executed(0)
+        assert not any(map(executed, (1, 2, 3)))
