@@ -221,4 +221,5 @@ class Branches:
         if key in self._cache:
             return self._cache[key]
         path = self._paths[key] = path_of(key)
-        return self._base.get(path) if path in self._base.bucket(bucket_of(path)) else None
+        bucket = path[0] << 8 | path[1]  # `bucket_of`, for every new key of every block.
+        return self._base.get(path) if path in self._base.bucket(bucket) else None
