@@ -1,6 +1,6 @@
 """The apps: one for clients over TCP, one for the node's own socket, one for figures and probes."""
 
-from functools import partial
+from functools import cache, partial
 
 import trio
 from starlette.responses import Response
@@ -8,9 +8,10 @@ from starlette.responses import Response
 from noded.api.backend import Backend
 from noded.api.catching_up import catch_up
 from noded.api.connection import App
-from noded.api.dispatch import Public
+from noded.api.description import describe
 from noded.api.gate import Gate
 from noded.api.rates import Rates
+from noded.api.rendering import dump
 from noded.api.routes.admin import add_admin
 from noded.api.routes.chain import add_chain
 from noded.api.routes.custody import add_custody
@@ -19,7 +20,7 @@ from noded.api.routes.ledger import add_ledger
 from noded.api.routes.node import add_health, add_node
 from noded.api.routes.reputation import add_reputation
 from noded.api.routes.transactions import add_transactions
-from noded.api.routing import JSON, Answer, Routes
+from noded.api.routing import JSON, Answer, Public, Routes
 from noded.api.tokens import Scope, Tokens
 
 
@@ -33,11 +34,11 @@ def make_app(backend: Backend, *, tokens: Tokens, rates: Rates | None, is_local:
         rates: Of each client over TCP.
         is_local: Whether it is for the node's own socket.
     """
-    routes = Routes()
+    routes = Routes()  # Looked through in this order: what is read most comes first.
+    add_ledger(routes, backend)
     add_transactions(routes, backend)
     add_node(routes, backend)
     add_chain(routes, backend)
-    add_ledger(routes, backend)
     add_reputation(routes, backend)
     add_custody(routes, backend)
     add_events(routes, backend)
@@ -46,7 +47,7 @@ def make_app(backend: Backend, *, tokens: Tokens, rates: Rates | None, is_local:
     add_health(routes, backend, metrics=Scope.METRICS)
     _add_description(routes)
     return Gate(
-        routes.app,
+        routes,
         tokens=None if is_local else tokens,
         rates=None if is_local else rates,
         catch_up=partial(catch_up, backend),
@@ -59,7 +60,7 @@ def make_metrics_app(backend: Backend, *, rates: Rates) -> App:
     routes = Routes()
     add_health(routes, backend, metrics=Public)
     return Gate(
-        routes.app,
+        routes,
         tokens=None,
         rates=rates,
         catch_up=None,
@@ -68,9 +69,13 @@ def make_metrics_app(backend: Backend, *, rates: Rates) -> App:
 
 
 def _add_description(routes: Routes) -> None:
+    @cache
+    def made() -> bytes:
+        return dump(describe(routes))
+
     async def description() -> Response:
         """Give this description of the API."""
-        return Response(await trio.to_thread.run_sync(routes.describe), media_type=JSON)
+        return Response(await trio.to_thread.run_sync(made), media_type=JSON)
 
     routes.add(
         "GET",

@@ -17,8 +17,6 @@ from noded.api.tokens import Tokens
 
 CALLER: Final = "noded.caller"
 """Where in a request's scope its caller is."""
-ROUTE: Final = "noded.route"
-"""Where in it the path of its route is, once that is found."""
 
 CatchUp = Callable[[Iterable[tuple[bytes, bytes]]], Awaitable[None]]
 """Given a request's headers, waits until the node has the height that they ask for."""
@@ -63,7 +61,10 @@ class Gate:
         self._observe = observe
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request; nobody gets a WebSocket."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close"})
+            return
         began = trio.current_time()
         status = 0
 
@@ -89,7 +90,7 @@ class Gate:
 
     def _route(self, scope: MutableMapping[str, Any]) -> str:
         """A path of the description, or "none": what a client wrote itself is never counted or logged."""
-        return str(scope.get(ROUTE, "none"))
+        return str(getattr(scope.get("route"), "path", "none"))
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         found = self._identify(scope)

@@ -10,7 +10,6 @@ So a new module's values need nothing here.
 """
 
 import dataclasses
-import json
 import re
 import types
 import typing
@@ -18,6 +17,8 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import Annotated, Any, Final, NewType, Union
+
+import pydantic_core
 
 from noded.codec.schema import Registry
 from noded.codec.shapes import Bytes, shape_of
@@ -43,12 +44,8 @@ def to_json(value: Any, cls: Any = None) -> Any:
     return _renderer(type(value) if cls is None else cls)(value)
 
 
-_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def dump(document: Any) -> bytes:
-    """A document's text."""
-    return _encode(document).encode()
+dump: Final[Callable[[Any], bytes]] = pydantic_core.to_json
+"""A document's text."""
 
 
 def type_name(cls: type) -> str:

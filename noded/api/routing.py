@@ -1,17 +1,22 @@
-"""How routes are declared: path, scope, what they answer; and the description of the API made of that."""
+"""How routes are declared: path, scope, what they answer; FastAPI finds them and checks their arguments."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
+from fastapi import APIRouter
+from fastapi.dependencies.utils import request_params_to_args
+from fastapi.routing import APIRoute
 from pydantic import Field
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
-from noded import __version__
-from noded.api.dispatch import Access, Dispatcher, Endpoint, Local, Public, Route
-from noded.api.problems import MEDIA_TYPE, InvalidRequest
-from noded.api.rendering import Definitions, Schema, dump, schema_of, to_json
-from noded.client.answers import AT_LEAST_HEADER
+from noded.api.connection import Message, Receive, Send
+from noded.api.gate import caller
+from noded.api.problems import InvalidRequest, MethodNotAllowed, NoSuchRoute
+from noded.api.rendering import Schema, dump, to_json
+from noded.api.tokens import Scope
 from noded.storage.store import HEIGHT_MAX
 
 JSON: Final = "application/json"
@@ -44,6 +49,16 @@ Cursor = Annotated[
 ]
 
 
+Endpoint = Callable[..., Awaitable[Response]]
+Access = Scope | str
+"""A scope, Public or Local."""
+
+Public: Final = "public"
+"""Open to everyone who can connect."""
+Local: Final = "local"
+"""For the socket in the node's home only."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a route answers when all is well."""
@@ -67,24 +82,82 @@ class Body:
     media_types: dict[str, Schema]
 
 
-@dataclass(slots=True)
-class _Declared:
-    method: str
-    route: Route
-    answer: Answer
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What FastAPI does not know of a route."""
+
     access: Access
-    tag: str
+    answer: Answer
     body: Body | None
     parameters: Sequence[dict[str, Any]]
 
 
-@dataclass(slots=True)
-class Routes:
-    """The routes of one app."""
+class Route(APIRoute):
+    """
+    A path's endpoint for one method.
 
-    app: Dispatcher = field(default_factory=Dispatcher)
-    _declared: list[_Declared] = field(default_factory=list)
-    _description: bytes | None = None
+    FastAPI finds it, checks its arguments and describes it. Endpoints have no dependencies and answer with a
+    `Response`, so what FastAPI prepares at each request for those that do is left out (D15).
+    """
+
+    declared: Declared
+
+    def __init__(self, path: str, endpoint: Endpoint, **described: Any) -> None:
+        super().__init__(path, endpoint, **described)
+        self._beginning = path.partition("{")[0]
+
+    def matches(self, scope: Message) -> tuple[Match, Message]:
+        """Whether a request is for this route; a look at its beginning spares most of the 75 expressions."""
+        if not scope["path"].startswith(self._beginning):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+    async def handle(self, scope: Message, receive: Receive, send: Send) -> None:
+        """
+        Serve a request; the caller is checked before anything of it is read.
+
+        Raises:
+            MethodNotAllowed: The path takes other methods.
+            NotAuthenticated, ScopeMissing: The caller may not do this.
+            InvalidRequest: Path or query are not as described.
+        """
+        if scope["method"] not in (self.methods or ()):
+            raise self._other_method(scope)
+        request = Request(scope, receive, send)
+        access = self.declared.access
+        if access != Public:
+            caller(request).check(access if isinstance(access, Scope) else None)
+        response = await self.endpoint(**self._arguments(request))
+        await response(scope, receive, send)
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        needed = self.dependant
+        arguments, errors = request_params_to_args(needed.path_params, request.path_params)
+        if needed.query_params:
+            more, wrong = request_params_to_args(needed.query_params, request.query_params)
+            arguments.update(more)
+            errors += wrong
+        if errors:
+            told = tuple({"where": ".".join(each["loc"]), "why": each["msg"]} for each in errors)
+            raise InvalidRequest("; ".join(f"{each['where']}: {each['why']}" for each in told), errors=told)
+        if needed.request_param_name:
+            arguments[needed.request_param_name] = request
+        return arguments
+
+    def _other_method(self, scope: Message) -> MethodNotAllowed:
+        methods = {
+            each for route in scope["router"].routes if route.path == self.path for each in route.methods
+        }
+        refused = MethodNotAllowed("the path takes other methods")
+        refused.headers = (("allow", ", ".join(sorted(methods))),)
+        return refused
+
+
+class Routes(APIRouter):
+    """The routes of one app, and the app that serves them."""
+
+    def __init__(self) -> None:
+        super().__init__(default=_refuse, redirect_slashes=False)
 
     def add(
         self,
@@ -111,64 +184,23 @@ class Routes:
             body: What it takes.
             parameters: Those that it reads from the request itself.
         """
-        route = Route(path, endpoint, access)
-        self.app.add(method, route)
-        self._declared.append(_Declared(method, route, answer, access, tag, body, parameters))
-
-    def describe(self) -> bytes:
-        """The OpenAPI document; made when first asked for, which takes a second."""
-        if self._description is None:
-            self._description = dump(self._make_description())
-        return self._description
-
-    def _make_description(self) -> dict[str, Any]:
-        # A node that nobody asks for this pays neither for these imports nor for what FastAPI makes of a route.
-        from fastapi import APIRouter
-        from fastapi.openapi.utils import get_openapi
-
-        router = APIRouter()
-        for declared in self._declared:
-            path, endpoint = declared.route.path, declared.route.endpoint
-            name = f"{declared.tag}_{path.removeprefix('/v1/').translate(_PLAIN)}_{declared.method.lower()}"
-            router.add_api_route(
-                path,
-                endpoint,
-                methods=[declared.method],
-                tags=[declared.tag],
-                name=name,
-                operation_id=name,
-                summary=(endpoint.__doc__ or "").strip().split("\n", 1)[0],
-                response_model=None,
-            )
-        document = get_openapi(
-            title="noded",
-            version=__version__,
-            summary="A permissioned ledger of medical data: one institution's node.",
-            description=_DESCRIPTION,
-            routes=router.routes,
+        name = f"{tag}_{path.removeprefix('/v1/').translate(_PLAIN)}_{method.lower()}"
+        route = Route(
+            path,
+            endpoint,
+            methods=[method],
+            tags=[tag],
+            name=name,
+            operation_id=name,
+            summary=(endpoint.__doc__ or "").strip().split("\n", 1)[0],
+            response_model=None,
         )
-        definitions = Definitions()
-        for declared in self._declared:
-            operation = document["paths"][declared.route.path][declared.method.lower()]
-            operation["responses"] = _responses(declared.answer, definitions)
-            operation["security"] = _security(declared.access)
-            more = [] if declared.access == Public else [_AT_LEAST]
-            if declared.parameters or more:
-                operation["parameters"] = [*operation.get("parameters", []), *declared.parameters, *more]
-            if declared.body is not None:
-                content = {media: {"schema": schema} for media, schema in declared.body.media_types.items()}
-                operation["requestBody"] = {"required": True, "content": content}
-        document["components"] = {
-            "schemas": {**definitions.schemas, "Problem": _PROBLEM},
-            "responses": {
-                "Problem": {
-                    "description": "Why not (RFC 9457).",
-                    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-                }
-            },
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-        }
-        return document
+        route.declared = Declared(access, answer, body, parameters)
+        self.routes.append(route)
+
+
+async def _refuse(scope: Message, receive: Receive, send: Send) -> None:
+    raise NoSuchRoute("the API has nothing at this path")
 
 
 def json_answer(value: Any, annotation: Any = None, *, status: int = 200) -> Response:
@@ -204,71 +236,3 @@ def number_cursor(number: int) -> str:
 
 
 _PLAIN: Final = str.maketrans({"/": "_", "{": None, "}": None, "-": "_"})
-
-_PROBLEM: Final[Schema] = {
-    "type": "object",
-    "description": "Why a request was not served (RFC 9457); `type` ends with the reason.",
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"where": {"type": "string"}, "why": {"type": "string"}},
-                "required": ["where", "why"],
-            },
-        },
-    },
-    "required": ["type", "title", "status", "detail"],
-}
-
-_DESCRIPTION: Final = (
-    "Ids, keys and hashes are in hexadecimal, longer bytes in base64. Lists come in pages: pass `next` as `after`. "
-    "`height` says after which block an answer holds. Errors are problem details (RFC 9457)."
-)
-
-_AT_LEAST: Final = {
-    "name": AT_LEAST_HEADER,
-    "in": "header",
-    "description": "A height that another node named: this one answers once it has that block too.",
-    "schema": {"type": "integer", "minimum": 0},
-}
-
-_HEX: Final[Schema] = {"type": "string", "pattern": "^([0-9a-f]{2})+$"}
-_HEIGHT: Final[Schema] = {"type": "integer", "minimum": 0}
-
-
-def _responses(answer: Answer, definitions: Definitions) -> dict[str, Any]:
-    responses: dict[str, Any] = {"default": {"$ref": "#/components/responses/Problem"}}
-    for each in (answer, *answer.also):
-        response = responses.setdefault(str(each.status), {"description": each.description})
-        if not each.media_type:
-            continue
-        response.setdefault("content", {})[each.media_type] = {"schema": _schema(each, definitions)}
-    return responses
-
-
-def _schema(answer: Answer, definitions: Definitions) -> Schema:
-    if answer.content is None:
-        return answer.schema or ({} if answer.media_type == JSON else {"type": "string", "format": "binary"})
-    content = schema_of(answer.content, definitions)
-    if answer.schema is None:
-        return content
-    if "page" in answer.schema:
-        item = _object({"id": _HEX, "value": content})
-        after = {"anyOf": [_HEX, {"type": "null"}]}
-        return _object({"height": _HEIGHT, "items": {"type": "array", "items": item}, "next": after})
-    return _object({"height": _HEIGHT, "id": _HEX, "value": content})
-
-
-def _object(properties: dict[str, Any]) -> Schema:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _security(access: Access) -> list[dict[str, list[str]]]:
-    if access == Public:
-        return []
-    return [{"token": [] if access == Local else [str(access)]}]

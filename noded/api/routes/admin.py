@@ -9,10 +9,9 @@ from starlette.responses import Response
 
 from noded.api.backend import Backend
 from noded.api.bodies import content_type, read_body
-from noded.api.dispatch import Local
 from noded.api.problems import InvalidRequest, NoSuchThing
 from noded.api.rendering import dump, to_json
-from noded.api.routing import JSON, Answer, Body, Routes, json_answer
+from noded.api.routing import JSON, Answer, Body, Local, Routes, json_answer
 from noded.api.tokens import ID_BYTES, NAME_CHARACTERS_MAX, Scope, Token, Tokens
 
 BODY_BYTES_MAX: Final = 4096

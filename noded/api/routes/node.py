@@ -9,10 +9,9 @@ from starlette.responses import Response
 
 from noded import __version__
 from noded.api.backend import Backend, Check, Status
-from noded.api.dispatch import Access, Public
 from noded.api.problems import NotReady
 from noded.api.rendering import dump, to_json
-from noded.api.routing import JSON, TEXT, Answer, Routes, json_answer
+from noded.api.routing import JSON, TEXT, Access, Answer, Public, Routes, json_answer
 from noded.api.tokens import Scope
 from noded.network.interface import PeerStatistics
 from noded.types.ids import ChainId, InstitutionId

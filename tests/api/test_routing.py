@@ -1,7 +1,5 @@
 """Requests reach the route that they name, with values that are as described."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -50,10 +48,3 @@ class TestParameters:
             answer = await served.get(f"/v1/patients/{ID}/records")
 
         assert (answer.status, answer.json["items"], answer.json["next"]) == (200, [], None)
-
-
-def test_serving_does_not_load_what_only_describes() -> None:
-    program = "import sys, noded.daemon.main; print('fastapi' in sys.modules)"
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-
-    assert told.stdout == "False\n"
