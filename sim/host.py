@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from noded.consensus.effects import Check
 from noded.node.effects import Answer, CommitBlocks, Effect, Persist, Send, Verify
 from noded.node.inputs import Committed, Input, TransactionsSubmitted, Verified
 from noded.node.node import Node
@@ -60,7 +59,9 @@ class Host:
         "_pauses",
         "_performer",
         "_plan",
+        "_received",
         "_speed",
+        "_step_cost",
         "_unwritten",
         "archive",
         "busy_ns",
@@ -116,8 +117,10 @@ class Host:
         self.steps: Steps
         self._boot = boot
         self._engine = world.engine
+        self._received = world.network.received
         self.machine = machine
         self._speed = speed
+        self._step_cost = self.scaled(world.step_cost)
         self._inbox: deque[tuple[Input, int, int]] = deque()
         """Inputs with their digest and the nanoseconds that taking them in costs."""
         self._local: deque[Input] = deque()
@@ -206,7 +209,7 @@ class Host:
         """
         sent = parcel.sent
         if self.is_up and sent >= self.up_since and sent >= self.world.hosts[parcel.sender].up_since:
-            ready = self.world.network.received(self.index, parcel)
+            ready = self._received(self.index, parcel)
             if ready > self._engine.now:
                 self._engine.at(ready, partial(self._take_in, self.life, parcel))
             else:
@@ -217,7 +220,7 @@ class Host:
         sent, world = parcel.sent, self.world
         if self.is_up and sent >= self.up_since and sent >= world.hosts[parcel.sender].up_since:
             engine = self._engine
-            ready = world.network.received(self.index, parcel)
+            ready = self._received(self.index, parcel)
             if ready == engine.now or engine.is_next(ready):
                 self._take_in(self.life, parcel)
             else:
@@ -236,7 +239,7 @@ class Host:
 
     def _put(self, event: Input, digest: int, cost: int) -> None:
         inbox = self._inbox
-        inbox.append((event, digest, cost))
+        inbox.append((event, digest, cost if self._speed == 1.0 else self.scaled(cost)))
         if len(inbox) > self.inbox_peak:
             self.inbox_peak = len(inbox)
         if not self._is_busy and not self._pauses:
@@ -270,19 +273,20 @@ class Host:
         """Step the inputs that wait, and plan what they want done; nanoseconds of work."""
         world, engine, inbox, local = self.world, self._engine, self._inbox, self._local
         now, now_ms, notes, plan = engine.now, self.clock.now_ms, engine.notes, self._plan
-        step, speed, has_steps = self.steps.step, self._speed, world.observers.has_steps
+        step, has_steps = self.steps.step, world.observers.has_steps
         cost = 0
         for _ in range(STEPS_TOGETHER_MAX):
             if local:
-                event, price = local.popleft(), world.step_cost
+                event = local.popleft()
+                cost += self._step_cost
             elif inbox:
                 event, digest, price = inbox.popleft()
+                cost += price
                 notes += (now, self.index, digest)
                 if type(event) is Committed:
                     self.archive.fold(event.height)
             else:
                 break
-            cost += price if speed == 1.0 else int(price / speed)
             world.meter = 0
             try:
                 effects = step(event, TimestampMs(now_ms(now + cost)))
@@ -307,7 +311,7 @@ class Host:
             if kind is Persist:
                 plan.records.append(effect.record)  # type: ignore[union-attr]
             elif kind is Verify:
-                cost += self._judge(effect.token, effect.checks, after + self.scaled(cost))  # type: ignore[union-attr]
+                cost += self._judge(effect, after, cost)  # type: ignore[arg-type]
             elif type(effect) is Send:
                 parcel = world.parcel(self.index, effect.message)
                 cost += parcel.send_cost + len(effect.peers) * parcel.copy_cost
@@ -317,18 +321,24 @@ class Host:
                 if kind is Answer or kind is CommitBlocks:
                     plan.shows = True
                 plan.steps.append((effect, None))
-        return cost if self._speed == 1.0 else int(cost / self._speed)
+        return cost if self._speed == 1.0 else self.scaled(cost)
 
-    def _judge(self, token: int, checks: tuple[Check, ...], after: int) -> int:
-        """Judge signatures: few at once, many on other cores; nanoseconds for which this core is busy with it."""
-        world = self.world
-        count, verdicts = world.judge.judge_all(checks)
+    def _judge(self, verify: Verify, after: int, cost: int) -> int:
+        """
+        Judge signatures: few at once, many on other cores.
+
+        Returns:
+            Nanoseconds for which this core is busy with it, after the steps before and the cost of this one so far.
+        """
+        world, token = self.world, verify.token
+        count, verdicts = world.judge.judge_all(verify.checks)
         verified = Verified(token, verdicts)
         if count < INLINE_CHECKS_MAX:
             self._local.append(verified)
             return world.costs.verify.of(count)
         engine = world.engine
-        done = self.machine.verify(count, world.costs, self._speed, engine.now + after)
+        begin = engine.now + after + self.scaled(cost)
+        done = self.machine.verify(count, world.costs, self._speed, begin)
         engine.at(done, partial(self._feed_in, self.life, verified, token))
         return 0
 

@@ -8,6 +8,7 @@ arguments. The run is the same with and without: `--no-memo` shows it.
 
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import noded.ledger.ledger
@@ -85,6 +86,8 @@ def shared_work(*, memo: bool) -> Iterator[None]:
 
 def _remembering(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with a memory by identity of its last argument; the others must be equal, too."""
+    if len(signature(function).parameters) == 1:
+        return _remembering_one(function)
     known: dict[int, tuple[Any, Any]] = {}
 
     def remembered(*arguments: Any) -> Any:
@@ -96,6 +99,23 @@ def _remembering(function: Callable[..., Any]) -> Callable[..., Any]:
         if len(known) >= RESULTS_MAX:
             del known[next(iter(known))]
         known[key] = arguments, result
+        return result
+
+    return remembered
+
+
+def _remembering_one(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same, for a function of one argument."""
+    known: dict[int, tuple[Any, Any]] = {}
+
+    def remembered(argument: Any) -> Any:
+        found = known.get(id(argument))
+        if found is not None:
+            return found[1]
+        result = function(argument)
+        if len(known) >= RESULTS_MAX:
+            del known[next(iter(known))]
+        known[id(argument)] = argument, result
         return result
 
     return remembered

@@ -124,8 +124,8 @@ class Network:
         self._fifo = fifo
         self._jitter = LinkStreams(seed, "latency", count)
         self._chances = {name: LinkStreams(seed, name, count) for name in ("loss", "duplicate", "reorder")}
-        self._last: list[list[Indices | None]] = [[None] * count for _ in range(LANES)]
-        """Latest arrival of each link and lane."""
+        self._last: list[list[tuple[Indices, memoryview] | None]] = [[None] * count for _ in range(LANES)]
+        """Latest arrival of each link and lane, as an array and, for one link at a time, as a view of it."""
         self._closed: NDArray[np.bool_] | None = None
         """Links without a connection; None while all are connected."""
         self._cuts: list[Cut] = []
@@ -161,21 +161,24 @@ class Network:
             arrivals = self._in_order(sender, targets, arrivals, parcel.lane)
         self._engine.broadcast(arrivals, targets, parcel)
 
-    def send_one(self, target: int, parcel: Parcel) -> None:
-        """Send a parcel to one node; it leaves the sender now. The same as `send`, at a fraction of its cost."""
-        sender = parcel.sender
+    def send_few(self, targets: Indices, parcel: Parcel) -> None:
+        """Send a parcel to a few nodes; the same as `send` to one after another, at a fraction of its cost."""
         if self._cuts or self._closed is not None or self._disturbances or self._extra is not None:
-            self.send(np.array([target], dtype=np.int64), parcel)
+            for index in range(len(targets)):
+                self.send(targets[index : index + 1], parcel)
             return
-        parcel.sent = self._engine.now
-        self._count_traffic(parcel, 1)
-        departure = self._bandwidth.send(sender, parcel.lane, parcel.size, self._engine.now)
-        arrival = departure + self._latency.delay(sender, target, self._jitter.draw_one(sender, target))
-        if self._fifo:
-            row = self._row(sender, parcel.lane)
-            arrival = max(arrival, int(row[target]))
-            row[target] = arrival
-        self._engine.send(arrival, target, parcel)
+        engine, sender, lane = self._engine, parcel.sender, parcel.lane
+        parcel.sent = now = engine.now
+        self._count_traffic(parcel, len(targets))
+        latest = self._row(sender, lane)[1] if self._fifo else None
+        for target in targets.tolist():
+            departure = self._bandwidth.send(sender, lane, parcel.size, now)
+            arrival = departure + self._latency.delay(sender, target, self._jitter.draw_one(sender, target))
+            if latest is not None:
+                if latest[target] > arrival:
+                    arrival = latest[target]
+                latest[target] = arrival
+            engine.send(arrival, target, parcel)
 
     def received(self, target: int, parcel: Parcel) -> int:
         """When a parcel that arrives now has come through the receiver's downlink."""
@@ -276,15 +279,16 @@ class Network:
         return np.concatenate([targets, *late_targets]), np.concatenate([arrivals, *late_arrivals])
 
     def _in_order(self, sender: int, targets: Indices, arrivals: Indices, lane: int) -> Indices:
-        row = self._row(sender, lane)
+        row = self._row(sender, lane)[0]
         arrivals = np.maximum(arrivals, row[targets])
         row[targets] = arrivals
         return arrivals
 
-    def _row(self, sender: int, lane: int) -> Indices:
+    def _row(self, sender: int, lane: int) -> tuple[Indices, memoryview]:
         row = self._last[lane][sender]
         if row is None:
-            row = self._last[lane][sender] = np.zeros(self._count, dtype=np.int64)
+            times = np.zeros(self._count, dtype=np.int64)
+            row = self._last[lane][sender] = times, times.data
         return row
 
     def _count_traffic(self, parcel: Parcel, copies: int) -> None:

@@ -123,9 +123,8 @@ class Performer:
         world.observers.sent(self._host, targets, parcel)
         if len(targets) > FEW:
             world.network.send(targets, parcel)
-            return
-        for target in targets.tolist():
-            world.network.send_one(target, parcel)
+        else:
+            world.network.send_few(targets, parcel)
 
     def _fire(self, life: int, timer: Timer) -> None:
         if life == self._host.life:

@@ -117,13 +117,15 @@ class LinkStreams:
     The scalar and the array form draw from the same streams.
     """
 
-    __slots__ = ("_count", "_counters", "_keys", "_seed_key")
+    __slots__ = ("_count", "_counters", "_keys", "_seed_key", "_singles")
 
     def __init__(self, seed: int, purpose: str, count: int) -> None:
         self._seed_key = stream_key(seed, purpose)
         self._count = count
         self._keys: list[NDArray[np.uint64] | None] = [None] * count
         self._counters: list[NDArray[np.uint64] | None] = [None] * count
+        self._singles: list[tuple[memoryview, memoryview] | None] = [None] * count
+        """Views of both, for one link at a time: their elements are read and written as Python's integers."""
 
     def draw(self, source: int, targets: NDArray[np.int64]) -> NDArray[np.uint64]:
         """64 random bits for each of the links from `source` to `targets`, which are all different."""
@@ -138,12 +140,14 @@ class LinkStreams:
 
     def draw_one(self, source: int, target: int) -> int:
         """64 random bits for one link."""
-        keys, counters = self._keys[source], self._counters[source]
-        if keys is None or counters is None:
-            keys, counters = self._open(source)
-        count = (int(counters[target]) + GOLDEN) & MASK
-        counters[target] = count
-        return mix((count + int(keys[target])) & MASK)
+        single = self._singles[source]
+        if single is None:
+            self._open(source)
+            single = self._singles[source]
+            assert single is not None
+        keys, counters = single
+        counters[target] = count = (counters[target] + GOLDEN) & MASK
+        return mix((count + keys[target]) & MASK)
 
     def _open(self, source: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         base = mix((self._seed_key + source * GOLDEN) & MASK)
@@ -153,4 +157,5 @@ class LinkStreams:
         keys = mix_array(keys)
         counters = np.zeros(self._count, dtype=np.uint64)
         self._keys[source], self._counters[source] = keys, counters
+        self._singles[source] = keys.data, counters.data
         return keys, counters

@@ -1,7 +1,8 @@
 """Batches that this node holds: which are available, which a proposer may name, which were named before."""
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from itertools import islice, repeat
+from operator import itemgetter
 from typing import NamedTuple
 
 from noded.types.batch import SealedBatch
@@ -19,6 +20,8 @@ ACKNOWLEDGED_MAX = 16_384
 
 PREFIX_BYTES = 8
 """Of a batch's hash, in acknowledgements."""
+
+_PREFIX = itemgetter(slice(PREFIX_BYTES))
 
 
 class HeldBatch(NamedTuple):
@@ -41,6 +44,8 @@ class BatchPool:
         self._author_bytes_max = author_bytes_max
         self._expiry_ms = expiry_ms
         self._held: dict[BatchHash, HeldBatch] = {}
+        self.get: Callable[[BatchHash], HeldBatch | None] = self._held.get
+        """A batch that is held."""
         self._unordered: dict[BatchHash, int] = {}
         self._bytes_by_author: dict[ValidatorId, int] = {}
         self._ordered: dict[BatchHash, TimestampMs] = {}
@@ -50,10 +55,6 @@ class BatchPool:
 
     def __contains__(self, batch: BatchHash) -> bool:
         return batch in self._held
-
-    def get(self, batch: BatchHash) -> HeldBatch | None:
-        """A batch that is held."""
-        return self._held.get(batch)
 
     def all_of(self, batches: Sequence[BatchHash]) -> tuple[SealedBatch, ...] | None:
         """These batches, in this order; None if one is not held."""
@@ -98,7 +99,7 @@ class BatchPool:
 
     def unordered_prefixes(self, count_max: int) -> tuple[bytes, ...]:
         """The same, by PREFIX_BYTES of each, at most so many."""
-        return tuple([name[:PREFIX_BYTES] for name in islice(self._unordered, count_max)])
+        return tuple(map(_PREFIX, islice(self._unordered, count_max)))
 
     def room(self, author: ValidatorId) -> int:
         """Bytes that an author may still have under way (M5)."""
@@ -121,12 +122,14 @@ class BatchPool:
             author, under_way = sealed.batch.author, self._bytes_by_author
             under_way[author] = under_way.get(author, 0) + size
 
-    def acknowledge(self, prefixes: Iterable[bytes], validator_index: int) -> None:
+    def acknowledge(self, prefixes: Sequence[bytes], validator_index: int) -> None:
         """Count a validator among those who hold the batches of these prefixes."""
         bit = 1 << validator_index
         counted = self._acknowledged
-        for prefix in prefixes:
-            counted[prefix] = counted.get(prefix, 0) | bit
+        known = map(counted.get, prefixes, repeat(0))
+        counted.update(
+            zip(prefixes, map(bit.__or__, known), strict=False)
+        )  # Without a step of Python's for each.
         while len(counted) > ACKNOWLEDGED_MAX:
             del counted[next(iter(counted))]
 

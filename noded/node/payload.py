@@ -104,13 +104,14 @@ class PayloadRules:
                 return _named_before(name)
             held = self._pool.get(name)
             assert held is not None
-            batch = held.sealed.batch
+            sealed, count = held
+            batch = sealed.batch
             if not oldest_ms <= batch.time_ms <= newest_ms:
                 return f"batch {name.hex()[:16]} is not of the block's time"
             if not epoch - 1 <= batch.epoch <= epoch:
                 return f"batch {name.hex()[:16]} is of another epoch"
-            size += len(held.sealed.encoding)
-            operations += held.operations
+            size += len(sealed.encoding)
+            operations += count
         if size > self._limits.block_bytes_max:
             return f"{size} bytes of batches"
         if operations > self._limits.block_operations_max:

@@ -42,9 +42,12 @@ class Accountability(Checker):
             return
         if isinstance(message, Votes):
             for vote in message.votes:
-                index = self.context.world.index_of.get(vote.voter)
-                if index == host.index and self._is_genuine(vote):
-                    self._add(vote.epoch, vote.view, (index,), vote.kind, vote.block_hash)
+                if (
+                    vote.voter == host.name
+                    and not self._is_known(host.index, vote)
+                    and self._is_genuine(vote)
+                ):
+                    self._add(vote.epoch, vote.view, (host.index,), vote.kind, vote.block_hash)
         for certificate in certificates_in(message):
             if id(certificate) in self._seen:
                 continue
@@ -86,6 +89,12 @@ class Accountability(Checker):
         power = sum(validators.power(names[index]) for index in culprits)
         if 3 * power < validators.total:
             self.fail(f"nodes disagree, but only {power} of {validators.total} are convicted", culprits)
+
+    def _is_known(self, index: int, vote: Vote) -> bool:
+        """Whether this very choice was taken down before: votes are sent again and again."""
+        statements = self._views.get((vote.epoch, vote.view))
+        choices = None if statements is None else statements.get(index, {}).get(vote.kind)
+        return choices is not None and vote.block_hash in choices
 
     def _is_genuine(self, vote: Vote) -> bool:
         """Whether the voter signed it: whoever sends garbage convicts nobody."""

@@ -59,6 +59,8 @@ YEAR_MS = 365 * 86_400_000
 
 COMPARTMENT = Compartment(1)
 
+KINDS = tuple(KindClass)
+
 
 @dataclass(slots=True)
 class _Account:
@@ -142,7 +144,7 @@ class Clients:
         operation = RecordRegister(
             record=record,
             patient=None if patient is None else patient.id,
-            kind=stream.choice(tuple(KindClass)),
+            kind=stream.choice(KINDS),
             compartment=Compartment(0) if patient is None else COMPARTMENT,
             content=RecordContent(
                 commitment=Commitment(_noise(salt, "commitment")),
@@ -167,7 +169,7 @@ class Clients:
         terms = ConsentTerms(
             grantee=ToOrganization(institution=self._institution),
             purposes=(Purpose.TREAT,),
-            kinds=tuple(KindClass),
+            kinds=KINDS,
             compartments=(COMPARTMENT,),
             records=None,
             days=None,

@@ -91,7 +91,7 @@ class TestBandwidth:
         assert links.send(0, BULK, size, now=0) == SECOND
         assert links.send(0, BULK, size, now=0) == 2 * SECOND
         assert links.send(1, BULK, size, now=0) == SECOND
-        assert links.receive(0, BULK, links.downlink_ns(size), now=5 * SECOND) == 6 * SECOND
+        assert links.receive(0, BULK, links.downlink_ns(size), 5 * SECOND) == 6 * SECOND
 
     def test_consensus_goes_first_and_holds_up_the_rest(self) -> None:
         links = Bandwidth(1, up_bits=8_000, down_bits=8_000)
