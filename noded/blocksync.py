@@ -6,6 +6,7 @@ chain the others, the roots the bodies, the payload the batches (S1). What a quo
 no transaction's signature is checked again.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from noded.errors import InvalidMessage
@@ -13,9 +14,18 @@ from noded.types.batch import SealedBatch, decode_batch
 from noded.types.block import Block, BlockHeader, BlockKind, header_hash
 from noded.types.checks import SignatureCheck
 from noded.types.ids import BlockHash, ChainId, Height, PeerId, TimestampMs, bitmap_indices
-from noded.types.messages import BLOCKS_MAX, BlockRange, ChainStatus, GetBlocks
+from noded.types.messages import (
+    BLOCKS_MAX,
+    BULK_MESSAGE_BYTES_MAX,
+    BlockRange,
+    ChainStatus,
+    GetBlocks,
+)
 from noded.types.validator_set import ValidatorSet
 from noded.types.vote import Certificate, VoteKind
+
+RANGE_BYTES_MAX = BULK_MESSAGE_BYTES_MAX - 128 * 1024
+"""Bodies and batches of one range, as `range_bytes` counts them; the rest of the frame is for tail and finalization."""
 
 BEHIND_HEIGHTS = 3
 """A peer this far ahead is worth asking; closer ones are met by consensus itself."""
@@ -25,6 +35,11 @@ REQUEST_TIMEOUT_MS = 5_000
 
 REQUESTS_KEPT = 64
 """Requests that may still be answered, late or once more: of the last five minutes where none is answered at all."""
+
+
+def range_bytes(batches: Iterable[bytes]) -> int:
+    """What a block with these batches takes in a range, at most: their encodings and names, its header and body."""
+    return sum(len(each) + 72 for each in batches) + 2048
 
 
 class BadRange(InvalidMessage):

@@ -6,18 +6,12 @@ A `History` is one chain: every key of the state with the heights at which it ch
 height gets a history of its own that branches off: that is a violation of agreement, and is simulated faithfully.
 """
 
+from noded.blocksync import RANGE_BYTES_MAX, range_bytes
 from noded.crypto.sparse_merkle import Leaf, UpperTree, bucket_of, pack_leaves
 from noded.ledger.commit import CommittedBlock
 from noded.types.block import TAIL_MAX, BlockHeader, BlockKind, FinalityProof
 from noded.types.ids import Height
-from noded.types.messages import BLOCKS_MAX, BULK_MESSAGE_BYTES_MAX, BlockRange, SyncedBlock
-
-RANGE_BYTES_MAX = BULK_MESSAGE_BYTES_MAX - 128 * 1024
-"""Blocks and batches of one range, as in the daemon; the rest of the frame is for tail and finalization."""
-
-BLOCK_ROOM_BYTES = 2048
-HASH_ROOM_BYTES = 72
-"""What a block takes in a range besides its batches, and each batch besides its encoding."""
+from noded.types.messages import BLOCKS_MAX, BlockRange, SyncedBlock
 
 _Versions = list[tuple[int, bytes | None, bytes | None]]
 """(height, value, leaf) ascending; None from where the key is gone."""
@@ -233,7 +227,7 @@ class Archive:
         for height in range(first, min(last, self._stored, first + BLOCKS_MAX - 1) + 1):
             committed = self.block(height)
             batches = tuple(batch.encoding for batch in committed.batches)
-            size += sum(len(each) + HASH_ROOM_BYTES for each in batches) + BLOCK_ROOM_BYTES
+            size += range_bytes(batches)
             if blocks and size > RANGE_BYTES_MAX:
                 break
             blocks.append(SyncedBlock(block=committed.block, batches=batches))

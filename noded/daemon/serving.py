@@ -1,13 +1,11 @@
 """Finalised blocks for peers who lack them, read from the store."""
 
+from noded.blocksync import RANGE_BYTES_MAX, range_bytes
 from noded.ops.rows import header_of, proof_of, read_block
 from noded.storage.store import Reader
 from noded.types.block import TAIL_MAX, BlockHeader, BlockKind, FinalityProof
 from noded.types.ids import Height
-from noded.types.messages import BLOCKS_MAX, BULK_MESSAGE_BYTES_MAX, BlockRange, SyncedBlock
-
-RANGE_BYTES_MAX = BULK_MESSAGE_BYTES_MAX - 128 * 1024
-"""Bodies and batches of one range; the rest of the frame is for tail and finalization."""
+from noded.types.messages import BLOCKS_MAX, BlockRange, SyncedBlock
 
 
 def read_range(reader: Reader, first: Height, last: Height) -> BlockRange:
@@ -31,10 +29,9 @@ def read_range(reader: Reader, first: Height, last: Height) -> BlockRange:
             batches.append(stored.data)
         if len(batches) < len(block.body.payload):
             break
-        grown = size + sum(len(each) + 8 for each in batches) + 64 * len(block.body.payload) + 2048
-        if blocks and grown > RANGE_BYTES_MAX:
+        size += range_bytes(batches)
+        if blocks and size > RANGE_BYTES_MAX:
             break
-        size = grown
         blocks.append(SyncedBlock(block=block, batches=tuple(batches)))
         if block.header.kind is BlockKind.TERMINAL:
             break
