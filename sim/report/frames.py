@@ -13,12 +13,17 @@ from sim.scenario.explicit import places
 from sim.scenario.model import Scenario
 from sim.statistics import bootstrap, mean, median
 from sim.streams import Stream
+from sim.sweep import SWEEP, reopen
 
 PAIRS = 2_000
 """Pairs of nodes of which the median delay is taken."""
 
 DRAWN = ("seed", "name", "about", "fault", "byzantine")
-"""What differs between runs of one point: who is faulty is drawn from the seed, or depends on the number of nodes."""
+"""
+What differs between runs of one point: who is faulty is drawn from the seed, or depends on the number of nodes.
+
+A key of a fault counts where a sweep's grid names it.
+"""
 
 ROUTING_ALL_MAX = 32
 """Nodes up to which the routing `auto` is `all`."""
@@ -41,7 +46,13 @@ def varied_keys(runs: Sequence[Saved]) -> list[str]:
     """The scenario's keys, seed aside, in which the runs differ."""
     flat = [_flatten(run.scenario.plain()) for run in runs]
     keys = dict.fromkeys(key for each in flat for key in each)
-    return [key for key in keys if key not in DRAWN and len({repr(each.get(key)) for each in flat}) > 1]
+    swept = _swept_keys(runs)
+    return [
+        key
+        for key in keys
+        if (key in swept or key.partition(".")[0] not in DRAWN)
+        and len({repr(each.get(key)) for each in flat}) > 1
+    ]
 
 
 def value_of(run: Saved, key: str) -> Any:
@@ -108,8 +119,21 @@ def cdf(values: Sequence[float]) -> tuple[list[float], list[float]]:
     return ordered.tolist(), shares.tolist()
 
 
+def _swept_keys(runs: Sequence[Saved]) -> list[str]:
+    """What the grids of the sweeps vary that these runs are of."""
+    keys: list[str] = []
+    for folder in dict.fromkeys(run.folder.parent for run in runs):
+        if (folder / SWEEP).exists():
+            sweep = reopen(folder).sweep
+            keys += [] if sweep is None else sweep.grid
+    return keys
+
+
 def _flatten(plain: Any, prefix: str = "") -> dict[str, Any]:
+    """Values by dotted key; the tables of a list have numbers, as in a sweep's grid."""
     flat: dict[str, Any] = {}
+    if isinstance(plain, list) and plain and isinstance(plain[0], dict):
+        plain = {str(number): each for number, each in enumerate(plain)}
     if isinstance(plain, dict):
         for key, value in plain.items():
             flat.update(_flatten(value, f"{prefix}{key}."))

@@ -12,9 +12,11 @@ import pytest
 
 from noded.errors import ConfigError
 from sim.cli.root import run
-from sim.results import find_runs, run_id
+from sim.report.frames import group, varied_keys
+from sim.results import Saved, find_runs, run_id
+from sim.scenario.explicit import make_explicit
 from sim.scenario.load import load_scenario, make_scenario
-from sim.sweep import expand, jobs_of, parse_shard
+from sim.sweep import begin, expand, jobs_of, parse_shard
 from tests.helpers.simulation import small
 
 SCENARIO = """
@@ -89,6 +91,32 @@ class TestExpanding:
             ids.append(run_id(small(cpu__model="costs", cpu__costs=str(table))))
 
         assert ids[0] != ids[1]
+
+
+class TestPoints:
+    """Which runs the report takes together, and which apart."""
+
+    def saved(self, folder: Path, grid: dict[str, list[object]]) -> list[Saved]:
+        spec = {"behaviour": "silent", "nodes": "random:1", "period": "1s"}
+        scenario = small(byzantine=[spec], sweep={"grid": grid, "seeds": 2})
+        begin(scenario, folder)
+        return [Saved(folder / run_id(each), make_explicit(each), manifest={}) for each in expand(scenario)]
+
+    def test_a_swept_key_of_a_fault_tells_them_apart(self, tmp_path: Path) -> None:
+        runs = self.saved(tmp_path, {"byzantine.0.period": ["1s", "3s"]})
+        keys = varied_keys(runs)
+
+        assert keys == ["byzantine.0.period"]
+        assert [(values, len(same)) for values, same in group(runs, keys).items()] == [
+            (("1s",), 2),
+            (("3s",), 2),
+        ]
+
+    def test_what_is_drawn_from_the_seed_does_not(self, tmp_path: Path) -> None:
+        runs = self.saved(tmp_path, {"nodes.count": [7, 10]})
+
+        assert len({repr(run.scenario.byzantine) for run in runs}) > 2
+        assert varied_keys(runs) == ["nodes.count"]
 
 
 def test_a_killed_sweep_goes_on_where_it_was(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
