@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from noded.consensus.inputs import Timer
-from noded.quick import quick
 from noded.types.block import Block, BlockHeader, BlockKind
 from noded.types.checks import SignatureCheck
 from noded.types.evidence import Evidence
@@ -23,7 +22,6 @@ from noded.types.validator_set import ValidatorSet
 from noded.types.vote import Certificate, vote_signing_bytes
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Persist:
     """Make the record durable before performing any Send of this step; one fsync covers them all."""
@@ -31,7 +29,6 @@ class Persist:
     record: Record
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send to these peers, never to oneself."""
@@ -40,7 +37,6 @@ class Send:
     message: Message
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class StartTimer:
     """Feed TimerFired(timer) back after `after_ms`."""
@@ -49,7 +45,6 @@ class StartTimer:
     after_ms: int
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class CertificateCheck:
     """
@@ -77,7 +72,6 @@ class CreditsCheck:
 Check: TypeAlias = SignatureCheck | CertificateCheck | CreditsCheck
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Verify:
     """
@@ -91,7 +85,6 @@ class Verify:
     checks: tuple[Check, ...]
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class BuildPayload:
     """
@@ -110,7 +103,6 @@ class BuildPayload:
     """Unfinalised ancestors, parent first, whose batches must not be named again."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class CheckPayload:
     """
@@ -127,7 +119,6 @@ class CheckPayload:
     """Who should hold the block and its batches, best first."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Commit:
     """

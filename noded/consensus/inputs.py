@@ -5,7 +5,6 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from noded.consensus.params import ConsensusParams
-from noded.quick import quick
 from noded.types.block import Block, BlockHeader
 from noded.types.evidence import Evidence
 from noded.types.ids import BatchHash, BlockHash, Epoch, PeerId, Root, StateRoot, View
@@ -37,7 +36,6 @@ class TimerKind(IntEnum):
     """A proposer waited long enough for its batches to become available."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Timer:
     """Names a timer; a stale one is ignored when it fires, so timers are never cancelled."""
@@ -48,7 +46,6 @@ class Timer:
     token: int = 0
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
     """A peer's message, decoded; that the peer sent it is certain, what it says is not."""
@@ -57,7 +54,6 @@ class MessageReceived:
     message: ConsensusMessage
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class TimerFired:
     """A timer has run out."""
@@ -65,7 +61,6 @@ class TimerFired:
     timer: Timer
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Verified:
     """The verdicts on the signatures of one Verify, in its order."""
@@ -74,7 +69,6 @@ class Verified:
     results: tuple[bool, ...]
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class PayloadBuilt:
     """What this node's next block carries; answers BuildPayload."""
@@ -89,7 +83,6 @@ class PayloadBuilt:
     """Given for a TERMINAL block; where BuildPayload said NORMAL, giving it makes the block TERMINAL."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class PayloadChecked:
     """The verdict on a block's payload, state root, evidence and next table; answers CheckPayload."""
@@ -100,7 +93,6 @@ class PayloadChecked:
     records are."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class WorkChanged:
     """Whether there is something to order: a valid unordered batch, or evidence."""

@@ -5,11 +5,9 @@ from typing import TypeAlias
 
 from noded.consensus.effects import PenalizePeer, Persist, Send, StartTimer, Verify
 from noded.ledger.commit import CommittedBlock
-from noded.quick import quick
 from noded.types.ids import Height, PeerId, TransactionHash
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Submission:
     """What became of one submitted transaction."""
@@ -20,7 +18,6 @@ class Submission:
     detail: str
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Answer the clients of TransactionsSubmitted(token)."""
@@ -29,7 +26,6 @@ class Answer:
     submissions: tuple[Submission, ...]
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class CommitBlocks:
     """Store these blocks, each atomically and in order, then feed Committed with the last height."""

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from noded.consensus.inputs import PeerDown, PeerUp, Timer, TimerFired, TimerKind, Verified
-from noded.quick import quick
 from noded.types.ids import Height, PeerId
 from noded.types.messages import Message
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
     """A peer's message, decoded; that the peer sent it is certain, what it says is not."""
@@ -18,7 +16,6 @@ class MessageReceived:
     message: Message
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class TransactionsSubmitted:
     """Clients of this node hand in encoded transactions; answered by Answer(token)."""
@@ -27,7 +24,6 @@ class TransactionsSubmitted:
     transactions: tuple[bytes, ...]
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Committed:
     """The store holds all blocks up to this height durably."""

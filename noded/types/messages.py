@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 from noded.codec.schema import Limit, Registry
-from noded.quick import quick
 from noded.types.batch import BATCH_BYTES_MAX, TRANSACTION_BYTES_MAX, TRANSACTIONS_MAX
 from noded.types.block import Block, BlockHeader
 from noded.types.evidence import EVIDENCE, Evidence
@@ -47,7 +46,6 @@ class Proposal:
     """The proposer's best."""
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Votes:
     """Votes of the sender, and the best certificates it knows."""
@@ -97,7 +95,6 @@ class EvidenceFound:
     evidence: Annotated[Evidence, EVIDENCE]
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalSeen:
     """What the proposer of a view signed and showed the sender, for those who may have been shown another block."""

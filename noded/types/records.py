@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 from noded.codec.schema import Limit, Registry
-from noded.quick import quick
 from noded.types.batch import BATCH_BYTES_MAX
 from noded.types.block import Block
 from noded.types.messages import EpochEntry, Proposal
 from noded.types.vote import Certificate, Vote
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoteRecord:
     """A vote of this node with its signature; before the vote is sent (R1, R3)."""
@@ -26,7 +24,6 @@ class ProposalRecord:
     proposal: Proposal
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRecord:
     """A block; before N or F for it."""
@@ -34,7 +31,6 @@ class BlockRecord:
     block: Block
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRecord:
     """A batch; before N or F for a block that names it, and before it is acknowledged."""
@@ -42,7 +38,6 @@ class BatchRecord:
     encoding: Annotated[bytes, Limit(1, BATCH_BYTES_MAX)]
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateRecord:
     """A certificate: the notarization behind an F vote, or a finalization."""

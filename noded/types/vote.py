@@ -6,7 +6,6 @@ from typing import Annotated
 
 from noded.codec.schema import Limit
 from noded.crypto.hashing import tagged_hash
-from noded.quick import quick
 from noded.types.ids import (
     VALIDATORS_MAX,
     ZERO_HASH,
@@ -46,7 +45,6 @@ def vote_signing_bytes(
     )
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
     """

@@ -19,7 +19,6 @@ from noded.ledger.modules.errors import (
 from noded.ledger.modules.identity import Patient, patient_key
 from noded.ledger.modules.listings import RECORDS, listing_key
 from noded.ledger.state import Overlay
-from noded.quick import quick
 from noded.types.ids import Height, InstitutionId
 from noded.types.medical import Compartment, KindClass, PatientId, RecordId, Version
 from noded.types.operations.records import (
@@ -42,7 +41,6 @@ class RecordStatus(IntEnum):
     """Its custodian attested that content and keys are destroyed; the commitment is noise."""
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One version of a record; the current one at `rec/`, earlier ones at `recv/`."""
