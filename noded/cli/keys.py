@@ -167,8 +167,13 @@ def import_key(
     passphrase_file: Path | None,
     passphrase_fd: int | None,
 ) -> None:
-    """Take over a key that another keystore exported."""
+    """
+    Take over a key that another keystore exported, with the places up to which it may have signed.
+
+    Stop the node first: while it runs it would not hear of these.
+    """
     from noded.keys.files import SECRET_FILE_BYTES_MAX
+    from noded.storage.lock import HomeLock
 
     chosen = read_passphrase(export_passphrase_file, export_passphrase_fd)
     if chosen is None:
@@ -177,8 +182,10 @@ def import_key(
         )
     with file.open("rb") as opened:
         exported = opened.read(SECRET_FILE_BYTES_MAX)
-    keystore = _open(home, passphrase_file, passphrase_fd)
-    output.show(_describe(keystore.import_key(exported, chosen, name=name)))
+    with HomeLock(home):
+        keystore = _open(home, passphrase_file, passphrase_fd)
+        info = keystore.import_key(exported, chosen, name=name)
+    output.show(_describe(info))
 
 
 @declare(command, name="passphrase")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from noded.keys.signer import Watermark
+from noded.storage.lock import HomeLock
 from noded.lightclient import encode_proof
 from noded.ops.founding import read_genesis
 from noded.types.ids import ChainId, Epoch, View
@@ -97,6 +98,39 @@ class TestKeys:
         )  # fmt: skip
 
         assert exported["watermarks"] == {bytes(32).hex(): {"epoch": 2, "view": 7}}
+
+    def test_an_import_knows_up_to_where_its_key_signed(
+        self, home: Path, tmp_path: Path, passphrase: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """K4: also where the key is already, under another name than it had."""
+        options = ("--home", home, "--export-passphrase-file", passphrase)
+        for view in (7, 9):
+            signed = {ChainId(bytes(32)): Watermark(Epoch(2), View(view))}
+            monkeypatch.setattr("noded.daemon.boot.signed_until", lambda *_, signed=signed: signed)
+            out = tmp_path / f"out{view}"
+            told(capsys, "keys", "export", "consensus", "--out", out, *options)
+
+            imported = told(capsys, "keys", "import", out, "--name", "consensus-2", *options)
+
+            assert imported["watermarks"] == {bytes(32).hex(): {"epoch": 2, "view": view}}
+        assert told(capsys, "keys", "show", "consensus-2", "--home", home) == imported
+
+    def test_an_import_is_refused_if_it_cannot_be_opened_or_would_replace_a_key(
+        self, home: Path, tmp_path: Path, passphrase: Path, capsys: Captured
+    ) -> None:
+        out, other, wrong = tmp_path / "out", tmp_path / "other", tmp_path / "wrong"
+        wrong.write_text("another passphrase")
+        wrong.chmod(0o600)
+        chosen, mistaken = (("--export-passphrase-file", each) for each in (passphrase, wrong))
+        told(capsys, "keys", "export", "account", "--home", home, "--out", out, *chosen)
+        said(capsys, *INIT, "--home", other, "--unencrypted")
+        before = told(capsys, "keys", "list", "--home", other)
+
+        assert "passphrase" in complaint(capsys, "keys", "import", out, "--home", other, *mistaken, code=3)
+        assert "'account'" in complaint(capsys, "keys", "import", out, "--home", other, *chosen, code=5)
+        with HomeLock(other):
+            complaint(capsys, "keys", "import", out, "--name", "more", "--home", other, *chosen, code=5)
+        assert told(capsys, "keys", "list", "--home", other) == before
 
     def test_an_export_needs_a_passphrase_and_a_new_file(
         self, home: Path, tmp_path: Path, passphrase: Path, capsys: Captured
