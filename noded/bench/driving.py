@@ -57,9 +57,20 @@ async def drive_open(
     """
     Post transactions at a rate, whatever becomes of them, and wait for all.
 
-    Slots go to the nodes in turn; each has its own source.
+    Slots go to the nodes in turn; each has its own source, and never more on its way than its key's window of sequences,
+    in which they may overtake one another (L4): who waits for a node that stands is late, and that counts.
     """
     tally = Tally()
+    on_way = [0] * len(nodes)
+    answered = trio.Event()
+
+    async def post(chosen: int, batch: Sequence[SignedTransaction], intended: Sequence[float]) -> None:
+        nonlocal answered
+        await _post(nodes[chosen], batch, intended, tally)
+        on_way[chosen] -= len(batch)
+        answered.set()
+        answered = trio.Event()
+
     total = int(rate * seconds)
     start = trio.current_time() + SLOT_S
     posted = 0
@@ -75,10 +86,13 @@ async def drive_open(
                 chosen = batches % len(nodes)
                 batches += 1
                 end = min(due, posted + POSTED_MAX)
+                while on_way[chosen] + end - posted > SEQUENCE_WINDOW:
+                    await answered.wait()
                 batch = list(islice(sources[chosen], end - posted))
                 intended = [start + number / rate for number in range(posted, end)]
                 posted = end
-                nursery.start_soon(_post, nodes[chosen], batch, intended, tally)
+                on_way[chosen] += len(batch)
+                nursery.start_soon(post, chosen, batch, intended)
     return tally
 
 

@@ -12,6 +12,7 @@ from noded.bench.load import make_sender
 from noded.client.answers import POSTED_MAX, Posted
 from noded.client.async_http import AsyncNodeClient
 from noded.client.transactions import key_pair
+from noded.ledger.admission import SEQUENCE_WINDOW
 from noded.types.ids import ChainId, Height, InstitutionId, TransactionHash
 from noded.types.transaction import SignedTransaction, decode_transaction
 
@@ -79,6 +80,18 @@ class TestOpenLoad:
 
         assert node.posts[-1][0] - start <= 2 + 2 * SLOT_S
         assert min(tally.latencies_ms) >= 100_000
+
+    async def test_a_node_that_stands_finds_no_sequence_too_old(
+        self, autojump_clock: trio.testing.MockClock
+    ) -> None:
+        """L4: of one key no more is on its way than may overtake one another; who is held up is late."""
+        node = Answering(3.0)
+
+        tally = await drive_open(clients(node), [signed(3000)], rate=1000, seconds=3)
+
+        assert SEQUENCE_WINDOW - POSTED_MAX < node.most <= SEQUENCE_WINDOW
+        assert len(tally.latencies_ms) == 3000
+        assert max(tally.latencies_ms) > 6000
 
     async def test_latency_counts_from_the_intended_time(
         self, autojump_clock: trio.testing.MockClock
