@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from noded.keys.signer import Watermark
-from noded.storage.lock import HomeLock
 from noded.lightclient import encode_proof
 from noded.ops.founding import read_genesis
+from noded.storage.lock import HomeLock
 from noded.types.ids import ChainId, Epoch, View
 from tests.helpers.command import Captured, complaint, said, told
 from tests.helpers.proofs import ProvingChain
