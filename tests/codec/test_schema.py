@@ -1,5 +1,6 @@
-from dataclasses import dataclass, field, make_dataclass
-from enum import IntEnum
+"""C1 and C2: classes, their encodings, and the annotations that make both."""
+
+from dataclasses import make_dataclass
 from typing import Annotated, Any, NewType
 
 import cbor2
@@ -7,195 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noded.codec import heads
 from noded.codec.errors import Malformed, Unencodable
-from noded.codec.schema import DEPTH_MAX, Limit, Registry, decode_value, encode_value, pack, restrict, unpack
+from noded.codec.schema import Limit, Registry, decode_value, encode_value, pack, restrict, unpack
 from tests.helpers.loose_cbor import loose_encodings
-
-Digest = NewType("Digest", bytes)
-restrict(Digest, Limit(32, 32))
-BlockDigest = NewType("BlockDigest", Digest)
-Score = NewType("Score", int)
-restrict(Score, Limit(-100, 1000))
-Name = NewType("Name", str)
-restrict(Name, Limit(1, 10))
-
-
-class Colour(IntEnum):
-    RED = 1
-    GREEN = 30
-    BLUE = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    x: int
-    y: Annotated[int, Limit(-5, 5)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unsigned:
-    n: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Both:
-    n: Annotated[int, Limit(-(1 << 40), 1 << 40)]
-
-
-class Shape:
-    __slots__ = ()
-
-
-SHAPES: Registry[Shape] = Registry("shape")
-
-
-@SHAPES.tag(3)
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circle(Shape):
-    centre: Point
-    radius: int
-
-
-@SHAPES.tag(300)
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group(Shape):
-    members: Annotated[tuple[Annotated[Shape, SHAPES], ...], Limit(0, 4)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Everything:
-    digest: Digest
-    block: BlockDigest
-    score: Score
-    name: Name
-    colour: Colour
-    flag: bool
-    maybe: Digest | None
-    maybe_short: Annotated[bytes | None, Limit(0, 2)]
-    many: Annotated[tuple[Point, ...], Limit(0, 3)]
-    pairs: Annotated[tuple[tuple[Score, Name], ...], Limit(0, 3)]
-    row: tuple[Digest, bool, Point]
-    shape: Annotated[Shape, SHAPES]
-    free: Annotated[bytes, Limit(0, 400)]
-    wide: Annotated[int, Limit(0, (1 << 64) - 1)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chain:
-    next: "Chain | None"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    first: int
-    last: int
-
-    def __post_init__(self) -> None:
-        if self.first > self.last:
-            raise Malformed("Span", "it ends before it begins")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sum:
-    first: int
-    second: int
-    total: int = field(init=False)
-    cached: dict[str, int] | None = field(init=False, default=None)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "total", self.first + self.second)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
-    number: int
-    digest: Digest
-
-    def __post_init__(self) -> None:
-        assert len(self.digest) == 32
-
-
-EVERYTHING = Everything(
-    digest=Digest(bytes(32)),
-    block=BlockDigest(Digest(b"b" * 32)),
-    score=Score(-100),
-    name=Name("Grüße"),
-    colour=Colour.BLUE,
-    flag=True,
-    maybe=None,
-    maybe_short=b"ab",
-    many=(Point(x=0, y=-5), Point(x=1 << 40, y=5)),
-    pairs=((Score(7), Name("a")),),
-    row=(Digest(b"r" * 32), False, Point(x=24, y=0)),
-    shape=Group(members=(Circle(centre=Point(x=1, y=1), radius=256), Group(members=()))),
-    free=b"f" * 300,
-    wide=(1 << 64) - 1,
+from tests.helpers.schemas import (
+    EVERYTHING,
+    SHAPES,
+    Both,
+    Circle,
+    Digest,
+    Everything,
+    Name,
+    Point,
+    Sum,
+    Unsigned,
+    instances,
 )
-
-
-def with_plain(path: tuple[int, ...], value: Any) -> bytes:
-    """The encoding of EVERYTHING with one plain item exchanged."""
-
-    def exchanged(items: list[Any], path: tuple[int, ...]) -> list[Any]:
-        inner = exchanged(items[path[0]], path[1:]) if len(path) > 1 else value
-        return [*items[: path[0]], inner, *items[path[0] + 1 :]]
-
-    return cbor2.dumps(exchanged(pack(EVERYTHING), path), canonical=True)
-
-
-# Every kind of field with a strategy for its values; a generated class is a list of these.
-
-colours = st.sampled_from(Colour)
-points = st.builds(Point, x=st.integers(0, (1 << 63) - 1), y=st.integers(-5, 5))
-circles = st.builds(Circle, centre=points, radius=st.integers(0, (1 << 63) - 1))
-any_shapes = circles | st.builds(Group, members=st.lists(circles, max_size=4).map(tuple))
-short_texts = st.text(max_size=8).filter(lambda text: 1 <= len(text.encode()) <= 10)
-
-leaves: list[tuple[Any, st.SearchStrategy[Any]]] = [
-    (int, st.integers(0, (1 << 63) - 1)),
-    (Annotated[int, Limit(heads.INT_MIN, heads.INT_MAX)], st.integers(heads.INT_MIN, heads.INT_MAX)),
-    (Annotated[int, Limit(-300, -2)], st.integers(-300, -2)),
-    (Annotated[int, Limit(5, 70000)], st.integers(5, 70000)),
-    (Score, st.integers(-100, 1000)),
-    (bool, st.booleans()),
-    (Colour, colours),
-    (Digest, st.binary(min_size=32, max_size=32)),
-    (Annotated[bytes, Limit(1, 1)], st.binary(min_size=1, max_size=1)),
-    (Annotated[bytes, Limit(0, 300)], st.binary(max_size=300)),
-    (Annotated[bytes, Limit(300, 300)], st.binary(min_size=300, max_size=300)),
-    (Name, short_texts),
-    (Annotated[str, Limit(3, 3)], st.just("abc")),
-    (Point, points),
-    (Annotated[Shape, SHAPES], any_shapes),
-]
-
-
-@st.composite
-def annotated_values(draw: st.DrawFn, depth: int = 2) -> tuple[Any, st.SearchStrategy[Any]]:
-    annotation, values = draw(st.sampled_from(leaves))
-    for _ in range(draw(st.integers(0, depth))):
-        match draw(st.sampled_from(("optional", "many", "row"))):
-            case "optional" if type(None) not in getattr(annotation, "__args__", ()):
-                annotation, values = annotation | None, st.none() | values
-            case "many":
-                low, high = draw(st.sampled_from(((0, 2), (2, 2), (1, 30))))
-                annotation = Annotated[tuple[annotation, ...], Limit(low, high)]
-                values = st.lists(values, min_size=low, max_size=min(high, 26)).map(tuple)
-            case "row":
-                other, other_values = draw(st.sampled_from(leaves))
-                annotation, values = tuple[annotation, other], st.tuples(values, other_values)
-    return annotation, values
-
-
-@st.composite
-def instances(draw: st.DrawFn) -> Any:
-    fields = draw(
-        st.lists(annotated_values(), min_size=1, max_size=30 if draw(st.integers(0, 9)) == 0 else 6)
-    )
-    named = [(f"f{index}", annotation) for index, (annotation, _) in enumerate(fields)]
-    cls = make_dataclass("Generated", named, frozen=True, slots=True, kw_only=True)
-    return cls(**{f"f{index}": draw(values) for index, (_, values) in enumerate(fields)})
 
 
 class TestRoundTrip:
@@ -274,151 +102,6 @@ class TestCanonical:
 
         with pytest.raises(Malformed, match="more data"):
             decode_value(type(value), data, max_bytes=len(data))
-
-
-class TestLimits:
-    """C2: every field has a type and a limit, and both ways keep them."""
-
-    @pytest.mark.parametrize(
-        ("path", "value"),
-        [
-            ((0,), bytes(31)),
-            ((0,), bytes(33)),
-            ((0,), "0" * 32),
-            ((0,), None),
-            ((2,), -101),
-            ((2,), 1001),
-            ((2,), True),
-            ((2,), b""),
-            ((2,), 1.0),
-            ((3,), ""),
-            ((3,), "ä" * 6),
-            ((3,), b"a"),
-            ((4,), 2),
-            ((4,), -1),
-            ((4,), "RED"),
-            ((5,), 1),
-            ((5,), None),
-            ((6,), bytes(31)),
-            ((7,), bytes(3)),
-            ((8,), [[1, 1]] * 4),
-            ((8,), None),
-            ((8, 0), [1]),
-            ((8, 0), [1, 1, 1]),
-            ((8, 0, 0), -1),
-            ((8, 0, 0), 1 << 63),
-            ((8, 0, 1), 6),
-            ((8, 0, 1), -6),
-            ((9, 0), [1]),
-            ((9, 0, 1), ""),
-            ((10,), [bytes(32), False]),
-            ((10, 1), 0),
-            ((11,), []),
-            ((11,), [300]),
-            ((11,), [300, [], 0]),
-            ((11,), [4, []]),
-            ((11,), [3, []]),
-            ((11,), ["shape", []]),
-            ((11,), {}),
-            ((12,), bytes(401)),
-            ((13,), -1),
-            ((13,), 1 << 64),
-        ],
-    )
-    def test_decoding_refuses(self, path: tuple[int, ...], value: Any) -> None:
-        with pytest.raises(Malformed):
-            decode_value(Everything, with_plain(path, value), max_bytes=5000)
-
-    @pytest.mark.parametrize("number", range(14))
-    def test_decoding_refuses_none_of_these_for_the_wrong_reason(self, number: int) -> None:
-        unchanged = with_plain((number,), pack(EVERYTHING)[number])
-
-        assert decode_value(Everything, unchanged, max_bytes=5000) == EVERYTHING
-
-    def test_the_error_names_class_and_field(self) -> None:
-        with pytest.raises(Malformed) as refused:
-            decode_value(Everything, with_plain((8, 0, 1), 6), max_bytes=5000)
-
-        assert (refused.value.where, refused.value.why) == ("Point.y", "out of range")
-
-    @pytest.mark.parametrize(
-        "value",
-        [
-            Point(x=-1, y=0),
-            Point(x=1 << 63, y=0),
-            Point(x=0, y=6),
-            Group(members=(Group(members=()),) * 5),
-            Group(members=(Shape(),)),
-        ],
-    )
-    def test_encoding_refuses(self, value: Any) -> None:
-        with pytest.raises(Unencodable):
-            encode_value(value)
-
-    @pytest.mark.parametrize(
-        ("annotation", "value"),
-        [
-            (Digest, bytes(31)),
-            (Name, ""),
-            (Name, "ä" * 6),
-            (Name, "\udc80"),
-            (Colour, 2),
-            (tuple[bool, bool], (True,)),
-            (Annotated[tuple[bool, ...], Limit(1, 2)], ()),
-            (Digest | None, b""),
-            (Annotated[int, Limit(-300, -2)], -1),
-        ],
-    )
-    def test_encoding_refuses_fields(self, annotation: Any, value: Any) -> None:
-        cls = make_dataclass("Generated", [("field", annotation)], frozen=True, slots=True)
-
-        with pytest.raises(Unencodable, match=r"Generated\.field"):
-            encode_value(cls(value))
-
-    def test_the_size_of_the_whole_is_limited(self) -> None:
-        data = encode_value(EVERYTHING)
-
-        with pytest.raises(Malformed, match=f"more than {len(data) - 1} bytes"):
-            decode_value(Everything, data, max_bytes=len(data) - 1)
-
-    def test_a_hostile_count_costs_nothing(self) -> None:
-        cls = make_dataclass(
-            "Generated", [("field", Annotated[tuple[bool, ...], Limit(0, 1 << 62)])], frozen=True, slots=True
-        )
-
-        with pytest.raises(Malformed, match="ends early"):
-            decode_value(cls, bytes.fromhex("819b4000000000000000"), max_bytes=10)
-
-    def test_depth_is_limited(self) -> None:
-        value = Chain(next=None)
-        for _ in range(DEPTH_MAX - 1):
-            value = Chain(next=value)
-        data = encode_value(value)
-
-        assert decode_value(Chain, data, max_bytes=100) == value
-        with pytest.raises(Unencodable, match="too deep"):
-            encode_value(Chain(next=value))
-        with pytest.raises(Malformed, match="too deep"):
-            decode_value(Chain, b"\x81" + data, max_bytes=100)
-        with pytest.raises(Malformed, match="too deep"):
-            decode_value(Chain, b"\x81" * 100_000, max_bytes=100_000)
-
-    def test_depth_is_limited_through_registries(self) -> None:
-        with pytest.raises(Malformed, match="too deep"):
-            SHAPES.decode(bytes.fromhex("8219012c81") * 1000, max_bytes=5000)
-
-    def test_rules_between_fields(self) -> None:
-        assert decode_value(Span, b"\x82\x01\x02", max_bytes=3) == Span(first=1, last=2)
-        with pytest.raises(Malformed, match="before it begins"):
-            decode_value(Span, b"\x82\x02\x01", max_bytes=3)
-
-    def test_rules_between_fields_see_whole_values_only(self) -> None:
-        """However early the data ends, `__post_init__` gets no part of a digest."""
-        data = encode_value(Signed(number=1, digest=Digest(bytes(32))))
-
-        for size in range(len(data)):
-            with pytest.raises(Malformed):
-                decode_value(Signed, data[:size], max_bytes=50)
 
 
 class TestAnnotations:

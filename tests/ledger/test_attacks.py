@@ -26,8 +26,8 @@ from tests.helpers.ledger import (
     make_institution,
     member_id,
 )
+from tests.helpers.tables import powers, ready, rows
 from tests.helpers.voting import decide
-from tests.ledger.test_epoch import powers, ready, rows
 from tests.ledger.test_participation import make_equivocation, make_invalid_proposal
 
 

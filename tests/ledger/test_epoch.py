@@ -1,11 +1,8 @@
-"""L123–L135, L140–L143: from an epoch's conduct to the next epoch's table."""
+"""L125–L129, L140–L143: from an epoch's conduct to the next epoch's table."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from noded.codec.schema import decode_value
 from noded.ledger.conduct import (
@@ -19,31 +16,13 @@ from noded.ledger.conduct import (
 )
 from noded.ledger.epoch import REPORTS, EpochReport, close_epoch
 from noded.ledger.head import HEAD_KEY, table_key
-from noded.ledger.reputation import FOUNDING_REPUTATION, POWER_FLOOR, tolerated
-from noded.ledger.table import JAIL_EPOCHS
+from noded.ledger.reputation import FOUNDING_REPUTATION, POWER_FLOOR
 from noded.types.block import BlockKind
-from noded.types.genesis import FoundingValidator, Genesis
-from noded.types.ids import Epoch, VotingPower
-from noded.types.operations.membership import Admit, Reinstate, Remove, ValidatorReady
+from noded.types.ids import Epoch
 from noded.types.validator_set import ValidatorTable
-from tests.helpers.ledger import TestChain, account, key_of, make_genesis, make_institution, member_id
-from tests.helpers.voting import decide
+from tests.helpers.ledger import TestChain, make_genesis, make_institution, member_id
+from tests.helpers.tables import powers, rows
 from tests.ledger.test_participation import make_equivocation, make_invalid_proposal
-
-
-def powers(chain: TestChain) -> dict[int, int]:
-    return {int.from_bytes(each.id[:2]): int(each.power) for each in chain.validators.table.validators}
-
-
-def rows(chain: TestChain) -> dict[int, Any]:
-    return {int.from_bytes(each.id[:2]): each for each in chain.validators.table.validators}
-
-
-def ready(chain: TestChain, number: int) -> str | None:
-    """A member shows that its node runs."""
-    key = key_of(number, "consensus")
-    operation = ValidatorReady(epoch=chain.ledger.epoch_after(chain.tip), key=key)
-    return chain.send(operation, sender=account(number), cosigners=[key]).error
 
 
 class TestEpochs:
@@ -208,139 +187,6 @@ class TestMovement:
         assert rows(chain)[2].debt == S // 4 - S // 4 // 64 - 1
 
 
-class TestNewcomers:
-    """L130, L131: a member enters the table once its node has shown that it runs, and never too many at once."""
-
-    def make_chain(self, waiting: int = 1) -> TestChain:
-        return TestChain(make_genesis(4 + waiting, validators=4, epoch_length=8))
-
-    def test_idle_member_does_not_enter(self) -> None:
-        chain = self.make_chain()
-        chain.finish_epoch()
-
-        assert sorted(powers(chain)) == [1, 2, 3, 4]
-
-    def test_ready_member_enters_at_the_floor(self) -> None:
-        chain = self.make_chain()
-        assert ready(chain, 5) is None
-        chain.finish_epoch()
-
-        assert powers(chain)[5] == POWER_FLOOR
-        assert rows(chain)[5].reputation == S // 4
-        assert rows(chain)[5].public_key == key_of(5, "consensus")
-
-    def test_readiness_of_an_earlier_epoch_does_not_count(self) -> None:
-        chain = self.make_chain(waiting=2)
-        assert ready(chain, 5) is None
-        assert ready(chain, 6) is None
-        chain.finish_epoch()
-        chain.finish_epoch()
-
-        assert sorted(powers(chain)) == [1, 2, 3, 4, 5]
-
-    def test_newcomers_of_one_epoch_add_at_most_a_sixth(self) -> None:
-        institutions = 12 + 6
-        chain = TestChain(make_genesis(institutions, validators=12, epoch_length=12))
-        for number in range(13, 19):
-            assert ready(chain, number) is None
-        before = sum(powers(chain).values())
-        chain.finish_epoch()
-        entered = [number for number in powers(chain) if number > 12]
-
-        assert entered == [13, 14]
-        assert 6 * sum(powers(chain)[number] for number in entered) <= before
-
-
-class TestJail:
-    """L134, L135: equivocation costs the vote until a reinstatement, unless too few voters would be left."""
-
-    def jailed(self, members: int = 5, count: int = 1) -> TestChain:
-        chain = TestChain(make_genesis(members, epoch_length=8))
-        chain.run(evidence=[make_equivocation(2, view=view) for view in range(1, count + 1)])
-        chain.finish_epoch()
-        return chain
-
-    def test_equivocator_leaves_the_table(self) -> None:
-        chain = self.jailed()
-
-        assert sorted(powers(chain)) == [1, 3, 4, 5]
-        conduct = get_conduct(chain.state, member_id(2))
-        assert (conduct.reputation, conduct.debt, conduct.equivocations) == (0, S, 0)
-        assert conduct.jailed_until == 2 + JAIL_EPOCHS
-
-    def test_several_equivocations_lengthen_the_jail(self) -> None:
-        chain = self.jailed(count=3)
-
-        assert get_conduct(chain.state, member_id(2)).jailed_until == 2 + 3 * JAIL_EPOCHS
-
-    def test_readiness_does_not_end_the_jail(self) -> None:
-        chain = self.jailed()
-        assert ready(chain, 2) is None
-        chain.finish_epoch()
-
-        assert 2 not in powers(chain)
-
-    def test_vote_ends_the_jail_once_it_has_lasted(self) -> None:
-        chain = self.jailed()
-        assert decide(chain, Reinstate(institution=member_id(2)), voters=(1, 3, 4, 5)) == "StillJailed"
-        while chain.ledger.epoch_after(chain.tip) < 2 + JAIL_EPOCHS:
-            chain.finish_epoch()
-        assert decide(chain, Reinstate(institution=member_id(2)), voters=(1, 3, 4, 5)) is None
-        chain.finish_epoch()
-        assert 2 not in powers(chain)
-
-        assert ready(chain, 2) is None
-        chain.finish_epoch()
-        assert powers(chain)[2] == POWER_FLOOR
-        assert rows(chain)[2].reputation == 0
-        assert rows(chain)[2].debt == S
-
-    def test_one_of_four_stays_without_proposing(self) -> None:
-        chain = self.jailed(members=4)
-
-        assert powers(chain)[2] == POWER_FLOOR
-        assert rows(chain)[2].share == 0
-        chain.finish_epoch()
-        assert powers(chain)[2] == POWER_FLOOR
-        assert rows(chain)[2].share == 0
-
-    def test_jailed_voter_leaves_when_a_newcomer_takes_its_place(self) -> None:
-        chain = TestChain(make_genesis(5, validators=4, epoch_length=8))
-        chain.run(evidence=[make_equivocation(2)])
-        chain.finish_epoch()
-        assert sorted(powers(chain)) == [1, 2, 3, 4]
-        ready(chain, 5)
-        chain.finish_epoch()
-
-        assert sorted(powers(chain)) == [1, 3, 4, 5]
-
-    def test_somebody_can_propose_even_if_all_equivocate(self) -> None:
-        chain = TestChain(make_genesis(4, epoch_length=8))
-        chain.run(evidence=[make_equivocation(number) for number in range(1, 5)])
-        chain.finish_epoch()
-
-        assert sorted(powers(chain)) == [1, 2, 3, 4]
-        assert sum(row.share for row in rows(chain).values()) > 0
-
-
-class TestAlarms:
-    """L133: a quarter of the power falling silent is an incident of the network."""
-
-    def test_silent_power_raises_an_alarm(self) -> None:
-        chain = TestChain(make_genesis(7, epoch_length=30))
-        chain.finish_epoch(voters=[0, 1, 2, 3, 4])
-        events = [placed.event for placed in chain.committed[-1].events]
-
-        assert [event.detail for event in events if event.name == "epoch.alarm"] == [b"silent-power"]
-
-    def test_calm_epoch_raises_none(self) -> None:
-        chain = TestChain(make_genesis(7, epoch_length=30))
-        chain.finish_epoch()
-
-        names = [placed.event.name for placed in chain.committed[-1].events]
-        assert names == ["epoch.closed"]
-
-
 class TestReports:
     """The arithmetic of each epoch can be looked up, member by member."""
 
@@ -367,83 +213,6 @@ class TestReports:
 
         for number in range(1, 5):
             assert get_credits(chain.state, member_id(number)) == proposers[:7].count(member_id(number))
-
-
-class TestOrder:
-    """Nothing depends on the order in which facts or members come."""
-
-    @settings(max_examples=15)
-    @given(
-        st.lists(st.lists(st.sampled_from(range(5)), min_size=4, unique=True), min_size=4, max_size=4),
-        st.permutations(range(4)),
-    )
-    def test_members_in_another_order_get_the_same(self, voters: list[list[int]], order: list[int]) -> None:
-        """A chain whose members have other ids gives the same facts the same powers."""
-        names = [0, 1, 2, 3, 4]
-        renamed = [order[name] if name < 4 else 4 for name in names]
-        plain = TestChain(_weighted([1000, 1100, 1200, 1300, 1400]))
-        weights = [0] * 5
-        for name, weight in zip(renamed, [1000, 1100, 1200, 1300, 1400], strict=True):
-            weights[name] = weight
-        other = TestChain(_weighted(weights))
-        for chosen in [*voters, *voters[:2]]:
-            plain.run(voters=chosen, proposer=member_id(5))
-            other.run(voters=sorted(renamed[name] for name in chosen), proposer=member_id(5))
-
-        first, second = powers(plain), powers(other)
-        assert plain.validators.epoch == other.validators.epoch == 2
-        assert [first[name + 1] for name in names] == [second[renamed[name] + 1] for name in names]
-
-
-class TestShrinking:
-    """L128: how many byzantine members are tolerated holds in the very epoch in which others have left."""
-
-    def shrunk(self, weights: list[int], k_min: int, *leaving: int) -> TestChain:
-        chain = TestChain(_weighted(weights, epoch_length=len(weights) * len(leaving) + 8, k_min=k_min))
-        for number in leaving:
-            assert (
-                decide(chain, Remove(institution=member_id(number)), voters=range(1, len(weights) + 1))
-                is None
-            )
-        chain.finish_epoch()
-        return chain
-
-    def test_the_strongest_are_taken_down_to_what_the_rest_bears(self) -> None:
-        chain = self.shrunk([1900, 1900] + [1000] * 8, 2, 8, 9, 10)
-
-        assert tolerated(list(powers(chain).values())) == 2
-        assert powers(chain)[1] < 1300 < rows(chain)[1].raw_power
-
-    def test_with_too_few_as_many_are_tolerated_as_can_be(self) -> None:
-        chain = self.shrunk([1300, 1300, 1300] + [1000] * 7, 3, 8, 9, 10)
-
-        assert tolerated(list(powers(chain).values())) == 2
-
-    def test_three_are_equal_and_a_fourth_finds_them_in_order(self) -> None:
-        chain = self.shrunk([1400, 1000, 1000, 1000], 1, 4)
-        assert powers(chain) == dict.fromkeys((1, 2, 3), POWER_FLOOR)
-        assert chain.validators.quorum == 3 * POWER_FLOOR - 999
-        chain.finish_epoch()
-        assert decide(chain, Admit(institution=member_id(4)), voters=(1, 2, 3)) is None
-        assert ready(chain, 4) is None
-        chain.finish_epoch()
-
-        assert tolerated(list(powers(chain).values())) == 1
-        assert 3 * max(powers(chain).values()) < sum(powers(chain).values())
-
-
-def _weighted(weights: list[int], *, epoch_length: int = 6, k_min: int = 1) -> Genesis:
-    genesis = make_genesis(len(weights), epoch_length=epoch_length, k_min=k_min)
-    return Genesis(
-        name=genesis.name,
-        time_ms=genesis.time_ms,
-        parameters=genesis.parameters,
-        institutions=genesis.institutions,
-        validators=tuple(
-            FoundingValidator(id=member_id(number), power=VotingPower(weight))
-            for number, weight in enumerate(weights, 1)
-        ),
-    )
 
 
 @pytest.mark.parametrize("members", [1, 2, 3, 4, 10])
