@@ -105,6 +105,8 @@ def with_leaf(packed: bytes, path: bytes, leaf: bytes | None) -> bytes:
 
 def packed_root(packed: bytes) -> bytes:
     """The root over all leaves of one bucket, given side by side in order of their paths."""
+    if len(packed) <= _LEAF_BYTES:
+        return packed[HASH_BYTES:] or ZERO_HASH
     if len(packed) == 2 * _LEAF_BYTES:  # Most buckets of a state of 100,000 keys.
         first = int.from_bytes(packed[:HASH_BYTES])
         second = int.from_bytes(packed[_LEAF_BYTES : _LEAF_BYTES + HASH_BYTES])
