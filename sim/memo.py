@@ -13,6 +13,7 @@ from typing import Any
 
 import noded.ledger.ledger
 import noded.node.exchange
+import noded.types.batch
 
 RESULTS_MAX = 1_024
 """Results of one function that are remembered: batches and blocks of the last few seconds."""
@@ -24,6 +25,7 @@ _SHARED: tuple[tuple[Any, str], ...] = (
     (noded.ledger.ledger, "found"),
     (noded.ledger.ledger, "open_batch"),
     (noded.node.exchange, "decode_batch"),
+    (noded.types.batch, "decode_batch"),
     (noded.node.exchange, "incoming_batch"),
 )
 """Functions of immutable arguments, where they are called."""
@@ -75,8 +77,9 @@ def shared_work(*, memo: bool) -> Iterator[None]:
     """Let nodes share pure work until the end of the block; nothing happens with `memo=False`."""
     originals = [getattr(module, name) for module, name in _SHARED]
     if memo:
+        remembering = {original: _remembering(original) for original in originals}
         for (module, name), original in zip(_SHARED, originals, strict=True):
-            setattr(module, name, _remembering(original))
+            setattr(module, name, remembering[original])
     try:
         yield
     finally:

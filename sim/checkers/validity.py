@@ -6,13 +6,17 @@ from noded.ledger.base import MemoryBase
 from noded.ledger.commit import CommittedBlock
 from noded.ledger.genesis import found
 from noded.ledger.ledger import Ledger
-from noded.types.batch import decode_batch
+from noded.types import batch
 from sim.checkers.base import Checker, Context, Violation
 from sim.host import Host
 
 
 class Validity(Checker):
-    """Executes every final block again, by itself and without any memory of what nodes computed."""
+    """
+    Executes every final block again, by itself and without any memory of what nodes computed.
+
+    What a batch's bytes say, which depends on no state, is read once for all.
+    """
 
     claim = (
         "Every final transaction was submitted by a client and applied at most once, and the state after each block is"
@@ -43,7 +47,7 @@ class Validity(Checker):
             return
         if block.header.parent_state_root != self._ledger.state_root_after(block.header.parent_hash):
             self.fail(f"block {height} states another parent state than execution gives", (host.index,))
-        self._ledger.execute(block, [decode_batch(batch.encoding) for batch in committed.batches])
+        self._ledger.execute(block, [batch.decode_batch(named.encoding) for named in committed.batches])
         again = self._ledger.commit(block)
         self._base.fold(again)
         self._ledger.folded(height)
