@@ -2,14 +2,17 @@
 One client's connection: Hypercorn's HTTP/1.1 on a socket, with a limit on everything.
 
 Hypercorn's own loop around it writes under a shield, however long a client takes; leaves an app running whose client
-has left, and a request whose body nobody reads; and switches to HTTP/2. So reading, writing and deadlines are here.
+has left, and a request whose body nobody reads; and switches to HTTP/2. So reading, writing and deadlines are here. One
+task does all: it reads a request, answers it, and reads more of its body when the app asks for it.
 """
 
 import os
+from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from math import inf
 from typing import Any, Final, TypeAlias
 
+import h11
 import structlog
 import trio
 from hypercorn.config import Config
@@ -17,7 +20,7 @@ from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import Response
 from hypercorn.protocol.h11 import H11Protocol
-from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.trio.worker_context import EventWrapper, WorkerContext
 from hypercorn.typing import ConnectionState
 
 KEEP_ALIVE_S: Final = 60.0
@@ -32,11 +35,11 @@ HEAD_BYTES_MAX: Final = 16 * 1024
 STALL_S: Final = 10.0
 """A client that takes no 64 KiB in this time is cut off."""
 
+LOOK_S: Final = 1.0
+"""Between looks whether an answer takes long, so that its client may have left."""
+
 READ_BYTES: Final = 64 * 1024
 """At once."""
-
-PARTS_WAITING_MAX: Final = 2
-"""Parts of a body that wait for the app, each of READ_BYTES at most: a short body and its end."""
 
 VERSIONS: Final = (b"1.1", b"1.0")
 
@@ -62,11 +65,61 @@ CONFIG: Final = _Config()
 """How Hypercorn's protocol works here."""
 
 
+class _AnswerFirst(Exception):
+    """What a client sent ahead waits until its request before that is answered."""
+
+
+class _Turn(EventWrapper):
+    """What Hypercorn's protocol waits for before it looks at what was sent ahead."""
+
+    async def clear(self) -> None:
+        """Nothing: whoever catches `_AnswerFirst` goes on when it is time."""
+
+    async def set(self) -> None:
+        """Nothing: whoever catches `_AnswerFirst` goes on when it is time."""
+
+    async def wait(self) -> None:
+        """Raise `_AnswerFirst`."""
+        raise _AnswerFirst
+
+
 class _Http1(H11Protocol):
     """HTTP/1.1 and nothing else."""
 
     is_held = False
     """Whether what it sends now is a head whose body follows at once: one write, and one wake-up of the client."""
+    is_ahead = False
+    """Whether more was sent than the request to be answered."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the request is there."""
+        return self.connection.their_state is h11.DONE
+
+    def __init__(self, app: Any, owner: Any, is_encrypted: bool, client: tuple[str, int] | None) -> None:
+        """Have requests answered, and events told, by a connection."""
+        super().__init__(
+            app,
+            CONFIG,
+            WorkerContext(None),
+            owner,
+            ConnectionState({}),
+            is_encrypted,
+            client,
+            None,
+            owner.on_event,
+        )
+        self.can_read = _Turn()
+
+    async def take(self, data: bytes) -> None:
+        """Look at what a client sent, up to the end of a request."""
+        self.is_ahead = False
+        if data:
+            self.connection.receive_data(data)
+        try:
+            await self._handle_events()
+        except _AnswerFirst:
+            self.is_ahead = True
 
     async def stream_send(self, event: StreamEvent) -> None:
         """Send a part of an answer."""
@@ -95,19 +148,15 @@ class Connection:
         self._head = b""
         """Held back for its body."""
         self._scope = trio.CancelScope()
-        self._is_idle = True
-        self._requests_in, self._requests = trio.open_memory_channel[Callable[[], Awaitable[None]]](1)
-        self._http = _Http1(
-            app,  # type: ignore[arg-type]
-            CONFIG,
-            WorkerContext(None),
-            self,  # type: ignore[arg-type]
-            ConnectionState({}),
-            self._descriptor < 0,
-            client,
-            None,
-            self._on_event,
-        )
+        self._answer: Callable[[], Awaitable[None]] | None = None
+        """To the request that was read last, and not yet begun."""
+        self._answers = 0
+        """Begun."""
+        self._early = b""
+        """What the client sent during a long answer."""
+        self._is_early: trio.Event | None = None
+        """Set once it did; None if nobody looks."""
+        self._http = _Http1(app, self, self._descriptor < 0, client)
 
     async def run(self) -> None:
         """Serve until the client leaves, is too slow, or breaks the protocol; no exception but cancellation."""
@@ -115,37 +164,65 @@ class Connection:
         with self._scope:
             try:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._read)
-                    async for answer in self._requests:
-                        await answer()
+                    nursery.start_soon(self._watch)
+                    await self._serve()
             finally:
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
                     await trio.aclose_forcefully(self._stream)
 
-    async def _read(self) -> None:
-        """Hand on what comes; when nothing more can, all ends that the client asked for."""
-        head_began = False
+    async def _serve(self) -> None:
+        is_begun = False
         try:
-            while data := await self._stream.receive_some(READ_BYTES):
-                await self._http.handle(RawData(bytes(data)))
-                if self._is_idle and not head_began:
+            while data := await self._read():
+                await self._http.take(data)
+                if self._answer is None and not is_begun:
                     self._scope.deadline = trio.current_time() + HEAD_S
-                head_began = self._is_idle
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
+                is_begun = self._answer is None
+                while (answer := self._answer) is not None:
+                    self._answers += 1
+                    self._answer = None
+                    await answer()
+                    if self._http.is_ahead:
+                        await self._http.take(b"")
         except Exception:
             log.exception("a connection broke off")
         self._scope.cancel()
 
-    async def _on_event(self, event: Event) -> None:
-        """What Hypercorn's protocol has for the client, or says of the connection."""
+    async def _read(self) -> bytes:
+        if self._is_early is None:
+            return await self._receive()
+        await self._is_early.wait()
+        self._is_early = None
+        return self._early
+
+    async def _receive(self) -> bytes:
+        """What the client sends; nothing once it has left."""
+        try:
+            return bytes(await self._stream.receive_some(READ_BYTES))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return b""
+
+    async def _watch(self) -> None:
+        """Give up an answer that takes long when the client leaves; what it sends instead is kept."""
+        seen = 0
+        while True:
+            await trio.sleep(LOOK_S)
+            if self._http.is_whole and self._answers == seen and self._is_early is None:
+                self._is_early = trio.Event()
+                self._early = await self._receive()
+                if not self._early:
+                    self._scope.cancel()
+                self._is_early.set()
+            seen = self._answers
+
+    async def on_event(self, event: Event) -> None:
+        """Take what Hypercorn's protocol has for the client, or says of the connection."""
         if type(event) is RawData:
             self._head += event.data
             if self._head and not self._http.is_held:
                 data, self._head = self._head, b""
                 await self._write(data)
         elif type(event) is Updated:
-            self._is_idle = event.idle
             self._scope.deadline = trio.current_time() + KEEP_ALIVE_S if event.idle else inf
         else:
             self._scope.cancel()
@@ -154,28 +231,31 @@ class Connection:
         self, app: App, config: Config, scope: Message, send: Callable[[Message | None], Awaitable[None]]
     ) -> Callable[[Message], Awaitable[None]]:
         """Have a request answered (Hypercorn's protocol asks for it); returns what takes the parts of its body."""
-        parts_in, parts = trio.open_memory_channel[Message](PARTS_WAITING_MAX)
+        parts: deque[Message] = deque()
 
         async def take(part: Message) -> None:
-            if part["type"] == "http.disconnect":
-                return  # It is answered, or will be cancelled.
-            try:
-                try:
-                    parts_in.send_nowait(part)
-                except trio.WouldBlock:
-                    await parts_in.send(part)
-            except trio.BrokenResourceError:
-                pass  # It is answered without the rest of its body.
+            if part["type"] == "http.request":
+                parts.append(part)
+
+        async def receive() -> Message:
+            while not parts:
+                if self._http.is_whole:
+                    await trio.sleep_forever()  # An app that asks again waits for the client to leave.
+                data = await self._receive()
+                if not data:
+                    self._scope.cancel()
+                    await trio.sleep_forever()
+                await self._http.take(data)
+            return parts.popleft()
 
         async def answer() -> None:
             try:
-                await app(scope, parts.receive, send)
+                await app(scope, receive, send)
             except Exception:
                 log.exception("an answer broke off", method=scope.get("method"))
-            parts.close()
             await send(None)
 
-        self._requests_in.send_nowait(answer)
+        self._answer = answer
         return take
 
     async def _write(self, data: bytes) -> None:

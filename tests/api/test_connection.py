@@ -242,7 +242,10 @@ class TestHostileClients:
                 await client.send_all(bytes(100_000_000))
             await over.wait()
 
-    async def test_a_client_that_leaves_takes_its_request_along(self) -> None:
+    async def test_a_client_that_leaves_takes_its_request_along(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(connection, "LOOK_S", 0.05)
         cancelled = trio.Event()
 
         async def wait(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
