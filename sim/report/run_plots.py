@@ -55,7 +55,9 @@ def finality_cdf(points: Sequence[tuple[str, Sequence[Saved]]]) -> Picture | Abs
         for name, values in series:
             index = names.index(name)
             xs, ys = cdf(values)
-            axes.step(xs, ys, LINES[index % len(LINES)], where="post", color=colour(index), label=name)
+            axes.step(
+                xs, ys, linestyle=LINES[index % len(LINES)], where="post", color=colour(index), label=name
+            )
             kept = max(1, len(xs) // CDF_ROWS)
             rows += [(name, what, x, y) for x, y in zip(xs[::-kept][::-1], ys[::-kept][::-1], strict=True)]
         axes.set_ylabel(f"share of {what}s")

@@ -10,6 +10,7 @@ import pytest
 from sim.cli.root import CONFIG_INVALID, run
 from sim.report.frames import load_all
 from sim.report.page import draw_all, write_report
+from sim.report.run_plots import PER_RUN_MAX
 from sim.report.style import Picture
 from sim.results import run_id, save
 from sim.run import simulate
@@ -101,6 +102,12 @@ def test_sizes_without_transactions_are_compared(tmp_path: Path) -> None:
 
     assert set(drawn) == ALWAYS | OF_BLOCKS | {"finality-nodes", "traffic-nodes"}
     assert absent == {}
+
+
+def test_there_is_a_line_for_each_of_many_points(tmp_path: Path) -> None:
+    drawn, _ = drawn_and_absent(tmp_path, *({"nodes.count": n} for n in range(4, 4 + PER_RUN_MAX)))
+
+    assert len({row[0] for row in drawn["finality-cdf"].rows}) == PER_RUN_MAX
 
 
 def test_sizes_at_which_nothing_is_final_are_said(tmp_path: Path) -> None:
