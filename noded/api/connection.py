@@ -183,6 +183,7 @@ class Connection:
                     self._answer = None
                     await answer()
                     if self._http.is_ahead:
+                        await trio.lowlevel.checkpoint()  # Others come between.
                         await self._http.take(b"")
         except Exception:
             log.exception("a connection broke off")

@@ -96,6 +96,25 @@ class TestRequests:
             assert received.count(b"HTTP/1.1 200") == 2
             assert received.endswith(b"2")
 
+    async def test_others_come_between_requests_sent_ahead(self) -> None:
+        turns = 0
+        seen: list[int] = []
+
+        async def note(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+            seen.append(turns)
+            await ignore_body(scope, receive, send)
+
+        async with trio.open_nursery() as nursery:
+            client, over = await connected(note, nursery)
+            await client.send_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 20)
+            await client.send_eof()
+            while not over.is_set():
+                await trio.lowlevel.checkpoint()
+                turns += 1
+
+        assert len(seen) == 20
+        assert len(set(seen)) >= 10
+
     async def test_an_answer_to_head_has_no_body(self) -> None:
         async with trio.open_nursery() as nursery:
             client, _ = await connected(echo, nursery)
