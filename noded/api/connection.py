@@ -144,7 +144,6 @@ class Connection:
     ) -> None:
         self._stream = stream
         self._descriptor = -1 if isinstance(stream, trio.SSLStream) else stream.socket.fileno()
-        self._write_lock = trio.Lock()
         self._head = b""
         """Held back for its body."""
         self._scope = trio.CancelScope()
@@ -262,14 +261,9 @@ class Connection:
     async def _write(self, data: bytes) -> None:
         """Send bytes, piece by piece; the client must take each in time."""
         try:
-            if not self._write_lock.locked():
-                data = data[self._write_now(data) :]
-                if not data:
-                    return
-            async with self._write_lock:
-                for start in range(0, len(data), READ_BYTES):
-                    with trio.fail_after(STALL_S):
-                        await self._stream.send_all(data[start : start + READ_BYTES])
+            for start in range(self._write_now(data), len(data), READ_BYTES):
+                with trio.fail_after(STALL_S):
+                    await self._stream.send_all(data[start : start + READ_BYTES])
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, OSError):
             self._scope.cancel()
             await trio.lowlevel.checkpoint()
