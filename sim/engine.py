@@ -117,8 +117,8 @@ class Engine:
         """
         Go on to this time at once, if nothing is to happen up to and including it; for the last act of an event.
 
-        Only within the present slot. What would have been a callback at that time is then done by the caller: the order of events is the same, and
-        half of all arrivals need no second place in the heap.
+        Only within the present slot. What would have been a callback at that time is then done by the caller:
+        the order of events is the same, and half of all arrivals need no second place in the heap.
         """
         heap = self._heap
         if time > self._until or time >= self._edge or self._stopped or (heap and heap[0][0] <= time):
