@@ -2,6 +2,7 @@
 
 import gc
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from noded.cli.options import command as declare
@@ -15,7 +16,13 @@ def command(output: Output, home: Path) -> None:
     """Run the node of a home until SIGTERM; it logs to stderr, as JSON where that is no terminal."""
     gc.disable()  # Until the node is complete: all that is made by then stays, and to look through it takes time.
     from noded.config import load
-    from noded.daemon.main import run_daemon
+    from noded.ops.home import open_keys
+    from noded.storage.lock import HomeLock
 
-    run_daemon(load(home, os.environ))
+    config = load(home, os.environ)
+    with HomeLock(config.home):
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            opening = pool.submit(open_keys, config)  # Stretches the passphrase while Python reads the rest.
+            from noded.daemon.main import run_daemon
+        run_daemon(config, opening.result())
     output.show({"stopped": str(home)}, lambda data: f"{data['stopped']}: the node has stopped")

@@ -1,7 +1,7 @@
-"""Opening a home: lock, keys, store, log, ledger and node; in this order, and nothing is sent before all fit together."""
+"""Opening a home: store, log, ledger and node; in this order, and nothing is sent before all fit together."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -24,9 +24,8 @@ from noded.node.effects import Effect
 from noded.node.node import Node
 from noded.node.starting import Durable, start_node
 from noded.ops.checkpoint import parse_checkpoint
-from noded.ops.home import STORE_NAME, WAL_NAME, open_keys
+from noded.ops.home import STORE_NAME, WAL_NAME
 from noded.ops.rows import StoreBase, commit_batch, proof_of, read_block, read_header
-from noded.storage.lock import HomeLock
 from noded.storage.sqlite import SqliteStore
 from noded.storage.wal import Wal
 from noded.types.batch import decode_batch
@@ -85,18 +84,21 @@ def read_genesis(path: Path) -> Genesis:
         raise WrongHome(f"{path}: {error}; copy the consortium's genesis file there again") from error
 
 
-def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int] = clock_ms) -> Opened:
+def open_home(config: NodeConfig, keystore: Keystore, stack: ExitStack) -> Opened:
     """
     Open a home and put its node together; what must be closed is put on the stack.
 
+    Args:
+        config: Its settings.
+        keystore: Its keys.
+        stack: Of one who holds the home's lock.
+
     Raises:
         ConfigError: The home's parts do not belong together.
-        StorageError: The disk failed, or is in use by another process.
+        StorageError: The disk failed.
     """
-    stack.enter_context(HomeLock(config.home))
     genesis = read_genesis(config.path(config.node.genesis))
     chain_id = genesis.chain_id
-    keystore = open_keys(config)
     watermark = kept_watermark(keystore.folder, chain_id)
     signer = WatermarkSigner(
         keystore.secret(CONSENSUS),
@@ -137,7 +139,7 @@ def open_home(config: NodeConfig, stack: ExitStack, *, now_ms: Callable[[], int]
         signer=signer,
         ledger=ledger,
         durable=durable,
-        now_ms=TimestampMs(now_ms()),
+        now_ms=TimestampMs(clock_ms()),
     )
     return Opened(me, genesis, chain_id, keystore, signer, store, wal, base, ledger, node, effects)
 

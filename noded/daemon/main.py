@@ -24,6 +24,7 @@ from noded.daemon.shell import Shell
 from noded.daemon.watchdog import feed_watchdog
 from noded.daemon.writing import Writer
 from noded.errors import ConfigError, NodedError
+from noded.keys.keystore import Keystore
 from noded.keys.names import NETWORK
 from noded.metrics import Metrics
 from noded.network.addresses import format_address, parse_address
@@ -41,24 +42,23 @@ of executing them), and find 1,600 objects in half a million. What a running nod
 log = structlog.get_logger("noded")
 
 
-def run_daemon(config: NodeConfig) -> None:
+def run_daemon(config: NodeConfig, keystore: Keystore) -> None:
     """
-    Run a node until SIGTERM or SIGINT.
+    Run a node until SIGTERM or SIGINT; the caller holds the home's lock.
 
     Raises:
         ConfigError: The home's parts do not belong together.
-        StorageError: The disk failed, or another process uses the home.
+        StorageError: The disk failed.
     """
     assert __debug__, "run without -O: the node's own checks are asserts"
     logs = Logs(config.log)
     with ExitStack() as stack:
-        run_home(config, open_home(config, stack), logs)
+        run_home(config, open_home(config, keystore, stack), logs)
 
 
 def run_home(config: NodeConfig, opened: Opened, logs: Logs) -> None:
     """Run the node of a home that is open, until SIGTERM or SIGINT; errors as `run_daemon`."""
     logs.context = partial(_place, opened.node)
-    gc.collect()
     gc.freeze()
     gc.enable()
     gc.set_threshold(GC_OBJECTS)

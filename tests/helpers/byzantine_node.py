@@ -20,6 +20,8 @@ from noded.keys.names import CONSENSUS
 from noded.node.effects import Effect
 from noded.node.inputs import Input
 from noded.node.node import Node
+from noded.ops.home import open_keys
+from noded.storage.lock import HomeLock
 from noded.types.ids import PeerId, Signature, TimestampMs
 from sim.byzantine import BEHAVIOURS
 from sim.byzantine.base import Behaviour, Conspiracy
@@ -98,8 +100,8 @@ def bend(opened: Opened, name: str) -> None:
 def main(home: Path) -> None:
     config = load(home, os.environ)
     logs = Logs(config.log)
-    with ExitStack() as stack:
-        opened = open_home(config, stack)
+    with HomeLock(config.home), ExitStack() as stack:
+        opened = open_home(config, open_keys(config), stack)
         bend(opened, os.environ[BEHAVIOUR])
         run_home(config, opened, logs)
 

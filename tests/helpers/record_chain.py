@@ -6,9 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from noded.config import load
-from noded.daemon.boot import open_keys
 from noded.keys.names import CONSENSUS
-from noded.ops.home import STORE_NAME
+from noded.ops.home import STORE_NAME, open_keys
 from noded.testnet.creating import homes
 from noded.types.genesis import Genesis
 from noded.types.ids import PublicKey

@@ -15,7 +15,6 @@ from noded.blobs.keys import RecordKeys
 from noded.blobs.sealed_file import SealedFile
 from noded.blobs.store import BlobStore
 from noded.config import NodeConfig, load
-from noded.daemon.boot import open_keys
 from noded.keys.names import DATA
 from noded.ops.backup import (
     Backup,
@@ -27,7 +26,7 @@ from noded.ops.backup import (
     verify_backup,
 )
 from noded.ops.founding import write_genesis
-from noded.ops.home import GENESIS_NAME, STORE_NAME, WAL_NAME, HomeExists
+from noded.ops.home import GENESIS_NAME, STORE_NAME, WAL_NAME, HomeExists, open_keys
 from noded.storage.errors import SnapshotInvalid
 from noded.storage.lock import HomeLock
 from noded.storage.sqlite import open_reader

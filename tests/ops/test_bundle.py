@@ -10,10 +10,9 @@ import pytest
 
 from noded.api.tokens import Scope, Tokens
 from noded.config import load
-from noded.daemon.boot import open_keys
 from noded.keys.names import NODE_KEYS
 from noded.ops.bundle import make_bundle
-from noded.ops.home import STORE_NAME
+from noded.ops.home import STORE_NAME, open_keys
 from noded.ops.log_lines import redact_line, redact_traceback
 from noded.testnet.creating import PASSPHRASE_NAME, create_testnet
 
