@@ -52,7 +52,7 @@ class Metrics:
 
     def __init__(self) -> None:
         # Prometheus sees a restart by itself; they would be a third of all lines.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
+        disable_created_metrics()
         registry = self.registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         Info("noded_build", "What this program is.", registry=registry).info({"version": __version__})

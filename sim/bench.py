@@ -8,7 +8,6 @@ its own, whose peak of memory is the run's.
 import cProfile
 import os
 import platform
-import pstats
 import resource
 import subprocess
 import sys
@@ -156,7 +155,7 @@ def measure_scenario(name: str, seconds: float, *, is_profiled: bool) -> Simulat
         messages=result.messages,
         tx_per_s=result.tx_per_s,
         event_hash=result.event_hash,
-        profile=None if profiler is None else _read(pstats.Stats(profiler)),
+        profile=None if profiler is None else _read(profiler),
     )
 
 
@@ -187,9 +186,10 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def _read(stats: pstats.Stats) -> Profile:
+def _read(profiler: cProfile.Profile) -> Profile:
     """A profile's own times by part of the code, and the functions that took most."""
-    rows = stats.stats  # type: ignore[attr-defined]
+    profiler.create_stats()
+    rows = profiler.stats
     total = sum(own for _, _, own, _, _ in rows.values()) or 1.0
     places: dict[str, float] = {}
     functions: list[tuple[str, float, int]] = []

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
+from unittest.mock import patch
 
 import numpy as np
 
@@ -162,11 +164,11 @@ class _Watch(Observer):
             self._apart += time.thread_time_ns() - began
             return signature
 
-        Ledger._execute, SimSigner.sign = timed_execute, timed_sign  # type: ignore[method-assign,assignment]
-        try:
+        with (
+            patch.object(Ledger, "_execute", timed_execute),
+            patch.object(SimSigner, "sign", timed_sign),
+        ):
             yield
-        finally:
-            Ledger._execute, SimSigner.sign = execute, signing  # type: ignore[method-assign]
 
     def _add(self, name: str, size: int, nanoseconds: int) -> None:
         self.samples.setdefault(name, []).append((size, nanoseconds))
@@ -203,13 +205,9 @@ def _codec(messages: dict[str, list[Message]]) -> tuple[Price, Price]:
     encoding: list[Sample] = []
     for message in (message for same in messages.values() for message in same):
         payload = MESSAGES.encode(message)
-        encoding.append((len(payload), _timed(lambda message=message: MESSAGES.encode(message))))  # type: ignore[misc]
-        decoding.append(
-            (
-                len(payload),
-                _timed(lambda payload=payload: MESSAGES.decode(payload, max_bytes=BULK_MESSAGE_BYTES_MAX)),  # type: ignore[misc]
-            )
-        )
+        encoding.append((len(payload), _timed(partial(MESSAGES.encode, message))))
+        decode = partial(MESSAGES.decode, payload, max_bytes=BULK_MESSAGE_BYTES_MAX)
+        decoding.append((len(payload), _timed(decode)))
     return fit(decoding), fit(encoding)
 
 

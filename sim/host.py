@@ -307,18 +307,17 @@ class Host:
         world = self.world
         cost = world.meter
         for effect in effects:
-            kind = type(effect)
-            if kind is Persist:
-                plan.records.append(effect.record)  # type: ignore[union-attr]
-            elif kind is Verify:
-                cost += self._judge(effect, after, cost)  # type: ignore[arg-type]
-            elif type(effect) is Send:
+            if type(effect) is Send:
                 parcel = world.parcel(self.index, effect.message)
                 cost += parcel.send_cost + len(effect.peers) * parcel.copy_cost
                 plan.shows = True
                 plan.steps.append((effect, parcel))
+            elif type(effect) is Persist:
+                plan.records.append(effect.record)
+            elif type(effect) is Verify:
+                cost += self._judge(effect, after, cost)
             else:
-                if kind is Answer or kind is CommitBlocks:
+                if type(effect) is Answer or type(effect) is CommitBlocks:
                     plan.shows = True
                 plan.steps.append((effect, None))
         return cost if self._speed == 1.0 else self.scaled(cost)

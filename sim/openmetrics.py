@@ -49,7 +49,7 @@ def render(runs: Sequence[Saved], start_s: int) -> bytes:
         runs: Saved runs.
         start_s: The second since 1970 on which their virtual time begins.
     """
-    text: bytes = generate_latest(_Runs(runs, start_s))  # type: ignore[no-untyped-call]
+    text: bytes = generate_latest(_Runs(runs, start_s))
     return text
 
 

@@ -7,7 +7,7 @@ heals, so that safety must hold throughout and the chain must go on.
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 from sim.scenario.load import make_scenario
 from sim.scenario.model import Behaviour, Scenario
@@ -28,7 +28,7 @@ FAULTS_MAX = 6
 SHORT_EPOCH = 10
 """Heights: voting powers change several times in a run."""
 
-BEHAVIOURS: tuple[str, ...] = Behaviour.__args__  # type: ignore[attr-defined]
+BEHAVIOURS: tuple[str, ...] = get_args(Behaviour)
 
 SIZES = (4, 4, 4, 5, 6, 7, 7, 10, 13)
 

@@ -8,6 +8,7 @@ target's own description.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 from sim.pool import run_all
@@ -236,9 +237,9 @@ def _smart() -> Target:
                     tolerance=None,
                     note="not comparable: their leader is always in Oregon and takes requests one by one; here a "
                     "gateway seals a batch every 50 ms, which waits for a block of whoever leads",
-                    read=lambda result, index=index: median(_waits(result, index)) or 0.0,  # type: ignore[misc]
+                    read=partial(_client_wait, gateway=gateway),
                 )
-                for index, (place, published) in enumerate(clients)
+                for gateway, (place, published) in enumerate(clients)
             ),
         ],
     )
@@ -268,13 +269,15 @@ def _at_leader(result: Result) -> list[float]:
     ]
 
 
-def _waits(result: Result, gateway: int) -> list[float]:
+def _client_wait(result: Result, *, gateway: int) -> float:
+    """How long the clients of a gateway wait; the median."""
     outcomes = result.driver.outcomes
-    return [
+    waits = [
         (final - intended) / MS
         for at, intended, final in zip(outcomes.gateway, outcomes.intended_ns, outcomes.final_ns, strict=True)
         if at == gateway and intended >= result.scenario.time.warmup
     ]
+    return median(waits) or 0.0
 
 
 def _error(value: float, published: tuple[float, float]) -> float:

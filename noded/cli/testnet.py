@@ -37,17 +37,17 @@ def create(
     from noded.cli.parsing import assignments
     from noded.ops.founding import with_parameters
     from noded.testnet.creating import create_testnet, homes
-    from noded.types.genesis import DEFAULT_PARAMETERS
+    from noded.types.genesis import DEFAULT_PARAMETERS, Institution
 
     parameters = with_parameters(DEFAULT_PARAMETERS, assignments(changes))
     output.progress(f"making {count} homes in {folder}")
     genesis = create_testnet(folder, count, name=name, parameters=parameters, encrypted=not unencrypted)
-    by_address = {each.endpoints[0]: each for each in genesis.institutions}
+    by_address: dict[str, Institution] = {each.endpoints[0]: each for each in genesis.institutions}
     from noded.config import load
 
     nodes = []
     for home in homes(folder):
-        institution = by_address[load(home, {}).network.listen]  # type: ignore[index]
+        institution = by_address[load(home, {}).network.listen]
         nodes.append(
             {
                 "home": str(home),

@@ -55,7 +55,7 @@ class Ballots:
         """F votes that ride on an N vote of this view, oldest first (R7)."""
         finalized = self.finalized
         start = max(final_view + 1, view - STICKY_VIEWS)
-        return [finalized[at] for at in range(start, view) if at in finalized]  # type: ignore[index]
+        return [finalized[View(at)] for at in range(start, view) if at in finalized]
 
     def late(self, view: View, window: int) -> list[Vote]:
         """Uncredited late votes that a block of the next view may still credit, oldest first (R17)."""

@@ -13,6 +13,8 @@ from noded.ledger.roles import ROLE_TABLE, Row
 from noded.ledger.state import Overlay
 from noded.types.ids import InstitutionId
 from noded.types.operations import operations_by_name
+from noded.types.operations.breakglass import BreakglassOpen
+from noded.types.operations.consent import AccessRequest
 from noded.types.operations.registry import Operation
 from noded.types.roles import KeyKind
 from noded.types.transaction import SignedTransaction
@@ -65,9 +67,9 @@ def check_row(state: Overlay, row: Row, op: Operation, context: Context) -> None
     elif kind not in row.keys:
         raise RoleNotAllowed(operation=op.name, sender=kind.name.lower())
     if row.purposes is not None:
-        purpose = op.purpose  # type: ignore[attr-defined]
-        if purpose not in row.purposes:
-            raise PurposeNotAllowed(operation=op.name, purpose=purpose.name)
+        assert isinstance(op, (AccessRequest, BreakglassOpen)), "no other row has purposes"
+        if op.purpose not in row.purposes:
+            raise PurposeNotAllowed(operation=op.name, purpose=op.purpose.name)
 
 
 def _rejected(error: InvalidTransaction, operation: int | None) -> Receipt:

@@ -14,6 +14,7 @@ import tarfile
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Final
@@ -102,7 +103,7 @@ def _collect(home: Path, environment: dict[str, str], log: Path) -> dict[str, by
     try:
         with NodeClient.in_home(home, timeout_s=ANSWER_S) as node:
             for name, path in _ASKED.items():
-                add(name, lambda path=path: node.get_bytes(path))  # type: ignore[misc]
+                add(name, partial(node.get_bytes, path))
     except (NodeUnreachable, Refused):
         parts["status.json"] = b'{"failed": "NodeUnreachable"}\n'
     return parts

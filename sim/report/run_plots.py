@@ -1,6 +1,7 @@
 """Pictures of single runs."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 
@@ -8,6 +9,10 @@ from sim.report.frames import cdf
 from sim.report.style import HEIGHT_IN, Absent, Picture, colour, legend_above, make_figure
 from sim.results import Saved
 from sim.scenario.faults import Churn, Crash, Skew
+from sim.statistics import median
+
+if TYPE_CHECKING:
+    import polars
 
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
 """So that series are told apart without colours too."""
@@ -208,7 +213,7 @@ def phases(run: Saved) -> Picture | Absent:
     left = 0.0
     rows = []
     for index, (name, start, end) in enumerate(steps):
-        span = float(((blocks[end] - blocks[start]) / 1e6).median() or 0.0)  # type: ignore[arg-type]
+        span = (median((blocks[end] - blocks[start]).to_list()) or 0.0) / 1e6
         axes.barh([""], [span], left=left, color=colour(index), label=f"{name}: {span:.0f} ms")
         left += span
         rows.append((name, span))
@@ -222,7 +227,7 @@ def _label(run: Saved) -> str:
     return f"{run.scenario.name}, n = {run.scenario.nodes.count}, seed {run.scenario.seed}"
 
 
-def _after(column: str, time: int):  # type: ignore[no-untyped-def]
+def _after(column: str, time: int) -> "polars.Expr":
     import polars
 
     return polars.col(column) >= time

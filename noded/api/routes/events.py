@@ -1,6 +1,7 @@
 """What happens on the ledger, as it happens: server-sent events, block by block."""
 
 from collections.abc import MutableMapping
+from functools import partial
 from typing import Annotated, Any, Final
 
 import trio
@@ -132,9 +133,8 @@ class EventStream(Response):
     async def _follow(self, send: Send) -> None:
         await _send(send, b": noded\n\n")
         while True:
-            first = self._next
             text, self._next, height = await self._backend.read(
-                lambda at, first=first: _blocks(at, first, self._wanted)  # type: ignore[misc]
+                partial(_blocks, first=self._next, wanted=self._wanted)
             )
             if text:
                 await _send(send, text)
