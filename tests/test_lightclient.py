@@ -16,6 +16,7 @@ from noded.lightclient import (
     verify,
 )
 from noded.types.ids import ChainId, StateRoot, TimestampMs, make_bitmap
+from noded.types.messages import EpochEntry
 from tests.helpers.ledger import member_id
 from tests.helpers.proofs import ProvingChain, unequal_genesis, voting_genesis
 
@@ -205,14 +206,16 @@ class TestForged:
     @pytest.mark.parametrize(
         "change", [lambda epochs: epochs[1:], lambda epochs: epochs[:1], lambda epochs: epochs[::-1]]
     )
-    def test_an_epoch_left_out(self, change: Callable[[tuple[object, ...]], tuple[object, ...]]) -> None:
+    def test_an_epoch_left_out(
+        self, change: Callable[[tuple[EpochEntry, ...]], tuple[EpochEntry, ...]]
+    ) -> None:
         chain = ProvingChain(voting_genesis(epoch_length=4))
         for _ in range(9):
             chain.run()
         proof = chain.prove(KEY)
         assert len(proof.epochs) == 2
 
-        refused(replace(proof, epochs=change(proof.epochs)), chain)  # type: ignore[arg-type]
+        refused(replace(proof, epochs=change(proof.epochs)), chain)
 
     def test_an_ordinary_block_as_the_end_of_an_epoch(self) -> None:
         chain = ProvingChain(voting_genesis(epoch_length=4))

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.helpers.backend import TestBackend
 TOKENS = "/v1/admin/tokens"
 
 
-def wanted(**changes: object) -> bytes:
+def wanted(**changes: Any) -> bytes:
     values: dict[str, object] = {"name": "bench", "scopes": ["read"], "valid_s": 60}
     return json.dumps({**values, **changes}).encode()
 
@@ -73,13 +74,13 @@ class TestReload:
 
         assert answer.json == {"needs_restart": ["network.listen"]}
 
-    async def test_bad_settings_are_told(self, tmp_path: Path) -> None:
+    async def test_bad_settings_are_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         backend = TestBackend()
 
         async def fails() -> list[str]:
             raise ConfigError("config.toml: log.level: 'loud': expected info")
 
-        backend.reload = fails  # type: ignore[method-assign]
+        monkeypatch.setattr(backend, "reload", fails)
         async with serve(backend, tmp_path) as served:
             answer = await served.post("/v1/admin/reload")
 

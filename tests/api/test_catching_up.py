@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from noded.api import catching_up
 from noded.api.tokens import Scope

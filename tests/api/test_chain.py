@@ -7,6 +7,7 @@ from noded.codec.schema import decode_value, encode_value
 from noded.storage.store import CertificateRow, CommitBatch
 from noded.types.block import FinalityProof
 from noded.types.genesis import GENESIS_BYTES_MAX, Genesis
+from noded.types.ids import Bitmap, Signature
 from noded.types.vote import Certificate, VoteKind
 from tests.helpers.api import ServedApi, serve
 from tests.helpers.backend import TestBackend
@@ -125,8 +126,8 @@ async def test_a_certified_block_has_its_proof(served: ServedApi, backend: TestB
         epoch=header.epoch,
         view=header.view,
         block_hash=backend.chain.committed[2].block.hash,
-        bitmap=b"\x01",  # type: ignore[arg-type]
-        signatures=(bytes(64),),  # type: ignore[arg-type]
+        bitmap=Bitmap(b"\x01"),
+        signatures=(Signature(bytes(64)),),
     )
     data = encode_value(FinalityProof(tail=(), finalization=certificate))
     backend.store.commit(CommitBatch(certificates=[CertificateRow(2, data)]))

@@ -169,7 +169,7 @@ class TestRequests:
             written.append(bytes(data))
             return write(descriptor, data)
 
-        monkeypatch.setattr(connection.os, "write", note)
+        monkeypatch.setattr(os, "write", note)
         async with trio.open_nursery() as nursery:
             client, _ = await connected(echo, nursery)
             for content in (b"abc", b""):

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from noded.api.backend import VersionToKeep
-from noded.api.routes.custody import BODY_BYTES_MAX, VersionsKept, VersionsToKeep
+from noded.api.backend import VersionsKept, VersionsToKeep, VersionToKeep
+from noded.api.routes.custody import BODY_BYTES_MAX
 from noded.blobs.custody import Custodian
 from noded.blobs.keys import RecordKeys
 from noded.blobs.manifest import decode_manifest

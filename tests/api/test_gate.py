@@ -156,13 +156,15 @@ class TestErrors:
         assert (answer.status, answer.reason) == (status, reason)
         assert set(answer.json) >= {"type", "title", "status", "detail"}
 
-    async def test_a_bug_is_told_without_details_and_logged(self, tmp_path: Path) -> None:
+    async def test_a_bug_is_told_without_details_and_logged(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         backend = TestBackend()
 
         def fails() -> object:
             raise RuntimeError("secret of the house")
 
-        backend.status = fails  # type: ignore[method-assign, assignment]
+        monkeypatch.setattr(backend, "status", fails)
         async with serve(backend, tmp_path) as served:
             answer = await served.get(READ)
             after = await served.get("/livez")

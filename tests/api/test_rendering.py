@@ -96,7 +96,7 @@ def test_the_schema_says_the_same() -> None:
 
 def test_two_classes_of_one_name_have_two_schemas() -> None:
     definitions = Definitions()
-    other = dataclass(frozen=True, slots=True)(type("Leaf", (), {"__annotations__": {"size": int}}))
+    other: type = dataclass(frozen=True, slots=True)(type("Leaf", (), {"__annotations__": {"size": int}}))
 
     assert definitions.name(Leaf) != definitions.name(other)
     assert definitions.name(Leaf) == "Leaf"

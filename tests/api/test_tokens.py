@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,10 +74,10 @@ class TestFinding:
             lambda text: "noded_" + "0" * 16 + "_" + text.rsplit("_", 1)[1],
         ],
     )
-    def test_anything_else_is_unknown(self, tokens: Tokens, change: object) -> None:
+    def test_anything_else_is_unknown(self, tokens: Tokens, change: Callable[[str], str]) -> None:
         _, text = tokens.create("bench", [Scope.READ], valid_ms=1000)
 
-        assert tokens.find(change(text)) is None  # type: ignore[operator]
+        assert tokens.find(change(text)) is None
 
 
 class TestFile:

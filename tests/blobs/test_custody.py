@@ -160,7 +160,7 @@ class TestErase:
 
         found = bytes_on_disk(tmp_path)
 
-        assert kept.ciphertext not in found
+        assert bytes(kept.ciphertext) not in found
         assert held.secrets.data_key not in found
 
 

@@ -130,7 +130,7 @@ class TestLosses:
     async def test_losses_are_asked_again(
         self, custodian: ServingCustodian, reader: BlobStore, autojump_clock: trio.testing.MockClock
     ) -> None:
-        losses = [
+        losses: list[Exception | None] = [
             PeerUnavailable("gone"),
             None,
             RequestTimedOut("late"),

@@ -92,7 +92,7 @@ class TestSealing:
 
         found = bytes_on_disk(tmp_path)
 
-        assert held.ciphertext in found, "or the search would prove nothing"
+        assert bytes(held.ciphertext) in found, "or the search would prove nothing"
         assert held.secrets.data_key not in found
         assert held.secrets.salt_key not in found
         assert DATA_KEY not in found
@@ -146,7 +146,7 @@ class TestDestroying:
 
         found = bytes_on_disk(tmp_path)
         assert rows[record] not in found
-        assert make_held(77).ciphertext not in found
+        assert bytes(make_held(77).ciphertext) not in found
         assert rows[make_held(78).record] in found
 
 

@@ -1,5 +1,7 @@
 """Questions and answers about blobs: one encoding, bounded."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,12 +50,10 @@ def test_the_largest_answer_fits_a_message() -> None:
 
 @given(st.binary(max_size=100))
 def test_garbage_is_malformed(payload: bytes) -> None:
-    for decode, encode in ((decode_question, encode_question), (decode_answer, encode_answer)):
-        try:
-            value = decode(payload)
-        except Malformed:
-            continue
-        assert encode(value) == payload
+    with suppress(Malformed):
+        assert encode_question(decode_question(payload)) == payload
+    with suppress(Malformed):
+        assert encode_answer(decode_answer(payload)) == payload
 
 
 @pytest.mark.parametrize(("first", "segments"), [(SEGMENTS_MAX, 1), (0, ANSWER_SEGMENTS_MAX + 1)])

@@ -1,6 +1,7 @@
 """B7: served only to a permit, and every other answer is the same."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,9 +40,9 @@ class TestServing:
         ],
     )
     async def test_not_allowed_and_not_found_answer_alike(
-        self, custodian: ServingCustodian, changes: dict[str, object]
+        self, custodian: ServingCustodian, changes: dict[str, Any]
     ) -> None:
-        assert await custodian.ask_for(**changes) == REFUSAL  # type: ignore[arg-type]
+        assert await custodian.ask_for(**changes) == REFUSAL
         assert custodian.reports == []
 
     async def test_the_end_of_the_permit_ends_the_transfer(self, custodian: ServingCustodian) -> None:

@@ -1,6 +1,7 @@
 """Wraps open for one reader, one purpose, one place (L32), and for nothing else."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -85,11 +86,11 @@ class TestRelease:
         ],
         ids=lambda change: next(iter(change)),
     )
-    def test_anything_else_than_what_was_permitted_does_not_open_it(self, change: dict[str, object]) -> None:
+    def test_anything_else_than_what_was_permitted_does_not_open_it(self, change: dict[str, Any]) -> None:
         wrap = wrap_secrets(make_context(), SECRETS)
 
         with pytest.raises(Undecryptable):
-            unwrap_secrets(replace(make_context(), **change), PRIVATE, wrap)  # type: ignore[arg-type]
+            unwrap_secrets(replace(make_context(), **change), PRIVATE, wrap)
 
     def test_another_key_and_a_changed_byte_do_not_open_it(self) -> None:
         wrap = wrap_secrets(make_context(), SECRETS)
@@ -133,11 +134,11 @@ class TestInCompartment:
         ],
         ids=lambda change: next(iter(change)),
     )
-    def test_another_place_does_not_open_it(self, change: dict[str, object]) -> None:
+    def test_another_place_does_not_open_it(self, change: dict[str, Any]) -> None:
         wrap = wrap_in_compartment(IN_COMPARTMENT, b"e" * 32, SECRETS, b"n" * 12)
 
         with pytest.raises(Undecryptable):
-            unwrap_in_compartment(replace(IN_COMPARTMENT, **change), b"e" * 32, wrap)  # type: ignore[arg-type]
+            unwrap_in_compartment(replace(IN_COMPARTMENT, **change), b"e" * 32, wrap)
 
     @pytest.mark.parametrize("key", [b"x" * 32])
     @pytest.mark.parametrize("wrap", [b"", b"short", bytes(92)])

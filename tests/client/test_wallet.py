@@ -31,7 +31,7 @@ def test_pairwise() -> None:
     keys = {each.key(custodian).public for each in (one, other) for custodian in (A, B)}
 
     assert len(ids) == len(keys) == 4
-    assert not any(id in key for id in ids for key in keys)
+    assert not any(bytes(id) in bytes(key) for id in ids for key in keys)
 
 
 def test_all_comes_back_from_the_seed() -> None:

@@ -88,8 +88,8 @@ class TestReload:
         reloadable = [
             f"{section}.{key}"
             for section, entries in NodeConfig.model_fields.items()
-            if section != "home"
-            for key, field in entries.annotation.model_fields.items()  # type: ignore[union-attr]
+            if section != "home" and entries.annotation is not None
+            for key, field in entries.annotation.model_fields.items()
             if field.metadata and any(str(extra) == "When.RELOAD" for extra in field.metadata)
         ]
 

@@ -30,7 +30,7 @@ def test_a_unit_exposes_little(name: str) -> None:
 def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A unit whose program exists on this machine; the template with a name."""
     text = (UNITS / request.param).read_text("utf-8")
-    path = tmp_path / request.param.replace("@.", "@clinic.")
+    path: Path = tmp_path / request.param.replace("@.", "@clinic.")
     path.write_text(text.replace("/opt/noded/bin/noded", shutil.which("true") or "/bin/true"), "utf-8")
     return path
 

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from noded.types.ids import ValidatorId
+from noded.types.messages import Message
 from noded.types.vote import Vote
 from tests.helpers.byzantine.double_voter import DoubleVoter
 from tests.helpers.byzantine.equivocator import Equivocator
@@ -34,11 +35,11 @@ def culprits(votes: list[Vote]) -> set[ValidatorId]:
 class Observed(Net):
     """Keeps every vote that was sent or persisted by anybody."""
 
-    def send(self, host: Host, peers: tuple[ValidatorId, ...], message: object) -> None:  # type: ignore[override]
+    def send(self, host: Host, peers: tuple[ValidatorId, ...], message: Message) -> None:
         for vote in getattr(message, "votes", ()):
             if vote.voter == host.name:
                 self.all_votes.append(vote)
-        super().send(host, peers, message)  # type: ignore[arg-type]
+        super().send(host, peers, message)
 
 
 def forked(seed: int) -> Observed | None:
@@ -94,5 +95,5 @@ def test_nobody_correct_is_ever_named(seed: int) -> None:
     correct = {host.name for host in net.correct()}
     assert not culprits(net.all_votes) & correct
     for host in net.correct():
-        assert not {piece.culprit for piece in host.reports} & correct  # type: ignore[attr-defined]
+        assert not {piece.culprit for piece in host.reports} & correct
         assert not {name for name, _ in host.penalties} & correct

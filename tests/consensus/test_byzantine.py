@@ -1,5 +1,7 @@
 """Each byzantine behaviour alone: no harm to safety, blocks go on, and nobody correct is blamed."""
 
+from collections.abc import Callable
+
 import pytest
 
 from noded.types.evidence import ConflictingProposals, ConflictingVotes, InvalidProposal
@@ -18,7 +20,7 @@ from tests.helpers.byzantine.withholder import Withholder
 from tests.helpers.consensus_net import Behaviour, Net
 from tests.helpers.consensus_values import make_params
 
-BEHAVIOURS = {
+BEHAVIOURS: dict[str, Callable[[], Behaviour]] = {
     "silent": Silent,
     "equivocator": Equivocator,
     "double voter": DoubleVoter,
@@ -39,8 +41,7 @@ BLOCKS_MIN = 20
 def run(name: str, routing: Routing, *, n: int, byzantine: tuple[int, ...]) -> Net:
     net = Net(n, seed=7, params=make_params(routing=routing, delta_ms=100, epoch_length=12, silent_views=2))
     for number in byzantine:
-        behaviour: Behaviour = BEHAVIOURS[name]()
-        net.misbehave(number, behaviour)
+        net.misbehave(number, BEHAVIOURS[name]())
     net.start()
     net.run(SPAN_MS)
     return net
@@ -59,7 +60,7 @@ def test_blocks_go_on_and_the_correct_are_not_blamed(
     culprits = {net.hosts[number].name for number in byzantine}
     for host in net.correct():
         assert {peer for peer, _ in host.penalties} <= culprits
-        assert {evidence.culprit for evidence in host.reports} <= culprits  # type: ignore[attr-defined]
+        assert {evidence.culprit for evidence in host.reports} <= culprits
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_what_can_be_proven_is_reported_by_all(name: str, kinds: set[type]) -> N
 
     for host in net.correct():
         assert kinds <= {type(evidence) for evidence in host.reports}
-        keys = [(type(piece), piece.epoch, piece.view) for piece in host.reports]  # type: ignore[attr-defined]
+        keys = [(type(piece), piece.epoch, piece.view) for piece in host.reports]
         assert len(keys) == len(set(keys))
 
 
@@ -126,6 +127,6 @@ def test_who_shows_nobody_both_blocks_is_caught_every_time(routing: Routing, riv
     assert len(split) >= 3
     for host in net.correct():
         assert {type(piece) for piece in host.reports} == {ConflictingProposals}
-        assert {piece.culprit for piece in host.reports} == {culprit}  # type: ignore[attr-defined]
-        assert split <= {piece.view for piece in host.reports}  # type: ignore[attr-defined]
+        assert {piece.culprit for piece in host.reports} == {culprit}
+        assert split <= {piece.view for piece in host.reports}
         assert host.penalties == []

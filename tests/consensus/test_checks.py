@@ -5,11 +5,11 @@ from noded.consensus.effects import (
     CertificateCheck,
     CreditsCheck,
     Effect,
-    SignatureCheck,
     Verify,
     signatures_of,
 )
 from noded.types.block import Block, LateCredit
+from noded.types.checks import SignatureCheck
 from noded.types.ids import PublicKey, Signature
 from noded.types.vote import VoteKind
 from tests.helpers.consensus_values import (
@@ -56,7 +56,7 @@ class TestQueue:
 
     def test_what_was_forgotten_is_not_told(self) -> None:
         queue = CheckQueue()
-        seen: list[object] = []
+        seen: list[tuple[bool, ...]] = []
         out: list[Effect] = []
         queue.ask((check(1),), seen.append)
         queue.flush(out)

@@ -14,7 +14,6 @@ from noded.consensus.effects import (
     Effect,
     Persist,
     Send,
-    SignatureCheck,
     StartTimer,
     Verify,
 )
@@ -33,10 +32,11 @@ from noded.consensus.inputs import (
     WorkChanged,
 )
 from noded.types.block import Block, BlockKind
+from noded.types.checks import SignatureCheck
 from noded.types.evidence import proposal_signing_bytes
 from noded.types.genesis import Routing
-from noded.types.ids import Epoch, PeerId, TimestampMs, View
-from noded.types.messages import Certificates, Proposal, Votes
+from noded.types.ids import Epoch, Height, PeerId, TimestampMs, View
+from noded.types.messages import Certificates, ConsensusMessage, Proposal, Votes
 from noded.types.records import BlockRecord, CertificateRecord, ProposalRecord, VoteRecord
 from noded.types.vote import Vote
 from tests.helpers.byzantine.garbage import Garbage
@@ -210,7 +210,7 @@ class TestScripts:
             params=make_params(routing=Routing.LINEAR),
         )
         everybody = tuple(PeerId(validator_id(other)) for other in (0, 2, 3, 4, 5, 6))
-        wanted = BuildPayload(Epoch(1), View(1), bench.genesis.hash, 1, BlockKind.NORMAL, ())  # type: ignore[arg-type]
+        wanted = BuildPayload(Epoch(1), View(1), bench.genesis.hash, Height(1), BlockKind.NORMAL, ())
         assert [effect for effect in bench.started if isinstance(effect, BuildPayload)] == [wanted]
 
         built: PayloadBuilt = bench.built(wanted)
@@ -262,7 +262,8 @@ class TestAnyInput:
         for _ in range(150):
             sender, receiver = net.random.sample(net.hosts, 2)
             message = garbage._garbage(net, sender)
-            net.feed(receiver, MessageReceived(sender.name, message))  # type: ignore[arg-type]
+            assert isinstance(message, ConsensusMessage)
+            net.feed(receiver, MessageReceived(sender.name, message))
             net.run(3)
 
         assert not net.violations

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noded.consensus.effects import CertificateCheck, Effect, Verify, signatures_of
+from noded.consensus.effects import CertificateCheck, Check, Effect, Verify, signatures_of
 from noded.consensus.inputs import MessageReceived, Verified
 from noded.types.checks import SignatureCheck
-from noded.types.ids import TimestampMs
-from noded.types.messages import Certificates, Votes
-from noded.types.vote import Vote
+from noded.types.ids import Bitmap, BlockHash, TimestampMs
+from noded.types.messages import Certificates, ConsensusMessage, Votes
+from noded.types.vote import Vote, VoteKind
 from tests.helpers.consensus_bench import Bench, F, N, X, committed, penalties
 from tests.helpers.consensus_values import (
     START_MS,
@@ -27,7 +27,7 @@ def hear_raw(bench: Bench, sender: int, *votes: Vote) -> list[Effect]:
     return bench.core.step(event, TimestampMs(bench.now_ms))
 
 
-def checks_of(effects: list[Effect]) -> list[SignatureCheck | CertificateCheck]:
+def checks_of(effects: list[Effect]) -> list[Check]:
     return [check for effect in effects if isinstance(effect, Verify) for check in effect.checks]
 
 
@@ -149,7 +149,7 @@ class TestFakeVotes:
         [
             make_vote(1, N, block=None),
             make_vote(1, F, block=None),
-            make_vote(1, X, block=make_vote(1).signature[:32]),
+            make_vote(1, X, block=BlockHash(make_vote(1).signature[:32])),
             make_vote(1, X, view=0),
         ],
     )
@@ -224,7 +224,7 @@ class TestCertificates:
             epoch=good.epoch,
             view=good.view,
             block_hash=None,
-            bitmap=bitmap,
+            bitmap=Bitmap(bitmap),
             signatures=good.signatures,
         )
 
@@ -256,13 +256,13 @@ class TestCertificates:
 @given(
     st.permutations([(voter, kind, which) for voter in (1, 2, 3) for kind in (N, X, F) for which in (0, 1)])
 )
-def test_no_order_of_votes_finalizes_two_rivals(order: list[tuple[int, object, int]]) -> None:
+def test_no_order_of_votes_finalizes_two_rivals(order: list[tuple[int, VoteKind, int]]) -> None:
     """R6: whoever signs what, in whatever order: here all others sign everything."""
     bench = Bench()
     rivals = [bench.propose(1, bench.genesis), bench.propose(1, bench.genesis, payload=(b"\1" * 32,))]
     effects = bench.hear(1, rivals[0])
     for voter, kind, which in order:
-        effects += bench.vote([voter], kind, view=1, block=None if kind is X else rivals[which].block)  # type: ignore[arg-type]
+        effects += bench.vote([voter], kind, view=1, block=None if kind is X else rivals[which].block)
 
     assert len({block.hash for block in committed(effects) if block.header.height == 1}) <= 1
 
@@ -274,7 +274,7 @@ def test_any_order_of_a_view_s_messages_ends_alike(data: st.DataObject) -> None:
     bench = Bench()
     proposal = bench.propose(1, bench.genesis)
     later = bench.propose(2, proposal.block)
-    parts: list[tuple[int, object]] = [(1, proposal), (2, later)]
+    parts: list[tuple[int, ConsensusMessage]] = [(1, proposal), (2, later)]
     for voter in (1, 2, 3):
         for view, block in ((1, proposal.block), (2, later.block)):
             for kind in (N, F):
@@ -282,7 +282,7 @@ def test_any_order_of_a_view_s_messages_ends_alike(data: st.DataObject) -> None:
                 parts.append((voter, Votes(votes=(vote,), certificates=())))
 
     for sender, message in data.draw(st.permutations(parts)):
-        bench.hear(sender, message)  # type: ignore[arg-type]
+        bench.hear(sender, message)
 
     assert bench.core.final_hash == later.block.hash
     assert bench.core.view == 3

@@ -1,6 +1,7 @@
 """R16, R20: between epochs."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from noded.consensus.signer import Silence
 from noded.consensus.state import NextEpochBuffer
 from noded.types.block import Block, BlockKind
 from noded.types.genesis import Routing
-from noded.types.ids import VALIDATORS_MAX, Epoch, View
+from noded.types.ids import VALIDATORS_MAX, BlockHash, Epoch, InstitutionId, PeerId, View
 from noded.types.messages import (
     BlockFound,
     Certificates,
@@ -98,7 +99,7 @@ class TestCrashAtTheFence:
 
     def ask(self, core: ConsensusCore) -> list[Effect]:
         question = GetCertificates(kind=F, epoch=Epoch(1), first=View(1), last=View(1))
-        return core.step(MessageReceived(validator_id(2), question), START_MS)  # type: ignore[arg-type]
+        return core.step(MessageReceived(validator_id(2), question), START_MS)
 
     def test_what_the_store_proves_is_logged_and_told(self) -> None:
         core, effects = self.restarted(is_told=True)
@@ -108,6 +109,7 @@ class TestCrashAtTheFence:
         (answer,) = sent(self.ask(core), EpochEntry)
 
         assert answer.peers == (validator_id(2),)
+        assert isinstance(answer.message, EpochEntry)
         assert answer.message.table == SECOND_SET.table
 
     def test_it_is_logged_once(self) -> None:
@@ -174,11 +176,11 @@ class TestEpochEntry:
             ({"finalization": "notarization"}, "BadCertificate"),
         ],
     )
-    def test_what_proves_nothing_is_refused(self, change: dict[str, object], reason: str | None) -> None:
+    def test_what_proves_nothing_is_refused(self, change: dict[str, Any], reason: str | None) -> None:
         bench = bench_at()
         terminal = terminal_of(bench).block
         normal = bench.propose(1, bench.genesis).block
-        values = {
+        values: dict[str, Any] = {
             "genesis": bench.genesis.header,
             "normal": normal.header,
             "unrelated": (normal.header,),
@@ -281,8 +283,8 @@ class TestNextEpoch:
         buffer = NextEpochBuffer()
         message = Votes(votes=(make_vote(1, X, epoch=2),), certificates=())
         for number in range(3 * VALIDATORS_MAX + 10):
-            buffer.keep(number.to_bytes(16, "big"), message)  # type: ignore[arg-type]
-        buffer.keep(validator_id(1), GetBlock(hash=bytes(32)))  # type: ignore[arg-type]
+            buffer.keep(PeerId(InstitutionId(number.to_bytes(16, "big"))), message)
+        buffer.keep(validator_id(1), GetBlock(hash=BlockHash(bytes(32))))
 
         assert len(buffer.take()) == 3 * VALIDATORS_MAX
 

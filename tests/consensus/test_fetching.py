@@ -2,33 +2,34 @@
 
 import pytest
 
-from noded.consensus.effects import SyncNeeded
+from noded.consensus.effects import Effect, SyncNeeded
 from noded.consensus.inputs import TimerKind
 from noded.consensus.repair import ASKED_MAX, ATTEMPTS_MAX, WANTS_MAX, Repair
 from noded.types.ids import BlockHash
 from noded.types.messages import BlockFound, Certificates, GetBlock, GetCertificates
+from noded.types.vote import VoteKind
 from tests.helpers.consensus_bench import Bench, F, N, X, penalties, sent, timers, votes_sent
 from tests.helpers.consensus_values import make_params, validator_id
 
 
 class TestBlocks:
-    def missing(self) -> tuple[Bench, list[object]]:
+    def missing(self) -> tuple[Bench, list[Effect]]:
         bench = Bench(6, n=7, params=make_params(delta_ms=100))
         self.first = bench.propose(1, bench.genesis)
         certificate = bench.certificate(N, view=1, block=self.first.block)
-        return bench, bench.hear(3, Certificates(certificates=(certificate,)))  # type: ignore[return-value]
+        return bench, bench.hear(3, Certificates(certificates=(certificate,)))
 
     def test_the_proposer_and_a_voter_are_asked_first(self) -> None:
         _, effects = self.missing()
 
-        (send,) = sent(effects, GetBlock)  # type: ignore[arg-type]
+        (send,) = sent(effects, GetBlock)
         assert send.peers[0] == validator_id(1)
         assert len(send.peers) == 2
-        assert [timer.after_ms for timer in timers(effects, TimerKind.FETCH)] == [100]  # type: ignore[arg-type]
+        assert [timer.after_ms for timer in timers(effects, TimerKind.FETCH)] == [100]
 
     def test_others_are_asked_when_it_does_not_come(self) -> None:
         bench, effects = self.missing()
-        asked = [*sent(effects, GetBlock)[0].peers]  # type: ignore[arg-type]
+        asked = [*sent(effects, GetBlock)[0].peers]
 
         for _ in range(2):
             asked += sent(bench.fire(TimerKind.FETCH, view=0), GetBlock)[0].peers
@@ -99,10 +100,10 @@ class TestCertificatePages:
     def bench(self) -> Bench:
         return Bench(1, params=make_params(delta_ms=100))
 
-    def ask(self, effects: list[object]) -> list[tuple[int, int]]:
+    def ask(self, effects: list[Effect]) -> list[tuple[int, int]]:
         return [
             (send.message.first, send.message.last)
-            for send in sent(effects, GetCertificates)  # type: ignore[arg-type]
+            for send in sent(effects, GetCertificates)
             if isinstance(send.message, GetCertificates)
         ]
 
@@ -117,7 +118,7 @@ class TestCertificatePages:
         bench = self.bench()
         effects = bench.hear(0, Certificates(certificates=(bench.certificate(X, view=200),)))
         pages = []
-        while wanted := self.ask(effects):  # type: ignore[arg-type]
+        while wanted := self.ask(effects):
             pages.append(wanted[0])
             first, last = wanted[0]
             page = tuple(bench.certificate(X, view=view) for view in range(first, last + 1))
@@ -135,7 +136,7 @@ class TestCertificatePages:
 
         effects = bench.hear(2, Certificates(certificates=tuple(page)))
 
-        assert self.ask(effects) == []  # type: ignore[arg-type]
+        assert self.ask(effects) == []
         assert [send.message for send in sent(effects, GetBlock)] == [GetBlock(hash=parent.block.hash)]
 
     def test_another_peer_is_asked_when_no_answer_comes(self) -> None:
@@ -150,11 +151,11 @@ class TestCertificatePages:
 
 
 @pytest.mark.parametrize("kind", [N, F])
-def test_a_voter_does_not_ask_itself(kind: object) -> None:
+def test_a_voter_does_not_ask_itself(kind: VoteKind) -> None:
     bench = Bench(0)
     first = bench.propose(1, bench.genesis)
 
-    effects = bench.hear(1, Certificates(certificates=(bench.certificate(kind, view=1, block=first.block),)))  # type: ignore[arg-type]
+    effects = bench.hear(1, Certificates(certificates=(bench.certificate(kind, view=1, block=first.block),)))
 
     assert all(validator_id(0) not in send.peers for send in sent(effects, GetBlock))
     assert sent(effects, GetBlock)

@@ -1,5 +1,7 @@
 """R6, R16: finality, and how an epoch ends."""
 
+from typing import Any
+
 from noded.consensus.effects import Commit, SafetyBroken, SyncNeeded
 from noded.consensus.finalizing import FORGET_VIEWS
 from noded.consensus.inputs import TimerKind
@@ -124,8 +126,8 @@ class TestFinality:
 class TestEpochEnd:
     """R16: after the terminal block is final nothing is signed in the epoch; the next one begins in view 1."""
 
-    def bench(self, **options: object) -> Bench:
-        return Bench(params=make_params(epoch_length=1), **options)  # type: ignore[arg-type]
+    def bench(self, **options: Any) -> Bench:
+        return Bench(params=make_params(epoch_length=1), **options)
 
     def terminal(self, bench: Bench) -> Proposal:
         return bench.propose(

@@ -1,5 +1,6 @@
 """R17: late votes get their credit, end to end."""
 
+from noded.consensus.effects import Effect
 from noded.consensus.inputs import ChainAdvanced, PayloadChecked
 from noded.consensus.late import choose_credits
 from noded.types.block import CREDITS_MAX, Block, justify_leaf
@@ -12,8 +13,8 @@ from tests.helpers.consensus_net import Net
 from tests.helpers.consensus_values import bad_signature, equal_set, make_params, make_vote, validator_id
 
 
-def proposal_in(effects: list[object]) -> Proposal:
-    (send,) = sent(effects, Proposal)  # type: ignore[arg-type]
+def proposal_in(effects: list[Effect]) -> Proposal:
+    (send,) = sent(effects, Proposal)
     assert isinstance(send.message, Proposal)
     return send.message
 
@@ -36,7 +37,7 @@ class TestProposer:
 
         effects = bench.vote([0, 1], N, view=2, block=second)
 
-        proposal = proposal_in(effects)  # type: ignore[arg-type]
+        proposal = proposal_in(effects)
         # View 1's certificate is by 0, 1 and 2: validator 3's own vote came too late for it.
         credits = [(credit.view, credit.voter, credit.kind) for credit in proposal.block.body.credits]
         assert credits == [(1, validator_id(3), N)]
@@ -50,7 +51,7 @@ class TestProposer:
         bench.hear(2, second)
         bench.vote([4], F, view=1, block=first.block)
 
-        proposal = proposal_in(bench.vote([0, 1, 2], N, view=2, block=second.block))  # type: ignore[arg-type]
+        proposal = proposal_in(bench.vote([0, 1, 2], N, view=2, block=second.block))
 
         credits = [(credit.view, credit.voter, credit.kind) for credit in proposal.block.body.credits]
         assert (1, validator_id(4), F) in credits
@@ -67,7 +68,7 @@ class TestProposer:
         effects = bench.vote([0, 1, 2], N, view=2, block=second.block)
 
         assert penalties(effects) == [(validator_id(4), "BadSignature")]
-        proposal = proposal_in(effects)  # type: ignore[arg-type]
+        proposal = proposal_in(effects)
         assert proposal.block.body.credits == ()
 
     def test_no_more_than_fit(self) -> None:
@@ -97,29 +98,29 @@ class TestHistory:
     def test_skipped_ancestors_are_fetched(self) -> None:
         proposer = Bench(4, n=5)
         blocks: list[Block] = [proposer.genesis]
-        effects: list[object] = []
+        effects: list[Effect] = []
         for view in (1, 2, 3):
             proposal = proposer.propose(view, blocks[-1])
             blocks.append(proposal.block)
             proposer.hear(view, proposal)
-            effects = proposer.vote([0, 1, 2, 3], N, view=view, block=proposal.block)  # type: ignore[assignment]
+            effects = proposer.vote([0, 1, 2, 3], N, view=view, block=proposal.block)
         proposal = proposal_in(effects)
         assert [credit.view for credit in proposal.block.body.credits] == [1, 2]
         bench = Bench(0, n=5)
         bench.feed(ChainAdvanced(blocks[3], (), bench.certificate(F, view=3, block=blocks[3])))
 
         asked = []
-        effects = bench.hear(4, proposal)  # type: ignore[assignment]
-        while requests := sent(effects, GetBlock):  # type: ignore[arg-type]
+        effects = bench.hear(4, proposal)
+        while requests := sent(effects, GetBlock):
             (request,) = requests
             assert isinstance(request.message, GetBlock)
             assert validator_id(4) in request.peers
             asked.append(request.message.hash)
             found = next(block for block in blocks if block.hash == request.message.hash)
-            effects = bench.hear(4, BlockFound(block=found))  # type: ignore[assignment]
+            effects = bench.hear(4, BlockFound(block=found))
 
         assert asked == [blocks[2].hash, blocks[1].hash]
-        assert votes_sent(effects) == [(N, 4)]  # type: ignore[arg-type]
+        assert votes_sent(effects) == [(N, 4)]
 
 
 class TestVoter:

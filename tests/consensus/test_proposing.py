@@ -1,5 +1,7 @@
 """R1, R2, R9, R12, R13, R16: this node's own proposals. Validator 1 proposes view 1 among four that take turns."""
 
+from typing import Any
+
 import pytest
 
 from noded.consensus.effects import BuildPayload, Effect, Persist, Send
@@ -16,6 +18,7 @@ from tests.helpers.consensus_bench import (
     F,
     N,
     X,
+    messages,
     penalties,
     sent,
     timers,
@@ -145,9 +148,8 @@ class TestChoosingTheParent:
 
         effects = bench.hear(0, Certificates(certificates=(bench.certificate(X, view=6),)))
 
-        assert [(send.message.first, send.message.last) for send in sent(effects, GetCertificates)] == [
-            (1, 5)
-        ]
+        (asked,) = messages(effects, GetCertificates)
+        assert (asked.first, asked.last) == (1, 5)
 
     def test_without_anything_to_build_on_the_view_is_given_up_after_delta(self) -> None:
         """R9: a proposer that cannot propose nullifies its own view."""
@@ -172,8 +174,8 @@ class TestChoosingTheParent:
 class TestTiming:
     """R12, R13: the block interval, and the idle interval with nothing to order."""
 
-    def second_view(self, *, payload: tuple[bytes, ...], **params: int) -> tuple[Bench, list[Effect]]:
-        bench = Bench(2, params=make_params(**params))  # type: ignore[arg-type]
+    def second_view(self, *, payload: tuple[bytes, ...], **params: Any) -> tuple[Bench, list[Effect]]:
+        bench = Bench(2, params=make_params(**params))
         first = bench.propose(1, bench.genesis, payload=payload, time_ms=START_MS)
         bench.hear(1, first)
         return bench, bench.vote([0, 1], N, view=1, block=first.block)

@@ -1,7 +1,10 @@
 """R7, R11, R20: certificates for those who do not have them, answers to those who lag or ask."""
 
+from typing import Any
+
 import pytest
 
+from noded.consensus.effects import Effect
 from noded.consensus.inputs import PeerDown, PeerUp, TimerKind
 from noded.types.genesis import Routing
 from noded.types.ids import BlockHash, Epoch, View
@@ -24,16 +27,16 @@ class TestRelay:
     def bench(self, me: int) -> Bench:
         return Bench(me, n=7, params=make_params(routing=Routing.LINEAR, delta_ms=100))
 
-    def notarize(self, bench: Bench) -> list[object]:
+    def notarize(self, bench: Bench) -> list[Effect]:
         self.first = bench.propose(1, bench.genesis)
         voters = [voter for voter in range(7) if voter != bench.core._state.index][:5]
-        return bench.vote(voters, N, block=self.first.block)  # type: ignore[return-value]
+        return bench.vote(voters, N, block=self.first.block)
 
     @pytest.mark.parametrize(("me", "after_ms"), [(1, 30), (2, 60), (3, 90), (5, 120)])
     def test_the_first_collector_waits_least(self, me: int, after_ms: int) -> None:
         effects = self.notarize(self.bench(me))
 
-        relays = timers(effects, TimerKind.RELAY)  # type: ignore[arg-type]
+        relays = timers(effects, TimerKind.RELAY)
         assert [timer.after_ms for timer in relays if timer.timer.token == N] == [after_ms]
 
     def test_it_is_told_if_nobody_proposes(self) -> None:
@@ -166,8 +169,8 @@ class TestAnswers:
             for certificate in send.message.certificates
         ]
 
-    def bench(self, views: int, **options: object) -> Bench:
-        bench = Bench(**options)  # type: ignore[arg-type]
+    def bench(self, views: int, **options: Any) -> Bench:
+        bench = Bench(**options)
         for view in range(1, views + 1):
             bench.hear(1, Certificates(certificates=(bench.certificate(X, view=view),)))
         return bench

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from noded.codec.schema import encode_value
-from noded.consensus.effects import Report, SignatureCheck
+from noded.consensus.effects import Effect, Report
 from noded.consensus.evidence import evidence_checks, evidence_fault
 from noded.consensus.rules import EpochFacts
 from noded.types.block import Block
+from noded.types.checks import SignatureCheck
 from noded.types.evidence import (
     ConflictingProposals,
     ConflictingVotes,
@@ -40,7 +41,7 @@ FACTS = EpochFacts(CHAIN_ID, SET, GENESIS.header, GENESIS.hash, 1000)
 ONE, OTHER = BlockHash(b"\1" * 32), BlockHash(b"\2" * 32)
 
 
-def reports(effects: list[object]) -> list[Evidence]:
+def reports(effects: list[Effect]) -> list[Evidence]:
     return [effect.evidence for effect in effects if isinstance(effect, Report)]
 
 
@@ -102,7 +103,7 @@ class TestVotes:
         bench.hear(3, Votes(votes=(pair.first,), certificates=()))
         effects = bench.hear(3, Votes(votes=(pair.second,), certificates=()))
 
-        assert reports(effects) == [pair]  # type: ignore[arg-type]
+        assert reports(effects) == [pair]
         (send,) = sent(effects, EvidenceFound)
         assert send.message == EvidenceFound(evidence=pair)
         assert len(send.peers) == 3
@@ -114,7 +115,7 @@ class TestVotes:
 
         effects = bench.hear(3, Votes(votes=votes, certificates=()))
 
-        assert reports(effects) == []  # type: ignore[arg-type]
+        assert reports(effects) == []
 
     def test_it_is_reported_once(self) -> None:
         bench = Bench()
@@ -124,7 +125,7 @@ class TestVotes:
         effects = bench.hear(3, Votes(votes=(pair.first, pair.second, third), certificates=()))
         effects += bench.hear(3, Votes(votes=(pair.second,), certificates=()))
 
-        assert len(reports(effects)) == 1  # type: ignore[arg-type]
+        assert len(reports(effects)) == 1
 
     def test_a_bad_signature_frames_nobody(self) -> None:
         bench = Bench()
@@ -133,7 +134,7 @@ class TestVotes:
 
         effects = bench.hear(3, Votes(votes=(pair.first, forged), certificates=()))
 
-        assert reports(effects) == []  # type: ignore[arg-type]
+        assert reports(effects) == []
         assert penalties(effects) == [(validator_id(3), "BadSignature")]
 
     def test_the_first_vote_goes_on_counting(self) -> None:
@@ -167,11 +168,11 @@ class TestCertificates:
             (2, Votes(votes=(), certificates=(certificate,))),
         ]
         first, second = steps if is_vote_first else steps[::-1]
-        assert reports(bench.hear(*first)) == []  # type: ignore[arg-type]
+        assert reports(bench.hear(*first)) == []
 
         effects = bench.hear(*second)
 
-        (evidence,) = reports(effects)  # type: ignore[arg-type]
+        (evidence,) = reports(effects)
         assert isinstance(evidence, ConflictingVotes)
         assert evidence.culprit == validator_id(3)
         assert evidence_fault(evidence, FACTS) is None
@@ -188,7 +189,7 @@ class TestCertificates:
         effects += bench.hear(2, Votes(votes=(), certificates=(certificate,)))
         effects += bench.hear(3, Votes(votes=(vote,), certificates=()))
 
-        assert reports(effects) == []  # type: ignore[arg-type]
+        assert reports(effects) == []
 
     def test_who_is_not_in_the_certificate_is_not_blamed(self) -> None:
         bench = Bench()
@@ -197,7 +198,7 @@ class TestCertificates:
         effects = bench.hear(3, Votes(votes=(make_vote(3, N, block=ONE),), certificates=()))
         effects += bench.hear(2, Votes(votes=(), certificates=(certificate,)))
 
-        assert reports(effects) == []  # type: ignore[arg-type]
+        assert reports(effects) == []
 
     @pytest.mark.parametrize("is_vote_first", [True, False])
     def test_a_bad_signature_frames_nobody(self, is_vote_first: bool) -> None:
@@ -213,7 +214,7 @@ class TestCertificates:
             effect for step in (steps if is_vote_first else steps[::-1]) for effect in bench.hear(*step)
         ]
 
-        assert reports(effects) == []  # type: ignore[arg-type]
+        assert reports(effects) == []
         assert penalties(effects) == [(validator_id(3), "BadSignature")]
 
 
@@ -228,7 +229,7 @@ class TestProposals:
         bench.hear(1, first)
         effects = bench.hear(1, second)
 
-        (evidence,) = reports(effects)  # type: ignore[arg-type]
+        (evidence,) = reports(effects)
         assert evidence == two_proposals()
 
     def test_a_bad_signature_frames_nobody(self) -> None:
@@ -238,7 +239,7 @@ class TestProposals:
 
         effects = bench.hear(1, make_proposal(second, signature=bad_signature()))
 
-        assert reports(effects) == []  # type: ignore[arg-type]
+        assert reports(effects) == []
         assert penalties(effects) == [(validator_id(1), "BadSignature")]
 
 
@@ -251,7 +252,7 @@ class TestInvalidProposals:
 
         effects = bench.hear(1, make_proposal(block))
 
-        assert reports(effects) == [invalid_proposal(block)]  # type: ignore[arg-type]
+        assert reports(effects) == [invalid_proposal(block)]
         assert votes_sent(effects) == [(X, 1)]
         assert penalties(effects) == [(validator_id(1), "InvalidBlock")]
 
@@ -263,7 +264,7 @@ class TestInvalidProposals:
 
         effects = bench.hear(2, second)
 
-        assert reports(effects) == [invalid_proposal(second.block, parent=first.block)]  # type: ignore[arg-type]
+        assert reports(effects) == [invalid_proposal(second.block, parent=first.block)]
 
     def test_time_never_is(self) -> None:
         bench = Bench()
@@ -271,7 +272,7 @@ class TestInvalidProposals:
 
         effects = bench.hear(1, make_proposal(block))
 
-        assert reports(effects) == []  # type: ignore[arg-type]
+        assert reports(effects) == []
         assert votes_sent(effects) == [(X, 1)]
 
     def test_state_never_is(self) -> None:
@@ -279,7 +280,7 @@ class TestInvalidProposals:
         proposal = bench.propose(1, bench.genesis)
         bench.invalid[proposal.block.hash] = "another state"
 
-        assert reports(bench.hear(1, proposal)) == []  # type: ignore[arg-type]
+        assert reports(bench.hear(1, proposal)) == []
 
     def test_another_body_under_a_signed_header_is_an_offence_but_proves_nothing(self) -> None:
         """The signature covers the header: anybody can put another body under it."""
@@ -288,7 +289,7 @@ class TestInvalidProposals:
 
         effects = bench.hear(1, make_proposal(with_another_body(proposal.block)))
 
-        assert reports(effects) == []  # type: ignore[arg-type]
+        assert reports(effects) == []
         assert penalties(effects) == [(validator_id(1), "BadProposal")]
         assert votes_sent(bench.hear(1, proposal)) == [(N, 1)]
 
@@ -297,7 +298,7 @@ class TestInvalidProposals:
 
         effects = bench.hear(1, make_proposal(invalid_block(), signature=bad_signature()))
 
-        assert reports(effects) == []  # type: ignore[arg-type]
+        assert reports(effects) == []
         assert penalties(effects) == [(validator_id(1), "BadSignature")]
 
 
@@ -358,14 +359,14 @@ class TestJudging:
 class TestEvidenceFromPeers:
     """R18: evidence of others is taken over once it is verified."""
 
-    def hear(self, bench: Bench, evidence: Evidence) -> list[object]:
-        return bench.hear(2, EvidenceFound(evidence=evidence))  # type: ignore[return-value]
+    def hear(self, bench: Bench, evidence: Evidence) -> list[Effect]:
+        return bench.hear(2, EvidenceFound(evidence=evidence))
 
     def test_it_is_reported_but_not_passed_on(self) -> None:
         effects = self.hear(Bench(), two_votes())
 
         assert reports(effects) == [two_votes()]
-        assert sent(effects, EvidenceFound) == []  # type: ignore[arg-type]
+        assert sent(effects, EvidenceFound) == []
 
     def test_once(self) -> None:
         bench = Bench()
@@ -376,10 +377,10 @@ class TestEvidenceFromPeers:
     def test_what_proves_nothing_is_an_offence(self) -> None:
         nothing = ConflictingVotes(first=two_votes().first, second=two_votes().first)
 
-        assert penalties(self.hear(Bench(), nothing)) == [(validator_id(2), "BadEvidence")]  # type: ignore[arg-type]
+        assert penalties(self.hear(Bench(), nothing)) == [(validator_id(2), "BadEvidence")]
 
     def test_so_is_what_was_not_signed(self) -> None:
         vote: Vote = two_votes().second
         forged = ConflictingVotes(first=two_votes().first, second=replace(vote, signature=bad_signature()))
 
-        assert penalties(self.hear(Bench(), forged)) == [(validator_id(2), "BadEvidence")]  # type: ignore[arg-type]
+        assert penalties(self.hear(Bench(), forged)) == [(validator_id(2), "BadEvidence")]

@@ -11,8 +11,8 @@ from noded.consensus.restoring import epoch_of_record
 from noded.consensus.signer import Silence
 from noded.types.block import BlockKind
 from noded.types.genesis import Routing
-from noded.types.ids import BlockHash, Epoch, Signature, View
-from noded.types.messages import Certificates, Proposal, Votes
+from noded.types.ids import BlockHash, Epoch, Signature, ValidatorId, View
+from noded.types.messages import Certificates, Message, Proposal, Votes
 from noded.types.records import (
     BatchRecord,
     BlockRecord,
@@ -66,7 +66,7 @@ class Witness(TestSigner):
 class Watched(Net):
     """Notes every vote and proposal that leaves a host."""
 
-    def send(self, host: Host, peers: tuple[bytes, ...], message: object) -> None:  # type: ignore[override]
+    def send(self, host: Host, peers: tuple[ValidatorId, ...], message: Message) -> None:
         released = Witness.released
         if not host.is_correct:
             pass
@@ -84,7 +84,7 @@ class Watched(Net):
                 self.violations.append(f"two proposals of view {header.view}")
             if ProposalRecord(proposal=message) not in host.log[-400:]:
                 self.violations.append("a proposal left before it was durable")
-        super().send(host, peers, message)  # type: ignore[arg-type]
+        super().send(host, peers, message)
 
     def _expect_logged(self, host: Host, vote: Vote) -> None:
         if VoteRecord(vote=vote) not in host.log:
@@ -129,6 +129,11 @@ def run_with_crash(after_effects: int, routing: Routing, trouble: Trouble) -> tu
     return net, host
 
 
+def grows(net: Net) -> bool:
+    before = max(host.height for host in net.hosts)
+    return net.run_until(lambda: net.min_height() > before + 3, limit_ms=8_000)
+
+
 @pytest.mark.parametrize(
     ("trouble", "step"),
     [
@@ -149,9 +154,8 @@ def test_a_crash_after_any_effect_is_survived(
         net, host = run_with_crash(after_effects, routing, trouble)
         assert not host.is_up
         net.restart(host)
-        before = max(other.height for other in net.hosts)
 
-        assert net.run_until(lambda net=net, before=before: net.min_height() > before + 3, limit_ms=8_000)
+        assert grows(net)
         net.check()
 
 

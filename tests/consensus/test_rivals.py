@@ -1,6 +1,8 @@
 """R18: two blocks of one proposer in one view, of which nobody was shown both."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -11,6 +13,7 @@ from noded.types.block import Block
 from noded.types.evidence import ConflictingProposals
 from noded.types.ids import Epoch, View
 from noded.types.messages import Certificates, EvidenceFound, Proposal, ProposalSeen, Votes
+from noded.types.vote import VoteKind
 from tests.helpers.consensus_bench import Bench, F, N, X, penalties, sent
 from tests.helpers.consensus_values import bad_signature, make_certificate, validator_id
 
@@ -43,7 +46,7 @@ class Split:
         return self.bench.vote(voters, N, block=block)
 
     def notarized(self, block: Block) -> list[Effect]:
-        certificate = make_certificate(self.bench.validators, N, view=1, block=block, voters=range(2, 7))
+        certificate = make_certificate(self.bench.validators, N, view=1, block=block, voters=(2, 3, 4, 5, 6))
         return self.bench.hear(4, Certificates(certificates=(certificate,)))
 
 
@@ -77,11 +80,8 @@ class TestTelling:
     @pytest.mark.parametrize("is_notarized_first", [True, False])
     def test_all_are_told_when_the_other_block_is_notarized(self, is_notarized_first: bool) -> None:
         split = Split()
-        first, second = (
-            (lambda: split.notarized(split.rival.block), split.shown)
-            if is_notarized_first
-            else (split.shown, lambda: split.notarized(split.rival.block))
-        )
+        steps: list[Callable[[], list[Effect]]] = [partial(split.notarized, split.rival.block), split.shown]
+        first, second = steps if is_notarized_first else reversed(steps)
         assert told(first()) == []
 
         (send,) = told(second())
@@ -100,12 +100,12 @@ class TestTelling:
         assert told(effects) == []
 
     @pytest.mark.parametrize("kind", [X, F])
-    def test_other_votes_are_no_occasion(self, kind: object) -> None:
+    def test_other_votes_are_no_occasion(self, kind: VoteKind) -> None:
         split = Split()
         split.shown()
         block = None if kind is X else split.rival.block
 
-        effects = split.bench.vote([3], kind, block=block)  # type: ignore[arg-type]
+        effects = split.bench.vote([3], kind, block=block)
 
         assert told(effects) == []
 

@@ -1,6 +1,7 @@
 """R2, R16, R17, R19: what bytes decide about a block."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -48,14 +49,14 @@ SKIPPED_2 = make_certificate(SET, X, view=2)
 THIRD = make_block(SET, view=3, parent=FIRST, parent_certificate=FIRST_NOTARIZED, nullifications=(SKIPPED_2,))
 
 
-def altered(block: Block, **fields: object) -> Block:
+def altered(block: Block, **fields: Any) -> Block:
     """The block with another header."""
-    return Block(header=replace(block.header, **fields), body=block.body)  # type: ignore[arg-type]
+    return Block(header=replace(block.header, **fields), body=block.body)
 
 
-def with_body(block: Block, **fields: object) -> Block:
+def with_body(block: Block, **fields: Any) -> Block:
     """The block with another body that its header commits to."""
-    body = replace(block.body, **fields)  # type: ignore[arg-type]
+    body = replace(block.body, **fields)
     return Block(header=replace(block.header, justify_root=justify_root(body)), body=body)
 
 
@@ -167,8 +168,8 @@ class TestKinds:
 class TestLeaves:
     """R2, R17: the body names a quorum for the parent and for each skipped view."""
 
-    def leaf(self, **fields: object) -> JustifyLeaf:
-        return replace(justify_leaf(FIRST_NOTARIZED), **fields)  # type: ignore[arg-type]
+    def leaf(self, **fields: Any) -> JustifyLeaf:
+        return replace(justify_leaf(FIRST_NOTARIZED), **fields)
 
     @pytest.mark.parametrize(
         "fields",

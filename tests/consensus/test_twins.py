@@ -94,17 +94,18 @@ def misstating_liars(random: Random) -> Behaviour | None:
     return Liar(states_view_before=True)
 
 
-@pytest.mark.parametrize(
-    ("bug", "draw", "epoch_lengths"),
-    [
-        ("half quorum", twins, LENGTHS),
-        ("finalize after nullify", twins, LENGTHS),
-        ("nullification not required", skipping_liars, LENGTHS),
-        ("two N votes", twins, LENGTHS),
-        ("unbound parent view", misstating_liars, LENGTHS),
-        ("switch on a notarized terminal block", twins, (4,)),
-    ],
-)
+LOOKED_FOR: list[tuple[str, Callable[[Random], Behaviour | None], tuple[int, ...]]] = [
+    ("half quorum", twins, LENGTHS),
+    ("finalize after nullify", twins, LENGTHS),
+    ("nullification not required", skipping_liars, LENGTHS),
+    ("two N votes", twins, LENGTHS),
+    ("unbound parent view", misstating_liars, LENGTHS),
+    ("switch on a notarized terminal block", twins, (4,)),
+]
+"""Planted bugs, with whom and which lengths of epochs it takes to find them."""
+
+
+@pytest.mark.parametrize(("bug", "draw", "epoch_lengths"), LOOKED_FOR)
 def test_planted_bug_is_found(
     bug: str,
     draw: Callable[[Random], Behaviour | None],
@@ -120,9 +121,7 @@ def test_planted_bug_is_found(
 
 
 def test_every_planted_bug_is_looked_for() -> None:
-    mark = next(mark for mark in test_planted_bug_is_found.pytestmark if mark.name == "parametrize")
-
-    assert [bug for bug, *_ in mark.args[1]] == list(PLANTS)
+    assert [bug for bug, *_ in LOOKED_FOR] == list(PLANTS)
 
 
 @pytest.mark.parametrize("draw", [twins, skipping_liars, misstating_liars])

@@ -9,7 +9,7 @@ from noded.consensus.signer import Silence
 from noded.errors import UnsafeToSign
 from noded.types.block import Block
 from noded.types.genesis import Routing
-from noded.types.ids import BlockHash, Epoch, Signature, View
+from noded.types.ids import Bitmap, BlockHash, Epoch, Signature, View
 from noded.types.messages import Certificates, GetCertificates, Votes
 from noded.types.records import BlockRecord, CertificateRecord, VoteRecord
 from noded.types.vote import VoteKind
@@ -18,6 +18,7 @@ from tests.helpers.consensus_bench import (
     F,
     N,
     X,
+    messages,
     penalties,
     records_of,
     sent,
@@ -125,8 +126,7 @@ class TestNotarizeNeeds:
         effects = bench.hear(bench.proposer(4), proposal)
 
         assert votes_persisted(effects) == [] or all(vote.kind is not N for vote in votes_persisted(effects))
-        wanted = sent(effects, GetCertificates)
-        assert [(send.message.first, send.message.last) for send in wanted] == [(2, 2)]
+        assert [(asked.first, asked.last) for asked in messages(effects, GetCertificates)] == [(2, 2)]
 
     def test_a_fetched_nullification_closes_the_gap(self) -> None:
         bench = Bench()
@@ -156,7 +156,7 @@ class TestNotarizeNeeds:
         other = bench.certificate(N, view=1, block=blocks[1])
         other = type(other)(
             **{name: getattr(other, name) for name in ("kind", "epoch", "view", "block_hash")},
-            bitmap=bytes([0b1110]),
+            bitmap=Bitmap(bytes([0b1110])),
             signatures=other.signatures,
         )
 

@@ -110,7 +110,7 @@ class TestAbsence:
         assert not any(verify_absence(root, key, forged) for forged in forgeries(own))
 
     def test_in_an_empty_state(self) -> None:
-        proof = prove(UpperTree(), [], [], b"key", {}.__getitem__)
+        proof = prove(UpperTree(), [], [], b"key", dict[bytes, bytes]().__getitem__)
 
         assert verify_absence(ZERO_HASH, b"key", proof)
         assert proof == StateProof(

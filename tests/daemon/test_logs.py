@@ -100,7 +100,8 @@ def test_a_traceback_has_no_values_of_variables(form: Any) -> None:
     patient = "Zoe " + "Muster"
 
     try:
-        raise ValueError("bad") if patient else None  # type: ignore[misc]
+        assert patient
+        raise ValueError("bad")
     except ValueError:
         structlog.get_logger("noded.test").exception("failed")
 

@@ -22,7 +22,7 @@ def test_every_event_of_the_ledger_is_counted_from_zero() -> None:
     }
 
     assert len(named) > 20
-    assert sorted(named - set(EVENTS)) == []
+    assert named - set(EVENTS) == set()
 
 
 def test_the_list_is_in_order_and_names_each_event_once() -> None:

@@ -1,6 +1,7 @@
 """Proofs assembled from ledger and store verify with nothing but the chain's id."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import trio
@@ -10,10 +11,10 @@ from noded.api.backend import Busy, NotHere
 from noded.daemon import proving
 from noded.daemon.proving import prove
 from noded.daemon.waiting import Waiters
-from noded.daemon.writing import commit_batch
 from noded.ledger.commit import CommittedBlock
 from noded.ledger.members import member_key
 from noded.lightclient import decode_proof, verify
+from noded.ops.rows import commit_batch
 from noded.storage.memory import MemoryStore
 from noded.storage.store import CommitBatch
 from tests.helpers.ledger import member_id
@@ -25,7 +26,7 @@ KEY = member_key(member_id(1))
 class Stored:
     """A chain whose every block is finalised and stored."""
 
-    def __init__(self, **parameters: object) -> None:
+    def __init__(self, **parameters: Any) -> None:
         self.proving = ProvingChain(voting_genesis(**parameters))
         self.store = MemoryStore()
         self.waiters = Waiters()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from noded.types.batch import BATCH_BYTES_MAX
 from noded.types.block import BATCHES_MAX, CREDITS_MAX, TAIL_MAX
 from noded.types.genesis import BLOCK_BYTES_MAX
-from noded.types.ids import BatchHash, Height
+from noded.types.ids import BatchHash, Bitmap, Height, Signature
 from noded.types.messages import BULK_MESSAGE_BYTES_MAX, MESSAGES, BlockRange, SyncedBlock
 from noded.types.vote import VoteKind
 from tests.helpers.consensus_values import equal_set, make_block, make_certificate, make_genesis
@@ -25,8 +25,8 @@ def test_a_full_block_with_its_proof_fits() -> None:
         tail=(block.header,) * TAIL_MAX,
         finalization=replace(
             make_certificate(validators, VoteKind.FINALIZE, view=1, block=block),
-            bitmap=bytes([255]) * (VALIDATORS // 8),
-            signatures=(bytes(64),) * VALIDATORS,
+            bitmap=Bitmap(bytes([255]) * (VALIDATORS // 8)),
+            signatures=(Signature(bytes(64)),) * VALIDATORS,
         ),
     )
     credits_bytes = 256 * CREDITS_MAX

@@ -37,10 +37,13 @@ class TestValue:
         "text", ["", "01x", '"a\nb"', "{,}", "[1,]", "{'a': 1}", "\ufeff1", "-", '"\\x"']
     )
     def test_what_is_no_json_is_refused(self, text: str) -> None:
-        cursor = JsonCursor(text)
+        def read() -> None:
+            cursor = JsonCursor(text)
+            cursor.value()
+            cursor.expect_end()  # "01x" has a first value, 0: there it is the end that is missed.
 
-        with pytest.raises(NotJson):  # "01x" has a first value, 0: there it is the end that is missed.
-            cursor.value(), cursor.expect_end()
+        with pytest.raises(NotJson):
+            read()
 
 
 class TestNesting:

@@ -1,5 +1,7 @@
 """F6: whose record it is: references join exactly the people FHIR's rules join, and never two of them."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from tests.helpers.written_json import JSON
 URN = "urn:uuid:0c3a1b9e-5b0f-4e0c-9d2e-0123456789ab"
 
 
-def make_entry(resource_type: str = "Observation", full_url: str | None = None, **members: object) -> Entry:
+def make_entry(resource_type: str = "Observation", full_url: str | None = None, **members: Any) -> Entry:
     return Entry(full_url=full_url, resource={"resourceType": resource_type, **members})
 
 
@@ -26,7 +28,7 @@ def patient_of(entry: Entry, *others: Entry) -> str | None:
     return attribute(entry, *others).patient
 
 
-def to(reference: str, **members: object) -> dict[str, object]:
+def to(reference: str, **members: Any) -> dict[str, object]:
     return {"reference": reference, **members}
 
 
@@ -115,7 +117,8 @@ class TestFields:
         ],
     )
     def test_each_type_has_its_own(self, resource_type: str, field: str) -> None:
-        assert patient_of(make_entry(resource_type, **{field: to("Patient/1")})) == "Patient/1"
+        members: dict[str, Any] = {field: to("Patient/1")}
+        assert patient_of(make_entry(resource_type, **members)) == "Patient/1"
 
     @pytest.mark.parametrize(
         "members",
@@ -126,7 +129,7 @@ class TestFields:
             {"link": [{"target": to("Patient/1")}, {"target": to("Patient/1")}]},
         ],
     )
-    def test_without_one_a_single_patient_anywhere_is_taken(self, members: dict[str, object]) -> None:
+    def test_without_one_a_single_patient_anywhere_is_taken(self, members: dict[str, Any]) -> None:
         assert patient_of(make_entry("Basic", **members)) == "Patient/1"
 
     def test_the_subject_comes_before_others_who_are_mentioned(self) -> None:

@@ -90,9 +90,10 @@ BOTH = '{job=~"$job", instance=~"$instance"}'
             "has an interval of its own",
         ),
         (
-            lambda page: (
-                _query(_first(page), f"noded_blocks_total{BOTH}"),
-                _first(page)["fieldConfig"]["defaults"].update(unit="ops"),
+            lambda page: _set(
+                _first(page),
+                targets=[{**_first(page)["targets"][0], "expr": f"noded_blocks_total{BOTH}"}],
+                fieldConfig={"defaults": {**_first(page)["fieldConfig"]["defaults"], "unit": "ops"}},
             ),
             "shows a counter without a rate",
         ),

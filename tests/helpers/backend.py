@@ -22,10 +22,10 @@ from noded.blobs.errors import BlobMissing
 from noded.blobs.manifest import Manifest
 from noded.codec.errors import Malformed
 from noded.daemon.waiting import Waiters
-from noded.daemon.writing import commit_batch
 from noded.ledger.admission import stateless_checks
 from noded.network.interface import LaneStatistics, PeerStatistics
 from noded.node.effects import Submission
+from noded.ops.rows import commit_batch
 from noded.storage.memory import MemoryStore
 from noded.types.genesis import Genesis
 from noded.types.ids import InstitutionId, TransactionHash, View

@@ -1,6 +1,7 @@
 """One consensus core on a bench: what a test does not look at is answered as a correct node would."""
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from noded.consensus.core import ConsensusCore
 from noded.consensus.effects import (
@@ -51,6 +52,8 @@ from tests.helpers.consensus_values import (
     state_root_after,
     validator_id,
 )
+
+M = TypeVar("M", bound=Message)
 
 N, X, F = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
 
@@ -189,7 +192,7 @@ class Bench:
         *,
         certificate: Certificate | None = None,
         nullified: Sequence[int] = (),
-        **block: object,
+        **block: Any,
     ) -> Proposal:
         """A valid proposal of the view's proposer."""
         nullifications = tuple(self.certificate(X, view=skipped) for skipped in nullified)
@@ -201,7 +204,7 @@ class Bench:
             parent=parent,
             parent_certificate=certificate,
             nullifications=nullifications,
-            **block,  # type: ignore[arg-type]
+            **block,
         )
         return make_proposal(made, parent=certificate, nullifications=nullifications)
 
@@ -219,14 +222,16 @@ def sent(effects: Sequence[Effect], kind: type[Message]) -> list[Send]:
     return [effect for effect in effects if isinstance(effect, Send) and isinstance(effect.message, kind)]
 
 
+def messages(effects: Sequence[Effect], kind: type[M]) -> list[M]:
+    """The messages of one type that were sent."""
+    return [
+        effect.message for effect in effects if isinstance(effect, Send) and isinstance(effect.message, kind)
+    ]
+
+
 def votes_sent(effects: Sequence[Effect]) -> list[tuple[VoteKind, int]]:
     """Kind and view of all votes sent, in order, each once."""
-    votes = [
-        (vote.kind, int(vote.view))
-        for send in sent(effects, Votes)
-        if isinstance(send.message, Votes)
-        for vote in send.message.votes
-    ]
+    votes = [(vote.kind, int(vote.view)) for message in messages(effects, Votes) for vote in message.votes]
     return list(dict.fromkeys(votes))
 
 

@@ -44,8 +44,9 @@ from noded.consensus.inputs import (
 from noded.consensus.params import ConsensusParams
 from noded.types.block import Block, BlockHeader, BlockKind
 from noded.types.checks import SignatureCheck
+from noded.types.evidence import Evidence
 from noded.types.ids import BatchHash, BlockHash, Epoch, Height, TimestampMs, ValidatorId
-from noded.types.messages import Message
+from noded.types.messages import ConsensusMessage, Message
 from noded.types.records import Record, VoteRecord
 from noded.types.validator_set import ValidatorSet
 from noded.types.vote import Certificate, Vote, VoteKind
@@ -80,7 +81,7 @@ class Host:
     is_correct: bool = True
     incarnation: int = 0
     penalties: list[tuple[ValidatorId, str]] = field(default_factory=list)
-    reports: list[object] = field(default_factory=list)
+    reports: list[Evidence] = field(default_factory=list)
     syncs: int = 0
     behaviour: "Behaviour | None" = None
     """What it does instead of what its core wants sent; None for a host that follows the protocol."""
@@ -187,7 +188,8 @@ class Net:
         end = self.now_ms + for_ms
         heap = self._heap
         while heap and heap[0][0] <= end:
-            self.now_ms, _, call = heapq.heappop(heap)
+            at, _, call = heapq.heappop(heap)
+            self.now_ms = TimestampMs(at)
             call()
         self.now_ms = TimestampMs(end)
 
@@ -198,7 +200,8 @@ class Net:
         while heap and heap[0][0] <= end:
             if condition():
                 return True
-            self.now_ms, _, call = heapq.heappop(heap)
+            at, _, call = heapq.heappop(heap)
+            self.now_ms = TimestampMs(at)
             call()
         return condition()
 
@@ -270,7 +273,8 @@ class Net:
 
     def send(self, host: Host, peers: tuple[ValidatorId, ...], message: Message) -> None:
         """Put a message on the wires."""
-        event = MessageReceived(host.name, message)  # type: ignore[arg-type]
+        assert isinstance(message, ConsensusMessage)
+        event = MessageReceived(host.name, message)
         for peer in peers:
             for receiver in self.by_name.get(peer, ()):
                 self.messages_count += 1
@@ -357,8 +361,8 @@ class Net:
             self.feed(host, WorkChanged(True))
         for other in self.hosts:
             if other is not host and other.is_up:
-                self.at(0, lambda other=other: self.feed(other, PeerUp(host.name)))
-                self.at(0, lambda other=other: self.feed(host, PeerUp(other.name)))
+                self.at(0, partial(self.feed, other, PeerUp(host.name)))
+                self.at(0, partial(self.feed, host, PeerUp(other.name)))
 
     # The oracle
 

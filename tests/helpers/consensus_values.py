@@ -2,6 +2,7 @@
 
 from functools import cache
 from hashlib import sha256
+from typing import Any
 
 from noded.consensus.params import ConsensusParams
 from noded.types.block import (
@@ -199,7 +200,7 @@ def make_block(
     nullifications: tuple[Certificate, ...] = (),
     payload: tuple[bytes, ...] = (),
     time_ms: int | None = None,
-    **header: object,
+    **header: Any,
 ) -> Block:
     """A valid block on top of `parent`, but for what is overridden in its header."""
     is_first = parent.header.epoch != validators.epoch
@@ -210,7 +211,7 @@ def make_block(
         credits=(),
         evidence=(),
     )
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "version": BLOCK_VERSION,
         "chain_id": CHAIN_ID,
         "epoch": validators.epoch,
@@ -228,7 +229,7 @@ def make_block(
         "epoch_root": validators.root,
         "next_epoch_root": None,
     }
-    return Block(header=BlockHeader(**(fields | header)), body=body)  # type: ignore[arg-type]
+    return Block(header=BlockHeader(**(fields | header)), body=body)
 
 
 def make_proposal(

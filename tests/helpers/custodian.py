@@ -1,6 +1,7 @@
 """A custodian that serves one blob, and a ledger's word that tests can change."""
 
 from pathlib import Path
+from typing import Any
 
 from noded.blobs.errors import BlobError
 from noded.blobs.fetching import Wanted
@@ -37,15 +38,15 @@ class ServingCustodian:
         self.questions.append(decode_question(payload))
         return await self._server.answer(peer, payload)
 
-    async def ask_for(self, *, peer: PeerId = READER, **changes: object) -> bytes:
-        asked = {
+    async def ask_for(self, *, peer: PeerId = READER, **changes: Any) -> bytes:
+        asked: dict[str, Any] = {
             "request": REQUEST,
             "record": RECORD,
             "version": VERSION,
             "first": 0,
             "segments": 1,
         } | changes
-        return await self.ask(encode_question(BlobQuestion(**asked)), peer)  # type: ignore[arg-type]
+        return await self.ask(encode_question(BlobQuestion(**asked)), peer)
 
     @property
     def wanted(self) -> Wanted:

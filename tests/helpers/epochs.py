@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from noded.client.http import NodeClient
@@ -41,7 +42,11 @@ def epoch_of(node: NodeProcess) -> int:
 def until_epoch(nodes: Sequence[NodeProcess], epoch: int) -> None:
     """Wait until all of these nodes are in an epoch, or a later one."""
     for node in nodes:
-        until(lambda node=node: epoch_of(node) >= epoch, f"{node.home.name} in epoch {epoch}")
+        until(partial(_has_reached, node, epoch), f"{node.home.name} in epoch {epoch}")
+
+
+def _has_reached(node: NodeProcess, epoch: int) -> bool:
+    return epoch_of(node) >= epoch
 
 
 def pass_epochs(nodes: Sequence[NodeProcess], count: int) -> int:
@@ -51,17 +56,18 @@ def pass_epochs(nodes: Sequence[NodeProcess], count: int) -> int:
     return target
 
 
-def row(node: NodeProcess, member: bytes, epoch: int | None = None) -> dict[str, Any] | None:
-    """A member's row in the table of an epoch, by default the present one."""
-    rows = get(node, "/v1/validators", epoch=epoch)["validators"]
-    return next((each for each in rows if each["id"] == member.hex()), None)
+def row(node: NodeProcess, member: bytes, epoch: int | None = None) -> dict[str, Any]:
+    """A member's row in the table of an epoch, by default the present one; empty if it has none."""
+    rows: list[dict[str, Any]] = get(node, "/v1/validators", epoch=epoch)["validators"]
+    return next((each for each in rows if each["id"] == member.hex()), {})
 
 
 def share(node: NodeProcess, member: bytes, epoch: int | None = None) -> float:
     """A member's part of all proposals in an epoch."""
     rows = get(node, "/v1/validators", epoch=epoch)["validators"]
-    total = sum(each["share"] for each in rows)
-    return sum(each["share"] for each in rows if each["id"] == member.hex()) / total
+    total: int = sum(each["share"] for each in rows)
+    own: int = sum(each["share"] for each in rows if each["id"] == member.hex())
+    return own / total
 
 
 def report(node: NodeProcess, member: bytes, epoch: int) -> dict[str, Any]:

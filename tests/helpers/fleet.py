@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,7 +62,7 @@ def status(node: NodeProcess) -> dict[str, Any]:
         return found
 
 
-def until(reached: Callable[[], bool], what: str) -> None:
+def until(reached: Callable[[], object], what: str) -> None:
     """Look again and again until something holds."""
     deadline = time.monotonic() + PATIENCE_S
     while not reached():
@@ -72,7 +73,12 @@ def until(reached: Callable[[], bool], what: str) -> None:
 def until_height(nodes: Sequence[NodeProcess], height: int) -> None:
     """Wait until all of these nodes have stored a height."""
     for node in nodes:
-        until(lambda node=node: status(node)["height"] >= height, f"{node.home.name} at height {height}")
+        until(partial(_has_height, node, height), f"{node.home.name} at height {height}")
+
+
+def _has_height(node: NodeProcess, height: int) -> bool:
+    reached: bool = status(node)["height"] >= height
+    return reached
 
 
 def figure(node: NodeProcess, name: str) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import trio
 from nacl.signing import SigningKey
@@ -10,6 +11,9 @@ from nacl.signing import SigningKey
 from noded.network import InstitutionId, Lane, PeerInfo, PeerStatistics
 from noded.network.limits import Rates
 from noded.network.swarm import Libp2pNetwork
+
+if TYPE_CHECKING:
+    from trio_typing import TaskStatus  # libp2p brings outdated stubs of trio, which lack trio.TaskStatus
 
 CHAIN = bytes(32)
 PATIENCE_S = 30.0
@@ -117,7 +121,7 @@ async def start_node(
     )
     scope, ended = trio.CancelScope(), trio.Event()
 
-    async def run(task_status: trio.TaskStatus[tuple[str, int]]) -> None:
+    async def run(task_status: "TaskStatus[tuple[str, int]]") -> None:
         with scope:
             await network.run(task_status=task_status)
         ended.set()

@@ -305,7 +305,7 @@ class NodeNet:
         ]
         for step in steps:
             self.submit(0, step)
-            assert self.run(10, until=lambda step=step: self.is_final(step))  # type: ignore[misc]
+            assert self.run(10, until=partial(self.is_final, step))
 
     def is_final(self, transaction: SignedTransaction) -> bool:
         """Whether every running node stored the transaction as applied."""

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from noded.ledger.commit import CommittedBlock
-from noded.types.ids import BlockHash, View
+from noded.types.ids import Bitmap, BlockHash, Signature, View
+from noded.types.messages import Message
 from noded.types.vote import Certificate, Vote, VoteKind
 from sim.run import Options, Run
 from tests.helpers.simulation import small
@@ -32,10 +33,10 @@ class Planted:
         archive = self.cluster.hosts[host].archive
         return archive.block(archive.height)
 
-    def send(self, message: object, host: int = 0) -> None:
+    def send(self, message: Message, host: int = 0) -> None:
         """A host sends this to node 1."""
         sender = self.cluster.hosts[host]
-        parcel = self.cluster.world.parcel(host, message)  # type: ignore[arg-type]
+        parcel = self.cluster.world.parcel(host, message)
         sender.send((self.cluster.world.names[1 if host != 1 else 2],), parcel)
 
     def vote(self, kind: VoteKind, view: int, block: BlockHash | None, host: int = 0) -> Vote:
@@ -47,7 +48,7 @@ class Planted:
             view=View(view),
             block_hash=block,
             voter=node.me,
-            signature=b"",  # type: ignore[arg-type]
+            signature=Signature(b""),
         )
         signature = self.cluster.signer(host).sign(vote.signing_bytes(self.cluster.chain_id))
         return replace(vote, signature=signature)
@@ -63,6 +64,6 @@ class Planted:
             epoch=votes[0].epoch,
             view=View(view),
             block_hash=block,
-            bitmap=bytes((bits,)),  # type: ignore[arg-type]
+            bitmap=Bitmap(bytes((bits,))),
             signatures=tuple(vote.signature for vote in votes),
         )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any
 
 from noded.crypto.signing import public_key_of, sign
 from noded.ledger.ledger import Ledger
@@ -20,7 +21,7 @@ def voter_seed(number: int) -> bytes:
     return sha256(f"voter {number}".encode()).digest()
 
 
-def voting_genesis(members: int = 4, **parameters: object) -> Genesis:
+def voting_genesis(members: int = 4, **parameters: Any) -> Genesis:
     """Members whose consensus keys are known."""
     institutions = [
         make_institution(number, consensus_key=PublicKey(public_key_of(voter_seed(number))))

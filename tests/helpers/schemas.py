@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, make_dataclass
 from enum import IntEnum
+from types import GenericAlias
 from typing import Annotated, Any, NewType
 
 import cbor2
@@ -200,11 +201,11 @@ def annotated_values(draw: st.DrawFn, depth: int = 2) -> tuple[Any, st.SearchStr
                 annotation, values = annotation | None, st.none() | values
             case "many":
                 low, high = draw(st.sampled_from(((0, 2), (2, 2), (1, 30))))
-                annotation = Annotated[tuple[annotation, ...], Limit(low, high)]
+                annotation = Annotated[GenericAlias(tuple, (annotation, ...)), Limit(low, high)]
                 values = st.lists(values, min_size=low, max_size=min(high, 26)).map(tuple)
             case "row":
                 other, other_values = draw(st.sampled_from(leaves))
-                annotation, values = tuple[annotation, other], st.tuples(values, other_values)
+                annotation, values = GenericAlias(tuple, (annotation, other)), st.tuples(values, other_values)
     return annotation, values
 
 

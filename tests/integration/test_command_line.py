@@ -142,7 +142,7 @@ class TestSharing:
         consortium.agree()
         content = out.read_bytes()
         assert content in Path(record["source"]).read_bytes()
-        assert len(content) == record["bytes"]
+        assert len(content) == int(record["bytes"])
         log = told(
             capsys, "access", "log", "--patient", record["patient"], "--disclosed", "--home", consortium.lab
         )

@@ -81,7 +81,8 @@ class Siege:
     def standing(self, node: NodeProcess) -> dict[str, Any]:
         """What a node thinks of the hostile member."""
         name = self.member.institution.id.hex()
-        [row] = [row for row in ask(node, "/v1/peers") if row["institution"] == name]
+        rows: list[dict[str, Any]] = ask(node, "/v1/peers")
+        [row] = [row for row in rows if row["institution"] == name]
         return row
 
     def refused(self, node: NodeProcess, reason: str) -> float:
@@ -142,11 +143,12 @@ def siege(tmp_path: Path) -> Iterator[Siege]:
             tasks = [figure(node, "noded_tasks") for node in nodes]
             yield Siege(testnet, genesis, nodes, member, load)
             load.until_more(20)
-            for node, before in zip(nodes, tasks, strict=True):
-                until(
-                    lambda node=node, before=before: figure(node, "noded_tasks") <= before + SLACK_TASKS,
-                    "what the hostile member began has ended",
-                )
+
+            def is_over() -> bool:
+                running = [figure(node, "noded_tasks") for node in nodes]
+                return all(now <= before + SLACK_TASKS for now, before in zip(running, tasks, strict=True))
+
+            until(is_over, "what the hostile member began has ended")
             load.stop()
             check_all_there(nodes, load.final)
         for node in nodes:

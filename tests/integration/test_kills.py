@@ -52,8 +52,7 @@ def test_nothing_final_is_lost_when_nodes_are_killed(kills: int, seed: int, tmp_
                 if draw.random() < 0.7:
                     node.wait_ready()
                 # Else the next one may be killed while this one starts: then two are down for a while.
-            for node in nodes:
-                until(lambda node=node: ask(node, "/v1/status") is not None, f"{node.home.name} serves")
+            until(lambda: all(ask(node, "/v1/status") is not None for node in nodes), "all serve")
             load.until_more(10)
             load.stop()
             check_all_there(nodes, load.final)

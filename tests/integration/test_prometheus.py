@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,7 @@ def test_every_panel_has_series(watched: Watched, name: str) -> None:
     page = json.loads((DASHBOARDS / f"{name}.json").read_text("utf-8"))
     for title, expr in queries(page):
         filled = expression(expr, interval="10s")
-        until(lambda filled=filled: bool(watched.prometheus.query(filled)), f"{name}, {title}: {filled}")
+        until(partial(watched.prometheus.query, filled), f"{name}, {title}: {filled}")
 
 
 def test_the_choices_of_the_dashboards_are_filled(watched: Watched) -> None:

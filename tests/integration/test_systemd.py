@@ -155,7 +155,7 @@ def test_start_returns_when_the_node_serves(running: Machine) -> None:
 def test_the_status_line_tells_where_the_node_is(running: Machine) -> None:
     text = running.wait(
         lambda: running.show("noded", "StatusText"),
-        lambda text: re.match(r"height [1-9]\d*, epoch 1, view", text),
+        lambda text: re.match(r"height [1-9]\d*, epoch 1, view", text) is not None,
     )
 
     assert text in running.run("systemctl", "status", "--no-pager", "noded").stdout

@@ -94,7 +94,7 @@ def test_an_institution_joins_by_vote_and_leaves_and_another_replaces_its_key(
     member = fifth.institution.id
 
     admit(founders, home, capsys, tmp_path)
-    assert row(founders[0], member) is None, "admitted, but its node has shown nothing yet"
+    assert row(founders[0], member) == {}, "admitted, but its node has shown nothing yet"
     rotating = founders[3].institution.id
     old = row(founders[0], rotating)["public_key"]
     rotated = told(capsys, "keys", "rotate", "--home", founders[3].home)

@@ -52,7 +52,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=[PASSPHRASE, None], ids=["encrypted", "plain"])
 def passphrase(request: pytest.FixtureRequest) -> bytes | None:
-    return request.param  # type: ignore[no-any-return]
+    passphrase: bytes | None = request.param
+    return passphrase
 
 
 class TestKeys:

@@ -145,7 +145,8 @@ class TestSequences:
             else:
                 with pytest.raises(expected) as raised:
                     use_sequence(sequences, account(1), sequence)
-                assert raised.value.sequence == sequence  # type: ignore[attr-defined]
+                assert isinstance(raised.value, SequenceUsed | SequenceTooOld)
+                assert raised.value.sequence == sequence
 
 
 class TestSignatures:

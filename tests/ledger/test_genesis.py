@@ -7,7 +7,7 @@ import pytest
 from noded.ledger.genesis import InvalidGenesis, check_genesis, found
 from noded.ledger.keys import get_key
 from noded.ledger.members import get_members
-from noded.types.genesis import FoundingValidator
+from noded.types.genesis import FoundingValidator, Genesis
 from noded.types.ids import VotingPower
 from noded.types.validator_set import ValidatorSet
 from tests.helpers.ledger import TestChain, account, make_genesis, make_institution, member_id
@@ -46,11 +46,11 @@ class TestContradictions:
             ),
         ],
     )
-    def test_each_is_named(self, genesis: object, why: str) -> None:
+    def test_each_is_named(self, genesis: Genesis, why: str) -> None:
         with pytest.raises(InvalidGenesis, match=why):
-            check_genesis(genesis)  # type: ignore[arg-type]
+            check_genesis(genesis)
         with pytest.raises(InvalidGenesis, match=why):
-            found(genesis)  # type: ignore[arg-type]
+            found(genesis)
 
 
 class TestFounding:

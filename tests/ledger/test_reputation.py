@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -207,11 +208,11 @@ class TestLimits:
         st.lists(st.tuples(st.integers(1000, 2000), st.integers(1000, 2000)), min_size=1, max_size=20),
         st.randoms(use_true_random=False),
     )
-    def test_order_does_not_matter(self, members: list[tuple[int, int]], order: object) -> None:
+    def test_order_does_not_matter(self, members: list[tuple[int, int]], order: Random) -> None:
         raw = named([power for power, _ in members])
         targets = named([target for _, target in members])
         shuffled = list(raw.items())
-        order.shuffle(shuffled)  # type: ignore[attr-defined]
+        order.shuffle(shuffled)
 
         assert limit_moves(raw, targets) == limit_moves(dict(shuffled), targets)
 
@@ -290,11 +291,11 @@ class TestCap:
             assert len(groups) < 4
 
     @given(POWERS, st.randoms(use_true_random=False))
-    def test_order_does_not_matter(self, powers: list[int], order: object) -> None:
+    def test_order_does_not_matter(self, powers: list[int], order: Random) -> None:
         raw = named(powers)
         owners = {each: "A" if number % 5 == 0 else "" for number, each in enumerate(raw)}
         shuffled = list(raw.items())
-        order.shuffle(shuffled)  # type: ignore[attr-defined]
+        order.shuffle(shuffled)
 
         assert cap_powers(raw, owners, 1) == cap_powers(dict(shuffled), owners, 1)
 

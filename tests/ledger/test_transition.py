@@ -8,7 +8,7 @@ from noded.ledger.admission import sequences_key
 from noded.ledger.commit import DETAIL_BYTES_MAX, ERROR_BYTES_MAX, CommittedBlock, Events, Receipts
 from noded.ledger.head import HEAD_KEY, block_key
 from noded.ledger.roles import ROLE_TABLE
-from noded.types.ids import PublicKey
+from noded.types.ids import Height, PublicKey
 from noded.types.medical import PatientId
 from noded.types.operations import OPERATIONS, Operation
 from noded.types.operations.identity import PatientRegister
@@ -31,7 +31,8 @@ PATIENT = key_of(1, "patient")
 
 def changed_keys(committed: CommittedBlock) -> list[bytes]:
     """Keys that a block's transactions changed: all but those that every block changes."""
-    own = (HEAD_KEY, block_key(committed.block.header.height), block_key(committed.block.header.height - 1))
+    height = committed.block.header.height
+    own = (HEAD_KEY, block_key(height), block_key(Height(height - 1)))
     return sorted(write.key for write in committed.writes if write.key not in own and write.key != b"due/")
 
 

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
@@ -29,6 +30,9 @@ from tests.helpers.networking import (
     start_node,
     until,
 )
+
+if TYPE_CHECKING:
+    from trio_typing import TaskStatus  # libp2p brings outdated stubs of trio, which lack trio.TaskStatus
 
 
 class TestLanes:
@@ -101,7 +105,7 @@ class TestLanes:
         """N8: a member may have one connection up and one coming up."""
         async with lone_node() as node, trio.open_nursery() as nursery:
 
-            async def hold(task_status: trio.TaskStatus[RawMember]) -> None:
+            async def hold(task_status: "TaskStatus[RawMember]") -> None:
                 async with raw_member(node, 2) as member:
                     task_status.started(member)
                     await trio.sleep_forever()

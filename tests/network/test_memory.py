@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
@@ -15,6 +16,9 @@ from noded.network.limits import BULK_QUEUE_MESSAGES_MAX, CONSENSUS_QUEUE_MESSAG
 from noded.network.memory import MemoryHub, MemoryNetwork
 from noded.network.scores import BAN_S_MIN
 from tests.helpers.networking import Recorder, peer_id, peer_info
+
+if TYPE_CHECKING:
+    from trio_typing import TaskStatus  # libp2p brings outdated stubs of trio, which lack trio.TaskStatus
 
 
 @dataclass
@@ -44,7 +48,7 @@ async def members(
             network = MemoryNetwork(hub=hub, me=info.peer, handler=handler, members=infos)
 
             async def run(
-                task_status: trio.TaskStatus[tuple[str, int]],
+                task_status: "TaskStatus[tuple[str, int]]",
                 network: MemoryNetwork = network,
                 scope: trio.CancelScope = scope,
             ) -> None:
@@ -195,7 +199,7 @@ async def test_a_bug_of_the_handler_ends_its_network_only(autojump_clock: MockCl
     async with trio.open_nursery() as nursery:
         await nursery.start(one.run)
 
-        async def run_two(task_status: trio.TaskStatus[tuple[str, int]]) -> None:
+        async def run_two(task_status: "TaskStatus[tuple[str, int]]") -> None:
             with pytest.raises(ZeroDivisionError):
                 await two.run(task_status=task_status)
 

@@ -363,8 +363,7 @@ class TestConnecting:
             nodes = [await start_node(nursery, number) for number in range(1, count + 1)]
             for node in nodes:
                 node.network.set_members([other.info for other in nodes])
-            for node in nodes:
-                await until(lambda node=node: len(node.handler.up) >= count - 1)
+            await until(lambda: all(len(node.handler.up) >= count - 1 for node in nodes))
             await trio.sleep(1)
 
             assert all(peer.connected for node in nodes for peer in node.network.peers())

@@ -1,6 +1,6 @@
 """The connection under a link: what libp2p breaks or leaves open, and how it holds here."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -127,9 +127,9 @@ class TestWire:
         async with sockets() as (here, _):
             wire = Wire(here, is_initiator=False)
 
-            async def fail(call: object, *args: object) -> None:
+            async def fail(call: Callable[..., Awaitable[object]], *args: object) -> None:
                 with pytest.raises(ConnectionClosedError):
-                    await call(*args)  # type: ignore[operator]
+                    await call(*args)
 
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(fail, wire.read, 1)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from noded.ledger.admission import OpenBatch
 from noded.mempool.pool import BatchPool
 from noded.node.exchange import FETCH_RETRY_MS, NEEDED_MS, BatchExchange
 from noded.node.payload import PayloadLimits, PayloadRules
@@ -20,10 +21,10 @@ def pool() -> BatchPool:
 
 @pytest.fixture
 def exchange(pool: BatchPool) -> BatchExchange:
-    def unused(sealed: object) -> object:
+    def unused(sealed: object) -> OpenBatch:
         raise AssertionError
 
-    return BatchExchange(ChainId(bytes(32)), pool, unused)  # type: ignore[arg-type]
+    return BatchExchange(ChainId(bytes(32)), pool, unused)
 
 
 def asked(exchange: BatchExchange, now_ms: int) -> list[BatchHash]:

@@ -1,6 +1,7 @@
 """L100–L135 with whole nodes: who crashes, equivocates, comes, goes or changes its key, and the chain that goes on."""
 
 from dataclasses import replace
+from typing import Any
 
 from noded.crypto.signing import public_key_of
 from noded.types.evidence import ConflictingVotes
@@ -14,8 +15,8 @@ PARAMETERS = replace(DEFAULT_PARAMETERS, epoch_length=6, idle_interval_ms=300, d
 """Epochs in which a proposal can be made and voted on before they end."""
 
 
-def make_net(size: int, **changes: int) -> VotingNet:
-    net = VotingNet(size=size, parameters=replace(PARAMETERS, **changes))  # type: ignore[arg-type]
+def make_net(size: int, **changes: Any) -> VotingNet:
+    net = VotingNet(size=size, parameters=replace(PARAMETERS, **changes))
     net.run(1)
     return net
 

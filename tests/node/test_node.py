@@ -1,6 +1,6 @@
 """Whole nodes: consensus, batches, block sync and ledger together."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import pytest
@@ -11,7 +11,7 @@ from noded.node.effects import StartTimer, Verify
 from noded.node.inputs import PeerDown, PeerUp, TimerKind, TransactionsSubmitted, Verified
 from noded.types.block import BlockKind
 from noded.types.genesis import DEFAULT_PARAMETERS
-from noded.types.ids import Epoch, Height, TimestampMs
+from noded.types.ids import Epoch, Height, PeerId, Signature, TimestampMs
 from noded.types.messages import BatchPushed, BlockRange, GetBatches, Message, Votes
 from noded.types.operations.membership import CloseEpoch, SetParameters
 from noded.types.records import BlockRecord
@@ -19,7 +19,7 @@ from noded.types.transaction import SignedTransaction
 from tests.helpers.node_net import NodeNet
 
 
-def pushed_to(net: NodeNet, number: int) -> object:
+def pushed_to(net: NodeNet, number: int) -> Callable[[PeerId, PeerId, Message], bool]:
     """A rule for `may_pass`: nobody's pushed batches reach this node."""
     return lambda source, target, message: (
         not (target == net.homes[number].id and isinstance(message, BatchPushed))
@@ -108,7 +108,7 @@ class TestAdmission:
         net = NodeNet()
         net.run(0.5)
         good = net.anchor(0, 1)
-        bad = replace(good.transaction, signature=bytes(64))
+        bad = replace(good.transaction, signature=Signature(bytes(64)))
 
         from noded.codec.schema import encode_value
         from noded.node.inputs import TransactionsSubmitted
@@ -139,16 +139,16 @@ class TestBatches:
 
     def test_missing_batch_is_pulled(self) -> None:
         net = NodeNet()
-        net.may_pass = pushed_to(net, 3)  # type: ignore[assignment]
+        net.may_pass = pushed_to(net, 3)
         net.run(1)
         transaction = net.anchor(0, 1)
         asked: list[Message] = []
 
-        def watch(source: bytes, target: bytes, message: Message) -> bool:
+        def watch(source: PeerId, target: PeerId, message: Message) -> bool:
             if isinstance(message, GetBatches) and source == net.homes[3].id:
                 asked.append(message)
                 net.may_pass = lambda source, target, message: True
-            return pushed_to(net, 3)(source, target, message)  # type: ignore[operator]
+            return pushed_to(net, 3)(source, target, message)
 
         net.may_pass = watch
         net.submit(0, transaction)

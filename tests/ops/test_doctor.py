@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -115,7 +116,7 @@ class TestStopped:
         assert port in finding.way_out
 
     def test_a_full_disk(self, patient: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(doctor_machine.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0))
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0))
 
         assert seen(patient)["disk-space"].verdict is Verdict.FAIL
 
@@ -126,7 +127,7 @@ class TestStopped:
         self, patient: Path, monkeypatch: pytest.MonkeyPatch, ms: float, verdict: Verdict
     ) -> None:
         clock = iter(each * ms / 1000 for number in range(1000) for each in (number, number + 1))
-        monkeypatch.setattr(doctor_machine.time, "perf_counter", lambda: next(clock))
+        monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
 
         assert doctor_machine.check_syncs(patient).verdict is verdict
 

@@ -51,7 +51,7 @@ class TestPatients:
         data = (tmp_path / PATIENTS_NAME).read_bytes()
         assert NAME.encode() not in data
         assert kept.wallet.seed not in data
-        assert kept.patient not in data
+        assert bytes(kept.patient) not in data
 
     def test_nothing_shows_in_a_representation(self, tmp_path: Path) -> None:
         (kept,) = patients(tmp_path).add([NAME])

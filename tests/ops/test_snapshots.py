@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ from noded.storage.sqlite import SqliteStore, open_reader
 from noded.storage.store import CommitBatch, Sidecar
 from noded.storage.tree import encode_delta
 from noded.types.genesis import Genesis
-from noded.types.ids import BlockHash, Height
+from noded.types.ids import Bitmap, BlockHash, Height
 from tests.helpers.stored_chain import BLOCKS, EPOCH_LENGTH, StoredChain, make_store
 
 
@@ -35,9 +36,9 @@ def certified(home: Path, genesis: Genesis) -> Path:
         return take_snapshot(home, genesis, sleep=lambda _: chain.grow(1)).path
 
 
-def install(path: Path, home: Path, genesis: Genesis, **changes: object) -> Restored:
+def install(path: Path, home: Path, genesis: Genesis, **changes: Any) -> Restored:
     options = {"checkpoint": None, "allow_uncertified": False, "replace": False, **changes}
-    return install_snapshot(path, home, genesis, **options)  # type: ignore[arg-type]
+    return install_snapshot(path, home, genesis, **options)
 
 
 def state_root(home: Path) -> bytes:
@@ -115,9 +116,8 @@ class TestInstalling:
         restored = install(path, other, genesis, replace=True)
         assert restored.set_aside is not None
         with closing(open_reader(restored.set_aside)) as old, closing(open_reader(other / STORE_NAME)) as new:
-            assert (old.tip(), new.tip()) != (None, None)
-            assert old.tip().height == 2  # type: ignore[union-attr]
-            assert new.tip().height == BLOCKS  # type: ignore[union-attr]
+            tips = [old.tip(), new.tip()]
+            assert [tip and tip.height for tip in tips] == [2, BLOCKS]
 
     def test_the_log_stays_and_keys_on_their_way_are_taken_over(
         self, home: Path, other: Path, genesis: Genesis
@@ -281,7 +281,7 @@ class TestForgeries:
         proof_path = path.with_suffix(".proof")
         proof = decode_proof(proof_path.read_bytes())
         weak = replace(
-            proof.finalization, bitmap=bytes([0b0011]), signatures=proof.finalization.signatures[:2]
+            proof.finalization, bitmap=Bitmap(bytes([0b0011])), signatures=proof.finalization.signatures[:2]
         )
         proof_path.write_bytes(encode_proof(replace(proof, finalization=weak)))
 

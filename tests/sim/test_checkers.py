@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from noded.ledger.commit import CommittedBlock, TransactionEntry
-from noded.types.ids import BlockHash, StateRoot, TransactionHash, View
+from noded.types.ids import BlockHash, Height, Signature, StateRoot, TimestampMs, TransactionHash, View
 from noded.types.messages import Certificates as CertificatesMessage
 from noded.types.messages import Proposal, Votes
 from noded.types.vote import VoteKind
 from sim.checkers import CHECKERS
+from sim.checkers.validity import Validity
 from sim.run import Options
 from tests.helpers.planted_runs import OTHER, Planted
 from tests.helpers.simulation import run_small
@@ -24,7 +25,7 @@ def test_every_checker_says_what_it_claims() -> None:
 def test_agreement_fails_when_two_nodes_finalise_different_blocks() -> None:
     planted = Planted()
     committed = planted.last_block()
-    header = replace(committed.block.header, time_ms=committed.block.header.time_ms + 1)
+    header = replace(committed.block.header, time_ms=TimestampMs(committed.block.header.time_ms + 1))
     rival = replace(committed, block=replace(committed.block, header=header))
     planted.observers.committed(planted.cluster.hosts[1], (rival,))
 
@@ -70,7 +71,7 @@ def test_durability_fails_when_a_restart_loses_stored_blocks() -> None:
 def test_durability_fails_when_a_stored_block_is_another_after_a_restart() -> None:
     planted = Planted()
     committed = planted.last_block()
-    header = replace(committed.block.header, time_ms=committed.block.header.time_ms + 1)
+    header = replace(committed.block.header, time_ms=TimestampMs(committed.block.header.time_ms + 1))
     rival = replace(committed, block=replace(committed.block, header=header))
     planted.observers.stored(planted.host, rival)
     planted.host.crash("kept")
@@ -122,11 +123,13 @@ def test_votes_fail_when_a_correct_node_proposes_twice_in_a_view() -> None:
     planted = Planted()
     block = planted.last_block().block
     for time in (1, 2):
-        header = replace(block.header, proposer=planted.host.name, view=View(9_999), time_ms=time)  # type: ignore[arg-type]
+        header = replace(
+            block.header, proposer=planted.host.name, view=View(9_999), time_ms=TimestampMs(time)
+        )
         planted.send(
             Proposal(
                 block=replace(block, header=header),
-                signature=bytes(64),  # type: ignore[arg-type]
+                signature=Signature(bytes(64)),
                 parent=None,
                 nullifications=(),
                 finalization=None,
@@ -147,7 +150,7 @@ class TestCertificates:
     def test_a_wrong_signature_fails(self) -> None:
         planted = Planted()
         good = planted.certificate(VoteKind.NOTARIZE, 9_999, OTHER, (0, 1, 2))
-        bad = replace(good, signatures=(bytes(64), *good.signatures[1:]))
+        bad = replace(good, signatures=(Signature(bytes(64)), *good.signatures[1:]))
         planted.send(CertificatesMessage(certificates=(bad,)))
 
         assert "certificates" in planted.failed()
@@ -198,10 +201,10 @@ class TestValidity:
     def test_a_block_that_states_another_state_before_it_fails(self) -> None:
         planted = Planted()
         following = planted.last_block()
-        ledger = next(each for each in planted.run._checkers if each.name == "validity")._ledger  # type: ignore[attr-defined]
+        ledger = next(each for each in planted.run._checkers if isinstance(each, Validity))._ledger
         header = replace(
             following.block.header,
-            height=ledger.final_height + 1,
+            height=Height(ledger.final_height + 1),
             parent_hash=ledger.final_hash,
             parent_state_root=StateRoot(bytes(32)),
         )

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from noded.node.effects import Answer, Submission
-from noded.types.ids import TransactionHash
+from noded.types.ids import Height, TransactionHash
 from noded.types.messages import Votes
 from noded.types.vote import VoteKind
+from sim.checkers.accountability import Accountability
 from sim.run import Options, simulate
 from tests.helpers.planted_runs import OTHER, Planted
 from tests.helpers.simulation import run_small, small
@@ -55,7 +56,7 @@ def test_starvation_fails_when_an_accepted_transaction_is_never_named() -> None:
     lost = Submission(hash=TransactionHash(b"\x05" * 32), refused=None, detail="")
     planted.observers.answered(gateway, Answer(10**6, (lost,)))
     later = planted.last_block()
-    header = replace(later.block.header, height=later.block.header.height + 6)
+    header = replace(later.block.header, height=Height(later.block.header.height + 6))
     planted.observers.committed(gateway, (replace(later, block=replace(later.block, header=header)),))
 
     assert "starvation" in planted.failed()
@@ -74,8 +75,8 @@ class TestAccountability:
     def test_a_disagreement_without_culprits_fails(self) -> None:
         planted = Planted()
         for checker in planted.run._checkers:
-            if checker.name == "accountability":
-                checker.disagreement = True  # type: ignore[attr-defined]
+            if isinstance(checker, Accountability):
+                checker.disagreement = True
                 checker.finish()
 
         assert planted.failed() == ["accountability"]
@@ -89,8 +90,8 @@ class TestAccountability:
 
         assert planted.failed() == []
         assert [
-            checker.culprits() for checker in planted.run._checkers if checker.name == "accountability"
-        ] == [[]]  # type: ignore[attr-defined]
+            checker.culprits() for checker in planted.run._checkers if isinstance(checker, Accountability)
+        ] == [[]]
 
 
 def test_peace_fails_when_correct_nodes_blame_each_other() -> None:

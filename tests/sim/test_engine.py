@@ -134,7 +134,7 @@ class TestDigest:
     def digest(*notes: tuple[int, int, int]) -> str:
         engine, _ = make_engine()
         for time, node, value in notes:
-            engine.at(time, lambda node=node, value=value: engine.note(node, value))  # type: ignore[misc]
+            engine.at(time, partial(engine.note, node, value))
         engine.run()
         return engine.hexdigest()
 

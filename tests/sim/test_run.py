@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from sim.byzantine import BEHAVIOURS
 from sim.run import Options
 from tests.helpers.simulation import run_small
 
-FAULTY = {
+FAULTY: dict[str, Any] = {
     "fault": [
         {"kind": "crash", "at": "1s", "nodes": "random:1", "restart_after": "500ms", "disk": "torn"},
         {"kind": "loss", "at": "500ms", "for": "1s", "rate": 0.05},

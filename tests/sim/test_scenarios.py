@@ -16,7 +16,7 @@ PROMISED = {
 }  # fmt: skip
 FILES = sorted(FOLDER.glob("*.toml"))
 
-SHORT = {
+SHORT: dict[str, dict[str, object]] = {
     "quickstart": {"time.duration": "5s", "time.warmup": "2s"},
     "partition-heal": {
         "time.duration": "9s", "time.warmup": "1s", "fault.0.at": "2s", "fault.0.for": "1s", "fault.1.at": "5s",
@@ -66,6 +66,7 @@ def test_censored_clients_wait_longer_but_not_for_ever() -> None:
     scenario = load_scenario(FOLDER / "censor.toml", {**SHORT["censor"], "time.duration": "10s"})
     result = simulate(scenario)
     victims = make_explicit(scenario).byzantine[0].victims
+    assert isinstance(victims, list)
     outcomes = result.driver.outcomes
     waits = {
         is_victim: sorted(

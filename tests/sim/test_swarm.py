@@ -39,15 +39,20 @@ def test_every_kind_of_thing_is_drawn(kind: str, drawn: list[Scenario]) -> None:
     assert tally(drawn)[kind] >= RARE
 
 
+def listed(nodes: str | int | list[str | int]) -> list[str | int]:
+    assert isinstance(nodes, list)
+    return nodes
+
+
 def test_nothing_is_drawn_beyond_what_the_protocol_bears(drawn: list[Scenario]) -> None:
     """Byzantine nodes and those that lose their log are at most f together, whatever the reputations become."""
     for scenario in drawn:
-        bad = [node for row in scenario.byzantine for node in row.nodes]
+        bad = [node for row in scenario.byzantine for node in listed(row.nodes)]
         lost = [
             node
             for fault in scenario.fault
             if isinstance(fault, Crash) and fault.disk == "lost"
-            for node in fault.nodes
+            for node in listed(fault.nodes)
         ]
         worst = set(bad) | set(lost)
         assert len(bad) == len(set(bad))

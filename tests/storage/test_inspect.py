@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
             rows.append(StateRow(path_of(key), leaf_hash(path_of(key), value), key, value))
         blocks = make_blocks(height, height)
         store.commit(CommitBatch(blocks=blocks, state_puts=rows))
-    roots = {}
+    roots: dict[int, list[tuple[bytes, bytes]]] = {}
     for row in store.state_rows(b"", 10_000):
         roots.setdefault(bucket_of(row.path), []).append((row.path, row.leaf))
     store.commit(

@@ -340,8 +340,9 @@ class TestFailures:
 
     def test_a_bug_of_ours_is_not_taken_for_the_machines(self, path: Path) -> None:
         store = SqliteStore(path)
+        nothing: Any = None
         with pytest.raises(sqlite3.IntegrityError):
-            store.commit(CommitBatch(meta=[("key", None)]))  # type: ignore[list-item]
+            store.commit(CommitBatch(meta=[("key", nothing)]))
 
         assert store.meta("key") is None
         store.close()
@@ -379,7 +380,7 @@ def kill_while_committing(path: Path, last: int, *, after: int) -> int:
     if child == 0:
         try:
             os.close(read_end)
-            sqlite_module.CHECKPOINT_PAGES = 60  # type: ignore[misc]
+            pytest.MonkeyPatch().setattr(sqlite_module, "CHECKPOINT_PAGES", 60)
             store = SqliteStore(path)
             for height in range(last + 1, last + 1000):
                 rows = [make_row(f"every {i}", str(height)) for i in range(20)]

@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ DISEASE, PROJECT = Tag(b"disease".ljust(16)), Tag(b"project".ljust(16))
 BY_SHORTHAND = {code.shorthand: id for id, code in CODES.items()}
 
 
-def duo(shorthand: str, **arguments: object) -> DuoTerm:
-    return DuoTerm(code=BY_SHORTHAND[shorthand], **arguments)  # type: ignore[arg-type]
+def duo(shorthand: str, **arguments: Any) -> DuoTerm:
+    return DuoTerm(code=BY_SHORTHAND[shorthand], **arguments)
 
 
 def permits(facts: AccessFacts, *terms: DuoTerm) -> bool:
@@ -100,9 +101,9 @@ class TestModifiers:
         ],
         ids=lambda value: CODES[value.code].shorthand if isinstance(value, DuoTerm) else "",
     )
-    def test_narrows(self, term: DuoTerm, without: dict[str, object], within: dict[str, object]) -> None:
-        assert not permits(replace(RESEARCH, **without), duo("GRU"), term)  # type: ignore[arg-type]
-        assert permits(replace(RESEARCH, **within), duo("GRU"), term)  # type: ignore[arg-type]
+    def test_narrows(self, term: DuoTerm, without: dict[str, Any], within: dict[str, Any]) -> None:
+        assert not permits(replace(RESEARCH, **without), duo("GRU"), term)
+        assert permits(replace(RESEARCH, **within), duo("GRU"), term)
 
     def test_denial_names_the_modifier(self) -> None:
         decision = evaluate(compile_duo([duo("GRU"), duo("PUB"), duo("IRB")]), RESEARCH)

@@ -1,5 +1,7 @@
 """L85–L87: erasure reaches everybody who was given a key."""
 
+from typing import Any
+
 from noded.ledger.errors import RoleNotAllowed
 from noded.ledger.modules.erasure import ERASURE_MS, get_erasure
 from noded.ledger.modules.errors import (
@@ -46,8 +48,8 @@ def make_world() -> World:
     return world
 
 
-def disclose(world: World, reader: Party, **request: object) -> None:
-    op = make_request(**request)  # type: ignore[arg-type]
+def disclose(world: World, reader: Party, **request: Any) -> None:
+    op = make_request(**request)
     world.apply(reader, op)
     world.apply(HOSPITAL, AccessRelease(request=RequestId(op.request), wrap_hash=WRAP_HASH))
 

@@ -7,8 +7,8 @@ import pytest
 
 from noded.ledger.keys import get_key
 from noded.ledger.members import Member, MemberStatus, get_member
-from noded.types.genesis import Endpoint
-from noded.types.ids import Epoch, InstitutionId, PublicKey
+from noded.types.genesis import EncryptionKey, Endpoint
+from noded.types.ids import Epoch, Height, InstitutionId, PublicKey
 from noded.types.operations.membership import (
     KeyUse,
     OrgKeyRotate,
@@ -39,7 +39,7 @@ class TestRegister:
 
         assert committed.receipts[0].error is None
         assert committed.members_changed
-        assert get(chain, 9) == Member(institution=APPLICANT, status=MemberStatus.APPLICANT, since=1)  # type: ignore[arg-type]
+        assert get(chain, 9) == Member(institution=APPLICANT, status=MemberStatus.APPLICANT, since=Height(1))
         update = OrgUpdate(legal_name="x", endpoints=())
         assert chain.send(update, sender=APPLICANT.account_key).error == "SenderInactive"
 
@@ -150,7 +150,7 @@ class TestRotate:
         key = key_of(1, "new")
 
         assert chain.send(OrgKeyRotate(use=KeyUse.ENCRYPTION, key=key)).error is None
-        assert get(chain, 1).institution.encryption_key == key
+        assert get(chain, 1).institution.encryption_key == EncryptionKey(key)
 
     def test_consensus_key_counts_from_the_next_epoch(self) -> None:
         chain = TestChain(make_genesis(epoch_length=4))

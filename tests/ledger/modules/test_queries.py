@@ -1,5 +1,7 @@
 """What patients, custodians and readers can ask; and L58: what may be fetched."""
 
+from typing import Any
+
 import pytest
 
 from noded.ledger.modules import queries
@@ -86,11 +88,11 @@ class TestLists:
         assert after == b""
 
     @pytest.mark.parametrize("concerned", [PATIENT.id, HOSPITAL.id, INSURER.id, RECORD])
-    def test_access_log_shows_denials_to_everybody_concerned(self, concerned: bytes) -> None:
+    def test_access_log_shows_denials_to_everybody_concerned(self, concerned: Any) -> None:
         world = make_world()
         world.apply(INSURER, make_request(REQUEST, purpose=Purpose.HPAYMT))
 
-        page = queries.access_log(world.state, world, concerned)  # type: ignore[arg-type]
+        page = queries.access_log(world.state, world, concerned)
         assert [(id, access.status, access.path) for id, access in page.items] == [
             (REQUEST, AccessStatus.DENIED, "consent/grantee")
         ]
@@ -137,11 +139,11 @@ class TestLists:
         world.apply(CLINIC, make_opening())
         world.apply(PATIENT, ErasureRequest(record=RECORD))
 
-        for concerned in (PATIENT.id, HOSPITAL.id, CLINIC.id):
-            page = queries.openings_of(world.state, world, concerned)  # type: ignore[arg-type]
+        for concerned in (PATIENT.patient, HOSPITAL.institution, CLINIC.institution):
+            page = queries.openings_of(world.state, world, concerned)
             assert [id for id, _ in page.items] == [OPENING]
-        for holder in (PATIENT.id, HOSPITAL.id):
-            erasures = queries.erasures_of(world.state, world, holder)  # type: ignore[arg-type]
+        for holder in (PATIENT.patient, HOSPITAL.institution):
+            erasures = queries.erasures_of(world.state, world, holder)
             assert [id for id, _ in erasures.items] == [RECORD]
 
 

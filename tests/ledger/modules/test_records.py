@@ -1,7 +1,7 @@
 """L30–L36: what is anchored of records; and the principles of what never is."""
 
-from dataclasses import fields
-from typing import get_type_hints
+from dataclasses import fields, replace
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -19,12 +19,14 @@ from noded.ledger.modules.errors import (
     WrongKeyEpoch,
 )
 from noded.ledger.modules.records import Record, RecordStatus, get_record, record_version_key
+from noded.types.ids import TimestampMs
 from noded.types.medical import (
     WRAP_BYTES_MAX,
     Compartment,
     KeyEpoch,
     KindClass,
     RecordId,
+    RequestId,
     Version,
     WrapHash,
 )
@@ -118,16 +120,16 @@ class TestPrinciples:
         sidecar = WrapSidecar(
             wrap_hash=wrap_hash(wrap),
             wrap=wrap,
-            request=id16("request"),  # type: ignore[arg-type]
+            request=RequestId(id16("request")),
             recipient=CLINIC.institution,
-            expires_ms=1,  # type: ignore[arg-type]
+            expires_ms=TimestampMs(1),
         )
         world = World()
         content = make_content(wrap_hash=wrap_hash(wrap))
         world.apply(HOSPITAL, make_record(content=content))
 
         assert sidecar.is_consistent()
-        assert not WrapSidecar(**{**_values(sidecar), "wrap": b"v" * 112}).is_consistent()
+        assert not replace(sidecar, wrap=b"v" * 112).is_consistent()
         assert all(wrap not in (value or b"") for value in world.state.encodings.values())
         assert len(sidecar.encode()) < WRAP_BYTES_MAX
 
@@ -138,16 +140,12 @@ class TestPrinciples:
         assert len(encode_value(make_content())) < 120
 
 
-def _values(sidecar: WrapSidecar) -> dict[str, object]:
-    return {field.name: getattr(sidecar, field.name) for field in fields(sidecar)}
-
-
 class TestKeyEpoch:
     """L34: content comes under the compartment's current key only."""
 
     def test_current_epoch(self) -> None:
         world = World()
-        in_three = {"compartment": Compartment(3)}
+        in_three: dict[str, Any] = {"compartment": Compartment(3)}
         world.apply(HOSPITAL, make_record(b"1" * 16, **in_three))
         world.apply(HOSPITAL, NEXT_EPOCH)
 
@@ -168,7 +166,7 @@ class TestKeyEpoch:
             {"content": make_content(wrap_hash=WrapHash(bytes(32)))},
         ],
     )
-    def test_own_records_have_none(self, changes: dict[str, object]) -> None:
+    def test_own_records_have_none(self, changes: dict[str, Any]) -> None:
         refused(World(), NoCompartment, HOSPITAL, make_record(patient=None, **changes))
 
 

@@ -19,7 +19,7 @@ from noded.ledger.modules.erasure import Erasure
 from noded.ledger.modules.records import Record, RecordStatus
 from noded.types.conditions import Not, PurposeIn, ReadsBelow
 from noded.types.ids import Root, TimestampMs
-from noded.types.medical import Compartment, ConsentId, KindClass, RecordId
+from noded.types.medical import Compartment, ConsentId, GroupId, KindClass, OpeningId, RecordId, Version
 from noded.types.operations import OPERATIONS, Operation
 from noded.types.operations import audit as a
 from noded.types.operations import breakglass as b
@@ -71,7 +71,7 @@ GROUPS = [
 GRANTEES = [
     *(c.ToOrganization(institution=each.institution) for each in (CLINIC, CLINIC, CLINIC, INSURER, STRANGER)),
     *[c.ToRole(role=Role.HOSPITAL)] * 3,
-    *(c.ToGroup(group=id, version=1) for id in IDS[:2]),  # type: ignore[arg-type]
+    *(c.ToGroup(group=GroupId(id), version=Version(1)) for id in IDS[:2]),
 ]
 TERMS = [
     make_terms(grantee=grantee, kinds=kinds, mode=mode, until_ms=TimestampMs(until + 1), condition=condition)
@@ -82,12 +82,16 @@ TERMS = [
     for condition in (None, None, ReadsBelow(limit=2), Not(of=PurposeIn(purposes=(Purpose.HPAYMT,))))
 ]
 TARGETS = [
-    *(c.OneRecord(record=id, version=version) for id in IDS for version in (1, 1, 1, 1, 2)),  # type: ignore[arg-type]
+    *(
+        c.OneRecord(record=RecordId(id), version=Version(version))
+        for id in IDS
+        for version in (1, 1, 1, 1, 2)
+    ),
     *(c.WholeCompartment(patient=each, compartment=Compartment(0)) for each in PATIENTS),
 ]
 BASES = [
-    *(c.UnderConsent(consent=id) for id in IDS),  # type: ignore[arg-type]
-    *(c.InEmergency(opening=id) for id in IDS[:3]),  # type: ignore[arg-type]
+    *(c.UnderConsent(consent=ConsentId(id)) for id in IDS),
+    *(c.InEmergency(opening=OpeningId(id)) for id in IDS[:3]),
     c.OwnRecord(),
 ]
 CONTENTS = [make_content(number=number, epoch=epoch) for number in (1, 2) for epoch in (0, 0, 1)]

@@ -1,6 +1,7 @@
 """Cores, prices, links, disks and clocks."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ class TestMachine:
         assert machine.worked_ns == 41
 
     def test_sharing_two_cores_slows_four_nodes_down(self) -> None:
-        busy = {"cpu__model": "costs", "nodes__speed": 0.1}
+        busy: dict[str, Any] = {"cpu__model": "costs", "nodes__speed": 0.1}
         alone, shared = (
             run_small(nodes__cores=2, nodes__per_machine=number, **busy).finality_ms.p50 or 0.0
             for number in (1, 4)
