@@ -1,26 +1,25 @@
 """
 One institution's node, without I/O: consensus, batches, block sync and ledger behind one `step`.
 
-Consensus asks (BuildPayload, CheckPayload, Commit, EnterEpoch); this module answers from the batches at hand and the
-ledger, at once where it can and later where a batch is missing. Everything else that consensus wants is passed on to
-the driver.
+What consensus asks (BuildPayload, CheckPayload, Commit, EnterEpoch) is answered from the batches at hand and the ledger,
+at once where that is possible and later where a batch is missing. Everything else that it wants is passed on to the
+driver.
 """
 
 from collections import deque
 from collections.abc import Sequence
 from typing import assert_never
 
-from noded.blocksync import CheckedRange
 from noded.consensus import effects as wanted
 from noded.consensus import inputs as told
 from noded.consensus.core import ConsensusCore
 from noded.errors import InvalidMessage
-from noded.ledger.commit import CommittedBlock
 from noded.ledger.ledger import Ledger
 from noded.mempool.pool import PREFIX_BYTES
 from noded.node.batches import BatchDesk
-from noded.node.chain import Chain, StateDiffers
-from noded.node.effects import CommitBlocks, Effect, Halt, MembersChanged, SendBlocks
+from noded.node.chain import Chain
+from noded.node.committing import CommitDesk
+from noded.node.effects import Effect, SendBlocks
 from noded.node.evidence import EvidenceDesk
 from noded.node.following import SyncDesk
 from noded.node.inputs import (
@@ -35,11 +34,9 @@ from noded.node.inputs import (
     Verified,
 )
 from noded.node.outbox import Outbox
-from noded.node.own_votes import OwnVotes
-from noded.node.parameters import consensus_params, payload_limits
-from noded.node.payload import holders_of
 from noded.node.proposals import ProposalDesk
 from noded.node.settings import STATUS_INTERVAL_MS
+from noded.node.voting_right import VotingRight
 from noded.types.block import Block
 from noded.types.ids import Epoch, InstitutionId, PeerId, TimestampMs, View
 from noded.types.messages import (
@@ -59,7 +56,7 @@ from noded.types.vote import VoteKind
 
 
 class Node:
-    """See the module; made by `noded.node.start`."""
+    """See the module; made by `noded.node.starting.start_node`."""
 
     def __init__(
         self,
@@ -72,32 +69,34 @@ class Node:
         proposals: ProposalDesk,
         evidence: EvidenceDesk,
         sync: SyncDesk,
+        commits: CommitDesk,
+        right: VotingRight,
         outbox: Outbox,
         told: deque[told.Input],
-        validators: ValidatorSet,
     ) -> None:
         self.me = me
         self.core = core
         self.ledger = ledger
         self.chain = chain
         self.batches = batches
-        self.validators = validators
         self._proposals = proposals
         self._evidence = evidence
         self._sync = sync
+        self._commits = commits
+        self._right = right
         self._out = outbox
         self._told = told
         """What consensus is to hear next."""
-        self._entering: wanted.EnterEpoch | None = None
         self._work_known = False
-        self._halted: str | None = None
-        self._is_astray = False
-        """Whether the state differs from what is final: then nothing more is committed (A1)."""
-        self._own_votes = OwnVotes()
         self._ahead: Block | None = None
         """The newest block that may be voted for: its children need its state."""
         self._followed_epoch: Epoch | None = None
         self._followed_view: View | None = None
+
+    @property
+    def validators(self) -> ValidatorSet:
+        """Of the epoch that this node is in."""
+        return self._commits.validators
 
     @property
     def is_syncing(self) -> bool:
@@ -107,7 +106,7 @@ class Node:
     @property
     def halted(self) -> str | None:
         """Why this node does not vote any more; None while it does."""
-        return self._halted
+        return self._right.lost
 
     def restore(
         self, records: Sequence[Record], tip: told.ChainAdvanced | None, now_ms: TimestampMs
@@ -122,7 +121,7 @@ class Node:
         if previous is not None:
             self.batches.enter_epoch(previous)  # Its batches may still be named.
         self.batches.enter_epoch(self.validators)
-        self._own_votes.restore(records)
+        self._right.restore(records)
         for effect in self.core.restore(list(records), now_ms):
             self._perform(effect, now_ms)
         if tip is not None:
@@ -131,16 +130,16 @@ class Node:
 
     def share_key(self) -> None:
         """Somebody signs past this node on purpose, as byzantine nodes in simulations do: without A3 and A4 then."""
-        self._own_votes.is_watching = False
-        self._begin_voting()
+        self._right.share_key()
+        self._right.begin()
 
     def know_tip(self) -> None:
         """The driver vouches that no peer is further than this node, so it need not look (A4)."""
-        self._begin_voting()
+        self._right.begin()
 
     def distrust(self, reason: str) -> None:
         """Do not vote, as the stored state contradicts the chain (A1); between `restore` and `start`."""
-        self._halt(reason)
+        self._right.lose(reason)
 
     def start(self, now_ms: TimestampMs) -> list[Effect]:
         """Begin, after `restore`; to be called once, before the first step."""
@@ -148,7 +147,7 @@ class Node:
         self._follow_view()
         for effect in self.core.start(now_ms):
             self._perform(effect, now_ms)
-        self._look_out()
+        self._right.look_out(self.validators)
         self._settle(now_ms)
         return self._out.take()
 
@@ -208,7 +207,7 @@ class Node:
         For a driver that has no input: the votes on the block are on their way meanwhile. Nobody sees that it was done.
         """
         block, self._ahead = self._ahead, None
-        if block is None or self._is_astray or self.chain.is_waiting():
+        if block is None or self._commits.is_astray or self.chain.is_waiting():
             return
         parent = block.header.parent_hash
         if self.ledger.is_executed(parent) and self.ledger.epoch_after(parent) == block.header.epoch:
@@ -245,12 +244,12 @@ class Node:
                 self.batches.on_forwarded(message, now_ms)
             case ChainStatus():
                 self._sync.on_status(peer, message, self.validators, now_ms)
-                self._look_out()
+                self._right.look_out(self.validators)
             case GetBlocks():
                 last = min(message.last, self.chain.height)
                 self._out.put(SendBlocks(peer, message.first, type(message.last)(last)))
             case BlockRange():
-                self._on_range(peer, message, now_ms)
+                self._commits.on_range(peer, message, now_ms)
             case _:
                 self._told.append(told.MessageReceived(peer, message))
 
@@ -266,7 +265,7 @@ class Node:
                 self._out.wake(TimerKind.SYNC, STATUS_INTERVAL_MS)
                 self.batches.expire(now_ms)
                 self.batches.announce_again(now_ms)
-                self._resume(now_ms)  # So that what blocks still need is still looked for.
+                self._commits.resume(now_ms)  # So that what blocks still need is still looked for.
                 self._sync.on_timer(self.validators, now_ms)
             case _:
                 raise AssertionError(f"the node starts no timer {kind.name}")
@@ -274,16 +273,6 @@ class Node:
     def _on_acknowledged(self, peer: PeerId, prefixes: tuple[bytes, ...], now_ms: TimestampMs) -> None:
         self.batches.on_acknowledged(peer, prefixes)
         self._proposals.on_acknowledged(now_ms)
-
-    def _look_out(self) -> None:
-        """A4: sign from now on, if this node has all that it must have before."""
-        if self._sync.is_looking and self._sync.knows_enough(self.validators):
-            self._begin_voting()
-
-    def _begin_voting(self) -> None:
-        if self._sync.is_looking:
-            self._sync.stop_looking()
-            self._told.append(told.VotingBegins())
 
     # Consensus
 
@@ -293,7 +282,7 @@ class Node:
         while True:
             if batches.newly_held:
                 batches.newly_held.clear()
-                self._resume(now_ms)
+                self._commits.resume(now_ms)
             pending = batches.pool.has_unordered() or self._evidence.is_pending()
             if pending is not self._work_known:
                 self._work_known = pending
@@ -305,7 +294,7 @@ class Node:
             self._follow_view()
 
     def _follow_view(self) -> None:
-        view, validators = self.core.view, self.validators
+        view, validators = self.core.view, self._commits.validators
         if view != self._followed_view or validators.epoch != self._followed_epoch:
             self._followed_epoch, self._followed_view = validators.epoch, view
             proposers = (validators.proposer(view), validators.proposer(View(view + 1)))
@@ -327,29 +316,22 @@ class Node:
                 self._proposals.build(effect, now_ms)
             case wanted.CheckPayload():
                 self._proposals.check(effect, now_ms)
-            case wanted.Commit(blocks, seals, finalization):
-                if not self._is_astray:
-                    self.chain.finalize(blocks, seals, finalization)
-                    self._advance(now_ms)
+            case wanted.Commit():
+                self._commits.commit(effect, now_ms)
             case wanted.EnterEpoch():
-                self._entering = effect
-                self._try_enter()
+                self._commits.enter(effect)
             case wanted.Report(evidence):
                 self._evidence.add(evidence)
             case wanted.SyncNeeded(peer, _):
                 self._sync.want(peer, now_ms)
-            case wanted.SafetyBroken(committed, finalization):
-                other = finalization.block_hash
-                assert other is not None
-                self._go_astray(
-                    f"blocks {committed.hex()} and {other.hex()} are both final: too many are faulty"
-                )
+            case wanted.SafetyBroken():
+                self._commits.on_safety_broken(effect)
             case _:
                 assert_never(effect)
 
     def _on_record(self, record: Record) -> None:
         if type(record) is VoteRecord:
-            self._own_votes.sign(record.vote)
+            self._right.cast(record.vote)
         elif type(record) is BlockRecord:
             self._ahead = record.block
         elif type(record) is ProposalRecord:
@@ -361,102 +343,3 @@ class Node:
             if held:
                 votes = Votes(votes=votes.votes, certificates=votes.certificates, held=held)
         self._out.send(peers, votes)
-
-    # The finalised chain
-
-    def _advance(self, now_ms: TimestampMs) -> None:
-        """Commit what is final and complete."""
-        if self._is_astray:
-            return
-        try:
-            committed = self.chain.advance()
-        except StateDiffers as error:
-            self._go_astray(str(error))
-            return
-        self._committed(committed)
-        for block, missing in self.chain.missing():
-            self.batches.fetch(missing, holders_of(block, self.batches.connected, self.me), now_ms)
-
-    def _committed(self, committed: list[CommittedBlock]) -> None:
-        if not committed:
-            return
-        self._out.put(CommitBlocks(tuple(committed)))
-        for one in committed:
-            self._evidence.committed(one.block.body.evidence)
-            self._watch_key(one.block)
-        self._look_out()
-        if any(one.members_changed for one in committed):
-            self._out.put(MembersChanged())
-        self._try_enter()
-
-    def _try_enter(self) -> None:
-        """Answer EnterEpoch once the epoch's terminal block is committed."""
-        entering = self._entering
-        if entering is None or self.chain.tip.hash != entering.terminal.hash:
-            return
-        self._entering = None
-        validators = self.ledger.validators_after(self.chain.tip.hash)
-        if validators.root != entering.terminal.header.next_epoch_root:
-            self._go_astray(f"the table of epoch {validators.epoch} is not what a quorum finalised")
-            return
-        self.validators = validators
-        self.batches.enter_epoch(validators)
-        parameters = self.ledger.parameters_after(self.chain.tip.hash)
-        self._proposals.enter_epoch(validators, payload_limits(parameters))
-        self._told.append(told.EpochReady(validators, entering.terminal, consensus_params(parameters)))
-
-    def _resume(self, now_ms: TimestampMs) -> None:
-        """New batches or blocks are at hand: go on with whatever waits for one."""
-        if self.chain.is_waiting():
-            self._advance(now_ms)
-        self._proposals.go_on(now_ms)
-
-    def _watch_key(self, block: Block) -> None:
-        """A3: stop voting where another process votes with this node's key."""
-        index = self.validators.index_by_id.get(self.me)
-        if index is None or self.validators.epoch != block.header.epoch:
-            return
-        leaf = self._own_votes.foreign_in(block, index)
-        if leaf is not None and self.core.is_entitled and self._halted is None:
-            self._halt(
-                f"this node's key voted in view {leaf.view} of epoch {block.header.epoch}, and this node did not:"
-                " another process uses the key, perhaps in a copy of the home; stop it, then start this node again"
-            )
-
-    def _go_astray(self, reason: str) -> None:
-        self._is_astray = True
-        self._halt(reason)
-
-    def _halt(self, reason: str) -> None:
-        self._halted = reason
-        self._proposals.stop()
-        self._told.append(told.VotingStopped())
-        self._out.put(Halt(reason))
-
-    # Block sync
-
-    def _on_range(self, peer: PeerId, message: BlockRange, now_ms: TimestampMs) -> None:
-        checked = self._sync.on_range(peer, message, self.validators)
-        if checked is not None:
-            self._out.verify(
-                checked.checks, lambda results: self._on_range_verified(checked, results, now_ms)
-            )
-        else:
-            self._sync.ask(now_ms)
-
-    def _on_range_verified(
-        self, checked: CheckedRange, results: tuple[bool, ...], now_ms: TimestampMs
-    ) -> None:
-        if not all(results):
-            self._sync.distrust(checked.peer)
-        elif not self._is_astray:
-            try:
-                committed = self.chain.append(checked.blocks, checked.tail, checked.finalization)
-            except StateDiffers as error:
-                self._go_astray(str(error))
-                return
-            if committed:
-                self._committed(committed)
-                self._told.append(told.ChainAdvanced(self.chain.tip, checked.tail, checked.finalization))
-                self._resume(now_ms)
-        self._sync.ask(now_ms)

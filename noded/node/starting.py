@@ -11,6 +11,7 @@ from noded.ledger.ledger import Ledger
 from noded.mempool.pool import BatchPool
 from noded.node.batches import BatchDesk
 from noded.node.chain import Chain
+from noded.node.committing import CommitDesk
 from noded.node.effects import Effect
 from noded.node.evidence import EvidenceDesk
 from noded.node.following import SyncDesk
@@ -20,6 +21,7 @@ from noded.node.parameters import consensus_params, payload_limits
 from noded.node.payload import PayloadRules
 from noded.node.proposals import ProposalDesk
 from noded.node.settings import Signer
+from noded.node.voting_right import VotingRight
 from noded.types.batch import decode_batch
 from noded.types.block import Block, FinalityProof
 from noded.types.ids import BatchHash, InstitutionId, TimestampMs
@@ -105,6 +107,21 @@ def start_node(
         told=told,
         validators=validators,
     )
+    sync = SyncDesk(me=me, core=core, chain=chain, sync=BlockSync(ledger.chain_id), outbox=outbox)
+    right = VotingRight(me=me, core=core, proposals=proposals, sync=sync, outbox=outbox, told=told)
+    commits = CommitDesk(
+        me=me,
+        ledger=ledger,
+        chain=chain,
+        batches=batches,
+        proposals=proposals,
+        evidence=evidence,
+        sync=sync,
+        right=right,
+        outbox=outbox,
+        told=told,
+        validators=validators,
+    )
     node = Node(
         me=me,
         core=core,
@@ -113,10 +130,11 @@ def start_node(
         batches=batches,
         proposals=proposals,
         evidence=evidence,
-        sync=SyncDesk(me=me, core=core, chain=chain, sync=BlockSync(ledger.chain_id), outbox=outbox),
+        sync=sync,
+        commits=commits,
+        right=right,
         outbox=outbox,
         told=told,
-        validators=validators,
     )
     pool.restore_ordered(durable.recent_batches)
     _restore_batches(batches, durable.records)
