@@ -21,11 +21,12 @@ from noded.api.chain_data import outcomes_of
 from noded.blobs.serving import REFUSAL
 from noded.config import NodeConfig, reload
 from noded.daemon.boot import Opened, clock_ms
+from noded.daemon.calls import Overloaded
 from noded.daemon.custody import REQUEST_BLOB, Custody
 from noded.daemon.notify import notify
 from noded.daemon.proving import prove
 from noded.daemon.reading import Reading
-from noded.daemon.shell import Overloaded, Shell
+from noded.daemon.shell import Shell
 from noded.daemon.standing import readiness, status
 from noded.errors import ConfigError
 from noded.keys.names import DATA
@@ -171,7 +172,7 @@ class NodeBackend:
     async def submit(self, transactions: tuple[bytes, ...]) -> Sequence[Submission]:
         """Hand in encoded transactions; what became of each, in order."""
         try:
-            return await self._shell.submit(transactions)
+            return await self._shell.calls.submit(transactions)
         except Overloaded as error:
             raise Busy(str(error)) from error
 

@@ -113,7 +113,7 @@ def _of_shell(shell: Shell) -> Iterable[Metric]:
         value=shell.inputs_waiting,
     )
     yield GaugeMetricFamily(
-        "noded_calls_waiting", "Calls of clients that wait for the core.", value=shell.calls_waiting
+        "noded_calls_waiting", "Calls of clients that wait for the core.", value=shell.calls.waiting
     )
     yield GaugeMetricFamily(
         "noded_height_stored", "Height of the last durable block.", value=shell.stored_height

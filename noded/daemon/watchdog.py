@@ -38,7 +38,7 @@ async def feed_watchdog(shell: Shell, store: Store) -> None:
     try:
         while True:
             with trio.move_on_after(PROBE_S) as limit:
-                await shell.probe()
+                await shell.calls.probe()
                 await trio.to_thread.run_sync(reader.tip)
             if limit.cancelled_caught:
                 log.error("no progress", probe_s=PROBE_S)

@@ -1,13 +1,11 @@
-"""What the shell sends: on the lane that fits, and never what no peer would take."""
+"""What is sent: on the lane that fits, and never what no peer would take."""
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any, cast
 
 from structlog.testing import capture_logs
 
-from noded.daemon.observing import Observer
-from noded.daemon.shell import Shell
+from noded.daemon.mail import Mail
 from noded.metrics import Metrics
 from noded.network.interface import Lane
 from noded.types.batch import BATCH_BYTES_MAX
@@ -36,22 +34,8 @@ class Recorded:
         self.sent.append((lane, len(payload), tuple(peers)))
 
 
-def make_shell(network: Recorded) -> Shell:
-    """A shell that has nothing but a network."""
-    node: Any = SimpleNamespace(chain=SimpleNamespace(height=Height(0)))
-    nothing: Any = None
-    return Shell(
-        node=node,
-        base=nothing,
-        signer=nothing,
-        reader=nothing,
-        wal=nothing,
-        network=cast(Any, network),
-        writer_of=lambda stored: nothing,
-        clock_ms=lambda: 0,
-        members_changed=lambda: None,
-        observer=Observer(Metrics(), node),
-    )
+def mail(network: Recorded) -> Mail:
+    return Mail(cast(Any, network), Metrics())
 
 
 def blocks(count: int) -> Message:
@@ -70,7 +54,7 @@ def test_what_is_too_large_is_told_and_not_sent() -> None:
     assert size > BULK_MESSAGE_BYTES_MAX
 
     with capture_logs() as logs:
-        make_shell(network)._send(PEERS, blocks(too_many))
+        mail(network).send(PEERS, blocks(too_many))
 
     assert network.sent == []
     [told] = logs
@@ -83,7 +67,7 @@ def test_what_is_large_goes_by_the_lane_for_that() -> None:
     assert CONSENSUS_MESSAGE_BYTES_MAX < size <= BULK_MESSAGE_BYTES_MAX
 
     with capture_logs() as logs:
-        make_shell(network)._send(PEERS, blocks(1))
+        mail(network).send(PEERS, blocks(1))
 
     assert network.sent == [(Lane.BULK, size, PEERS)]
     assert logs == []
