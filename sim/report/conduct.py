@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 from sim.results import Saved
 from sim.scenario.faults import Partition
-from sim.statistics import mean, median, quantile
+from sim.statistics import mean, quantile
 
 CORRECT = "correct"
 
-ABSORBED = 0.9
-"""An epoch is as fast as those after the warm-up when it makes this share of their blocks a second."""
+ABSORBED_LOST = 0.05
+"""Views lost for each block at which those who fail are absorbed: one in twenty."""
+
+ABSORBED_EPOCHS = 3
+"""Epochs that are judged together: of one with 60 blocks, chance may take the lost views away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +119,12 @@ def pace_of(run: Saved) -> list[Pace]:
 
 
 def absorbed_in(run: Saved) -> int | None:
-    """The first epoch as fast as those after the warm-up are; None where none began after it."""
+    """The first epoch that, with the next two, loses one view or fewer for twenty blocks; None where none does."""
     paces = pace_of(run)
-    ends = 0.0
-    late: list[float] = []
-    for pace in paces:
-        if ends >= run.scenario.time.warmup / 1e9:
-            late.append(pace.blocks_per_s)
-        ends += pace.seconds
-    usual = median(late)
-    if usual is None:
-        return None
-    return next((pace.epoch for pace in paces if pace.blocks_per_s >= ABSORBED * usual), None)
+    for at in range(len(paces) - ABSORBED_EPOCHS + 1):
+        if mean([pace.nullified for pace in paces[at : at + ABSORBED_EPOCHS]]) <= ABSORBED_LOST:
+            return paces[at].epoch
+    return None
 
 
 def conduct_rows(run: Saved) -> list[tuple[str, ...]]:
