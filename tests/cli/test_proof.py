@@ -10,7 +10,7 @@ from noded.ops.trust import read_trust, write_trust
 from noded.types.ids import PublicKey
 from tests.helpers.command import Captured, complaint, said, told
 from tests.helpers.proofs import ProvingChain, unequal_genesis
-from tests.test_lightclient import KEY
+from tests.lightclient.test_proof import KEY
 
 EPOCHS = 6
 

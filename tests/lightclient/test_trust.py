@@ -24,7 +24,7 @@ from noded.types.ids import ChainId, TimestampMs
 from noded.types.validator_set import ValidatorTable, table_root
 from tests.helpers.epoch_series import EPOCH_MS, START_MS, make_end, make_series, make_table
 from tests.helpers.proofs import ProvingChain, unequal_genesis
-from tests.test_lightclient import KEY
+from tests.lightclient.test_proof import KEY
 
 FRESH = Clock(now_ms=START_MS + 10 * EPOCH_MS, trusting_ms=100 * EPOCH_MS)
 
