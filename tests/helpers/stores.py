@@ -1,5 +1,6 @@
 """Stores of both kinds, and all that one of them holds."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +71,8 @@ def read_everything(store: Store) -> list[Any]:
         store.meta("chain"),
         store.events(0, 10),
     ]
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> Any:
+    """What SQLite says of one of its settings."""
+    return connection.execute(f"PRAGMA {name}").fetchone()[0]

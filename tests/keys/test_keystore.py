@@ -1,59 +1,25 @@
 import json
-import stat
 from pathlib import Path
-from random import Random
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from noded.crypto.hpke import unwrap, wrap
-from noded.crypto.kdf import Stretching
 from noded.crypto.signing import public_key_of
-from noded.errors import ConfigError, StorageError
 from noded.keys.errors import (
     BadKeyName,
-    FileExposed,
     KeyExists,
     KeyFileDamaged,
     KeyMissing,
-    KeystoreExists,
-    KeystoreMissing,
     PassphraseMissing,
     PassphraseUnneeded,
     WrongPassphrase,
 )
 from noded.keys.key_file import KeyAlgorithm, decode_key_file
-from noded.keys.keystore import Keystore, create_keystore, list_keys, open_keystore
+from noded.keys.keystore import create_keystore, list_keys, open_keystore
 from noded.keys.master import MASTER_NAME
-from noded.keys.signer import Watermark
-from noded.types.ids import ChainId, Epoch, View
-from tests.helpers.limits import file_size_limit
-
-QUICK = Stretching(memory_kib=8, iterations=1, lanes=1)
-SEED = bytes(range(32))
-PASSPHRASE = b"correct horse"
-CHAIN_1, CHAIN_2 = ChainId(b"\x01" * 32), ChainId(b"\x02" * 32)
-
-
-def at(epoch: int, view: int) -> Watermark:
-    return Watermark(Epoch(epoch), View(view))
-
-
-def make_keystore(folder: Path, passphrase: bytes | None = PASSPHRASE, *, seed: int = 0) -> Keystore:
-    return create_keystore(folder, passphrase, random_bytes=Random(seed).randbytes, stretching=QUICK)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "keys"
-
-
-@pytest.fixture(params=[PASSPHRASE, None], ids=["encrypted", "plain"])
-def passphrase(request: pytest.FixtureRequest) -> bytes | None:
-    passphrase: bytes | None = request.param
-    return passphrase
+from tests.helpers.keystores import CHAIN_1, CHAIN_2, PASSPHRASE, QUICK, SEED, make_keystore
+from tests.helpers.signers import at
 
 
 class TestKeys:
@@ -162,155 +128,6 @@ class TestPassphrase:
 
         sealed = bytes.fromhex(json.loads((folder / MASTER_NAME).read_text())["sealed"])
         assert [int.from_bytes(sealed[at : at + 4]) for at in (1, 5, 9)] == [64 * 1024, 3, 4]
-
-
-class TestDisk:
-    def test_no_secret_is_found_on_the_disk(self, folder: Path) -> None:
-        keystore = make_keystore(folder)
-        keystore.add("network", KeyAlgorithm.ED25519, SEED)
-
-        content = b"".join(path.read_bytes() for path in folder.iterdir())
-        for secret in (SEED, PASSPHRASE):
-            assert secret not in content
-            assert secret.hex().encode() not in content
-
-    def test_files_are_for_their_owner_only(self, folder: Path, passphrase: bytes | None) -> None:
-        make_keystore(folder, passphrase).generate("network", KeyAlgorithm.ED25519)
-
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert [stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()] == [0o600, 0o600]
-
-    @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644])
-    def test_a_key_that_others_can_open_is_refused(self, folder: Path, mode: int) -> None:
-        keystore = make_keystore(folder)
-        keystore.generate("network", KeyAlgorithm.ED25519)
-        path = folder / "network.key"
-        path.chmod(mode)
-
-        with pytest.raises(FileExposed, match=f"mode 0{mode:o}.*chmod 600 {path}"):
-            keystore.secret("network")
-
-    def test_an_exposed_master_or_folder_is_refused(self, folder: Path) -> None:
-        make_keystore(folder)
-        (folder / MASTER_NAME).chmod(0o644)
-        with pytest.raises(FileExposed, match="chmod 600"):
-            open_keystore(folder, PASSPHRASE)
-        (folder / MASTER_NAME).chmod(0o600)
-        folder.chmod(0o755)
-        with pytest.raises(FileExposed, match="chmod 700"):
-            open_keystore(folder, PASSPHRASE)
-
-    def test_a_folder_open_to_others_gets_no_keystore(self, folder: Path) -> None:
-        folder.mkdir(mode=0o755)
-
-        with pytest.raises(FileExposed):
-            make_keystore(folder)
-
-    def test_a_second_keystore_is_not_made_over_the_first(self, folder: Path) -> None:
-        make_keystore(folder).add("network", KeyAlgorithm.ED25519, SEED)
-
-        with pytest.raises(KeystoreExists):
-            make_keystore(folder, None)
-        assert open_keystore(folder, PASSPHRASE).secret("network") == SEED
-
-    def test_a_missing_keystore_is_named(self, folder: Path) -> None:
-        with pytest.raises(KeystoreMissing, match="noded init"):
-            open_keystore(folder, PASSPHRASE)
-
-    def test_a_full_disk_leaves_what_was_there(self, folder: Path) -> None:
-        keystore = make_keystore(folder)
-        keystore.add("network", KeyAlgorithm.ED25519, SEED)
-
-        with file_size_limit(10):
-            with pytest.raises(StorageError, match=r"network\.key"):
-                keystore.raise_watermark("network", CHAIN_1, at(1, 1))
-            with pytest.raises(StorageError):
-                keystore.generate("other", KeyAlgorithm.ED25519)
-        assert open_keystore(folder, PASSPHRASE).secret("network") == SEED
-        assert [info.name for info in list_keys(folder)] == ["network"]
-
-
-class TestTampering:
-    @pytest.mark.parametrize(
-        ("field", "value"),
-        [
-            ("algorithm", "x25519"),
-            ("public_key", "00" * 32),
-            ("watermarks", {}),
-            ("watermarks", {CHAIN_1.hex(): [0, 0]}),
-            ("sealed", "00" * 90),
-        ],
-    )
-    def test_a_changed_field_is_noticed(self, folder: Path, field: str, value: object) -> None:
-        keystore = make_keystore(folder)
-        keystore.add("network", KeyAlgorithm.ED25519, SEED, {CHAIN_1: at(3, 4)})
-        path = folder / "network.key"
-        path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
-
-        with pytest.raises(WrongPassphrase):
-            keystore.secret("network")
-
-    def test_a_file_under_another_name_is_noticed(self, folder: Path) -> None:
-        keystore = make_keystore(folder)
-        keystore.add("network", KeyAlgorithm.ED25519, SEED)
-        (folder / "network.key").rename(folder / "consensus.key")
-
-        with pytest.raises(KeyFileDamaged, match="'network'"):
-            keystore.secret("consensus")
-
-    def test_a_plain_secret_of_another_key_is_noticed(self, folder: Path) -> None:
-        keystore = make_keystore(folder, None)
-        keystore.add("network", KeyAlgorithm.ED25519, SEED)
-        path = folder / "network.key"
-        path.write_text(json.dumps({**json.loads(path.read_text()), "secret": "00" * 32}))
-
-        with pytest.raises(KeyFileDamaged, match="not that of its public key"):
-            keystore.secret("network")
-
-    def test_a_plain_key_in_an_encrypted_store_is_noticed(self, tmp_path: Path) -> None:
-        plain, sealed = make_keystore(tmp_path / "plain", None), make_keystore(tmp_path / "sealed")
-        plain.add("network", KeyAlgorithm.ED25519, SEED)
-        sealed.add("consensus", KeyAlgorithm.ED25519, SEED)
-        (tmp_path / "plain" / "network.key").rename(tmp_path / "sealed" / "network.key")
-        (tmp_path / "sealed" / "consensus.key").rename(tmp_path / "plain" / "consensus.key")
-
-        with pytest.raises(KeyFileDamaged, match="another keystore"):
-            sealed.secret("network")
-        with pytest.raises(KeyFileDamaged, match="another keystore"):
-            plain.secret("consensus")
-
-    @given(
-        content=st.one_of(
-            st.binary(max_size=50), st.just(b"[" * 60_000), st.just(b'{"format":1}'), st.just(b"{}")
-        )
-    )
-    def test_no_content_of_a_file_causes_another_error(
-        self, tmp_path_factory: pytest.TempPathFactory, content: bytes
-    ) -> None:
-        folder = tmp_path_factory.mktemp("keys")
-        keystore = make_keystore(folder)
-        keystore.add("network", KeyAlgorithm.ED25519, SEED)
-        for name in ("network.key", MASTER_NAME):
-            (folder / name).write_bytes(content)
-
-        with pytest.raises(ConfigError):
-            keystore.secret("network")
-        with pytest.raises(ConfigError):
-            open_keystore(folder, PASSPHRASE)
-        with pytest.raises(ConfigError):
-            keystore.import_key(content, PASSPHRASE)
-
-    def test_a_newer_format_is_named(self, folder: Path) -> None:
-        keystore = make_keystore(folder)
-        keystore.add("network", KeyAlgorithm.ED25519, SEED)
-        for name in ("network.key", MASTER_NAME):
-            path = folder / name
-            path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
-
-        with pytest.raises(KeyFileDamaged, match="format 2"):
-            keystore.secret("network")
-        with pytest.raises(KeyFileDamaged, match="format 2"):
-            open_keystore(folder, PASSPHRASE)
 
 
 class TestWatermark:

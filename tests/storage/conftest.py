@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from noded.storage.store import (
-    Store,
-)
+from noded.storage.store import Store
 from tests.helpers.stores import Restartable
 
 
@@ -26,3 +24,8 @@ def store(kept: Restartable) -> Store:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "wal"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
