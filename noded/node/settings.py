@@ -8,9 +8,9 @@ from noded.types.ids import Signature
 BATCH_AGE_MS = 50
 """An open batch is sealed at this age: half a block interval of 100 ms, so that batching costs little latency."""
 
-BATCH_AGE_MANY_MS = 100
+BATCH_AGE_MANY_MS = 200
 """The same among more than DIRECT_ACKNOWLEDGE_MAX validators: acknowledgements ride on votes there, once a view of
-several hundred ms, and each batch is a message to everybody; it costs 25 ms on average and halves the messages."""
+several hundred ms, and each batch is a message to everybody (D16)."""
 
 ANNOUNCE_AGAIN_MS = 2_000
 """Age at which a batch of this node's that no block names is announced again, at every status interval."""

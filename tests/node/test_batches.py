@@ -154,7 +154,7 @@ class TestBatches:
 class TestSealing:
     """M8: how old an open batch becomes."""
 
-    @pytest.mark.parametrize(("size", "age_ms"), [(32, 50), (33, 100)])
+    @pytest.mark.parametrize(("size", "age_ms"), [(32, 50), (33, 200)])
     def test_batches_are_fewer_among_many(self, size: int, age_ms: int) -> None:
         net = NodeNet(size)
         asked = net.nodes[0].step(
