@@ -3,16 +3,19 @@ Pure work of the core, done once for all nodes.
 
 A thousand nodes decode the same batch, execute the same block, and found the same state. While `shared_work` holds,
 functions of the core that only depend on their arguments remember their results by the identity of immutable
-arguments. The run is the same with and without: `--no-memo` shows it.
+arguments, or the value of bytes. The run is the same with and without: `--no-memo` shows it.
 """
 
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from functools import lru_cache
 from inspect import signature
 from typing import Any
 
+import noded.ledger.admission
 import noded.ledger.ledger
 import noded.node.exchange
+import noded.node.gateway
 import noded.types.batch
 
 RESULTS_MAX = 1_024
@@ -24,11 +27,17 @@ EXECUTIONS_MAX = 512
 _SHARED: tuple[tuple[Any, str], ...] = (
     (noded.ledger.ledger, "found"),
     (noded.ledger.ledger, "open_batch"),
-    (noded.node.exchange, "decode_batch"),
-    (noded.types.batch, "decode_batch"),
     (noded.node.exchange, "incoming_batch"),
 )
-"""Functions of immutable arguments, where they are called."""
+"""Functions of immutable arguments, where they are called; remembered by identity."""
+
+_SHARED_OF_BYTES: tuple[tuple[Any, str], ...] = (
+    (noded.node.exchange, "decode_batch"),
+    (noded.types.batch, "decode_batch"),
+    (noded.node.gateway, "stateless_checks"),
+    (noded.ledger.admission, "stateless_checks"),
+)
+"""Functions of bytes, remembered by value: a gateway's transaction is the same one in the batch that others get."""
 
 
 class Executions(MutableMapping[Any, Any]):
@@ -75,15 +84,19 @@ class Executions(MutableMapping[Any, Any]):
 @contextmanager
 def shared_work(*, memo: bool) -> Iterator[None]:
     """Let nodes share pure work until the end of the block; nothing happens with `memo=False`."""
-    originals = [getattr(module, name) for module, name in _SHARED]
+    places = (*_SHARED, *_SHARED_OF_BYTES)
+    originals = [getattr(module, name) for module, name in places]
     if memo:
-        remembering = {original: _remembering(original) for original in originals}
-        for (module, name), original in zip(_SHARED, originals, strict=True):
+        remembering = {getattr(*place): _remembering(getattr(*place)) for place in _SHARED}
+        remembering |= {
+            getattr(*place): lru_cache(RESULTS_MAX)(getattr(*place)) for place in _SHARED_OF_BYTES
+        }
+        for (module, name), original in zip(places, originals, strict=True):
             setattr(module, name, remembering[original])
     try:
         yield
     finally:
-        for (module, name), original in zip(_SHARED, originals, strict=True):
+        for (module, name), original in zip(places, originals, strict=True):
             setattr(module, name, original)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from noded.ledger.commit import CommittedBlock
-from noded.ledger.genesis import found
+from noded.types.ids import Height
 from sim.checkers.base import Checker, Context, Violation
 from sim.host import Host
 
@@ -15,7 +15,7 @@ class Prefix(Checker):
 
     def __init__(self, context: Context, report: Callable[[Violation], None]) -> None:
         super().__init__(context, report)
-        genesis = found(context.genesis).block.hash
+        genesis = context.hosts[0].archive.block(Height(0)).block.hash
         self._chains: list[dict[int, bytes]] = [{0: genesis} for _ in context.hosts]
 
     def committed(self, host: Host, blocks: Sequence[CommittedBlock]) -> None:
