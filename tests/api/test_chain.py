@@ -1,6 +1,3 @@
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from noded.codec.schema import decode_value, encode_value
@@ -9,20 +6,8 @@ from noded.types.block import FinalityProof
 from noded.types.genesis import GENESIS_BYTES_MAX, Genesis
 from noded.types.ids import Bitmap, Signature
 from noded.types.vote import Certificate, VoteKind
-from tests.helpers.api import ServedApi, serve
+from tests.helpers.api import ServedApi
 from tests.helpers.backend import TestBackend
-from tests.helpers.story import tell_story
-
-
-@pytest.fixture
-def backend() -> TestBackend:
-    return tell_story()
-
-
-@pytest.fixture
-async def served(backend: TestBackend, tmp_path: Path) -> AsyncIterator[ServedApi]:
-    async with serve(backend, tmp_path) as served:
-        yield served
 
 
 async def test_blocks_are_listed_newest_first(served: ServedApi, backend: TestBackend) -> None:

@@ -1,5 +1,4 @@
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from noded.client.wire import AnswerReader, request_bytes
 from tests.helpers.api import ServedApi, serve
 from tests.helpers.backend import TestBackend
 from tests.helpers.medical import CLINIC, CONSENT, PATIENT
-from tests.helpers.story import tell_story
 
 
 class Stream:
@@ -51,17 +49,6 @@ async def follow(served: ServedApi, query: str = "", **headers: str) -> Stream:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     await stream.send_all(request_bytes("GET", f"/v1/events{query}", named, None))
     return Stream(stream)
-
-
-@pytest.fixture
-def backend() -> TestBackend:
-    return tell_story()
-
-
-@pytest.fixture
-async def served(backend: TestBackend, tmp_path: Path) -> AsyncIterator[ServedApi]:
-    async with serve(backend, tmp_path) as served:
-        yield served
 
 
 async def test_the_past_comes_first_then_what_happens(served: ServedApi, backend: TestBackend) -> None:

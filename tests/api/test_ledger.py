@@ -1,4 +1,3 @@
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,7 @@ from tests.helpers.medical import (
     REQUEST,
     WRAP_HASH,
 )
-from tests.helpers.story import DENIED, ERASED, MEMBERS, tell_story
-
-
-@pytest.fixture
-async def served(tmp_path: Path) -> AsyncIterator[ServedApi]:
-    async with serve(tell_story(), tmp_path) as served:
-        yield served
+from tests.helpers.story import DENIED, ERASED, MEMBERS
 
 
 def hexa(id: bytes) -> str:

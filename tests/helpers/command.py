@@ -1,6 +1,9 @@
-"""Command lines as their users give them, run in this process."""
+"""Command lines as their users give them, run in this process or in one of their own."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,3 +37,20 @@ def complaint(capsys: Captured, *arguments: object, code: int) -> str:
     assert found == code, f"{arguments} ended with {found}: {captured.err}"
     assert captured.out == ""
     return captured.err
+
+
+def printed(folder: Path, command: str, *arguments: str) -> dict[str, Any]:
+    """The one JSON object on stdout of a command that succeeds, run in a folder as a process of its own."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "noded", command, "--output", "json", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-4000:]
+    assert ended.stdout.count("\n") == 1, "stdout must be exactly one object"
+    result = json.loads(ended.stdout)
+    assert isinstance(result, dict)
+    return result

@@ -1,13 +1,12 @@
 """`noded bench` as its users run it: figures of real processes, none of which is judged here."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from noded.client.answers import POSTED_MAX
+from tests.helpers.command import printed
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.xdist_group("processes")]
 
@@ -23,20 +22,9 @@ PROMISED = {
 }
 
 
-def run_bench(folder: Path, *arguments: str) -> dict[str, object]:
-    """The one JSON object on stdout of a measurement that succeeds."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "noded", "bench", "--output", "json", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr[-4000:]
-    assert ended.stdout.count("\n") == 1
-    result = json.loads(ended.stdout)
-    assert isinstance(result, dict)
+def run_bench(folder: Path, *arguments: str) -> dict[str, Any]:
+    """What a measurement prints; it leaves nothing behind."""
+    result = printed(folder, "bench", *arguments)
     assert set(result) >= PROMISED
     assert list(folder.iterdir()) == []
     return result

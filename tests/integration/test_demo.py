@@ -1,14 +1,11 @@
 """`noded demo` as its users run it: a process of its own, from any folder."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from shutil import copy
-from typing import Any
 
 import pytest
 
+from tests.helpers.command import printed
 from tests.helpers.shared_data import shared_path
 
 CHECKS = {
@@ -31,29 +28,13 @@ CHECKS = {
 }
 
 
-def run_demo(folder: Path, *arguments: str) -> dict[str, Any]:
-    """The one JSON object on stdout of a demo that ends well."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "noded", "demo", "--output", "json", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr[-4000:]
-    result = json.loads(ended.stdout)
-    assert isinstance(result, dict)
-    return result
-
-
 @pytest.mark.integration
 @pytest.mark.xdist_group("processes")
 class TestDemo:
     """The story end to end, with four real processes."""
 
     def test_samples(self, tmp_path: Path) -> None:
-        result = run_demo(tmp_path)
+        result = printed(tmp_path, "demo")
 
         assert result["nodes"] == 4
         assert result["records"] == 63
@@ -66,14 +47,14 @@ class TestDemo:
         """A decimal such as -1.000000000000000000E+245 survives only if nothing is written again."""
         copy(shared_path("fhir-r4-examples/Observation-decimal.json"), tmp_path)
 
-        result = run_demo(tmp_path, "--fhir", str(tmp_path))
+        result = printed(tmp_path, "demo", "--fhir", str(tmp_path))
 
         assert result["records"] == 1
         assert all(check["ok"] for check in result["checks"])
 
     @pytest.mark.slow
     def test_synthetic_patients(self, tmp_path: Path) -> None:
-        result = run_demo(tmp_path, "--fhir", str(shared_path("synthea-r4")))
+        result = printed(tmp_path, "demo", "--fhir", str(shared_path("synthea-r4")))
 
         assert result["records"] == 1722
         assert all(check["ok"] for check in result["checks"])

@@ -1,7 +1,5 @@
 """SQLite where the machine fails it: full, broken or locked disks, and a killed process."""
 
-import os
-import signal
 import sqlite3
 from pathlib import Path
 from random import Random
@@ -21,6 +19,7 @@ from noded.storage.errors import (
 )
 from noded.storage.sqlite import SqliteStore
 from noded.storage.store import CommitBatch, Tip
+from tests.helpers.killing import Acknowledge, kill_while
 from tests.helpers.limits import file_size_limit
 from tests.helpers.store_rows import hash_of, make_blocks, make_row, put
 from tests.helpers.stores import pragma
@@ -151,30 +150,16 @@ def test_a_killed_process_leaves_whole_commits(path: Path) -> None:
 
 def kill_while_committing(path: Path, last: int, *, after: int) -> int:
     """Let a process commit heights above `last`, kill it after some are acknowledged; the last acknowledged."""
-    read_end, write_end = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(read_end)
-            pytest.MonkeyPatch().setattr(sqlite_module, "CHECKPOINT_PAGES", 60)
-            store = SqliteStore(path)
-            for height in range(last + 1, last + 1000):
-                rows = [make_row(f"every {i}", str(height)) for i in range(20)]
-                rows.append(make_row(f"own {height}", str(height)))
-                roots = [(7, hash_of(f"root {height}"))]
-                store.commit(
-                    CommitBatch(blocks=make_blocks(height, height), state_puts=rows, bucket_roots=roots)
-                )
-                os.write(write_end, b"%08d" % height)
-                store.checkpoint()
-        finally:
-            os._exit(1)
-    os.close(write_end)
-    with os.fdopen(read_end, "rb") as acknowledgements:
-        for _ in range(after):
-            last = int(acknowledgements.read(8))
-        os.kill(child, signal.SIGKILL)
-        rest = acknowledgements.read()
-    os.waitpid(child, 0)
-    assert len(rest) % 8 == 0
-    return int(rest[-8:]) if rest else last
+
+    def commit(acknowledge: Acknowledge) -> None:
+        pytest.MonkeyPatch().setattr(sqlite_module, "CHECKPOINT_PAGES", 60)
+        store = SqliteStore(path)
+        for height in range(last + 1, last + 1000):
+            rows = [make_row(f"every {i}", str(height)) for i in range(20)]
+            rows.append(make_row(f"own {height}", str(height)))
+            roots = [(7, hash_of(f"root {height}"))]
+            store.commit(CommitBatch(blocks=make_blocks(height, height), state_puts=rows, bucket_roots=roots))
+            acknowledge(height)
+            store.checkpoint()
+
+    return kill_while(commit, last, after=after)

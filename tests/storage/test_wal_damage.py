@@ -2,7 +2,6 @@
 
 import errno
 import os
-import signal
 from pathlib import Path
 from random import Random
 
@@ -18,6 +17,7 @@ from noded.storage.wal_format import (
     WalRecord,
     decode_header,
 )
+from tests.helpers.killing import Acknowledge, kill_while
 from tests.helpers.limits import file_size_limit
 from tests.helpers.wals import flat, open_wal, record, replayed, segments, steps, write
 
@@ -265,26 +265,14 @@ def test_a_killed_process_loses_nothing_it_acknowledged(folder: Path) -> None:
 
 def kill_while_appending(folder: Path, last: int, *, after: int) -> int:
     """Let a process append numbers above `last`, kill it after some are acknowledged; the last acknowledged."""
-    read_end, write_end = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(read_end)
-            wal, _ = open_wal(folder, segment_bytes=2000, seed=last)
-            for number in range(last + 1, last + 1000):
-                wal.append([WalRecord(1, number, b"%08d" % number + b"x" * (number % 300))])
-                os.write(write_end, b"%08d" % number)
-                if number % 40 == 0:
-                    live = [WalRecord(1, number, b"%08d" % n) for n in range(number - 30, number + 1)]
-                    wal.checkpoint(number - 30, live)
-        finally:
-            os._exit(1)
-    os.close(write_end)
-    with os.fdopen(read_end, "rb") as acknowledgements:
-        for _ in range(after):
-            last = int(acknowledgements.read(8))
-        os.kill(child, signal.SIGKILL)
-        rest = acknowledgements.read()
-    os.waitpid(child, 0)
-    assert len(rest) % 8 == 0
-    return int(rest[-8:]) if rest else last
+
+    def append(acknowledge: Acknowledge) -> None:
+        wal, _ = open_wal(folder, segment_bytes=2000, seed=last)
+        for number in range(last + 1, last + 1000):
+            wal.append([WalRecord(1, number, b"%08d" % number + b"x" * (number % 300))])
+            acknowledge(number)
+            if number % 40 == 0:
+                live = [WalRecord(1, number, b"%08d" % n) for n in range(number - 30, number + 1)]
+                wal.checkpoint(number - 30, live)
+
+    return kill_while(append, last, after=after)
