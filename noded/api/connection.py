@@ -94,7 +94,7 @@ class _Http1(H11Protocol):
     @property
     def is_whole(self) -> bool:
         """Whether all of the request is there."""
-        return self.connection.their_state is h11.DONE
+        return self.connection.their_state in (h11.DONE, h11.MUST_CLOSE)
 
     def __init__(self, app: Any, owner: Any, is_encrypted: bool, client: tuple[str, int] | None) -> None:
         """Have requests answered, and events told, by a connection."""

@@ -261,8 +261,16 @@ class TestHostileClients:
                 await client.send_all(bytes(100_000_000))
             await over.wait()
 
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+            b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+            b"GET / HTTP/1.0\r\n\r\n",
+        ],
+    )
     async def test_a_client_that_leaves_takes_its_request_along(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, monkeypatch: pytest.MonkeyPatch, head: bytes
     ) -> None:
         monkeypatch.setattr(connection, "LOOK_S", 0.05)
         cancelled = trio.Event()
@@ -275,7 +283,7 @@ class TestHostileClients:
 
         async with trio.open_nursery() as nursery:
             client, over = await connected(wait, nursery)
-            await client.send_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            await client.send_all(head)
             await trio.testing.wait_all_tasks_blocked(0.05)
             await client.aclose()
             await over.wait()
