@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from sim.streams import GOLDEN, MASK, mix, stream_key
 
 NS_PER_MS = 1_000_000
-NS_PER_S = 1_000_000_000
 
 FOREVER = 1 << 62
 

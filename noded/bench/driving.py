@@ -46,10 +46,6 @@ class Tally:
     failed: Counter[str] = field(default_factory=Counter)
     """Those that did not, by reason."""
 
-    def final_between(self, start: float, end: float) -> int:
-        """How many became final in this time."""
-        return sum(start <= at < end for at in self.final_at)
-
 
 async def drive_open(
     nodes: Sequence[AsyncNodeClient], sources: Sequence[Source], *, rate: float, seconds: float

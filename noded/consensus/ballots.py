@@ -1,6 +1,6 @@
 """What this node has signed in this epoch, and what it therefore may still sign (R1, R3, R4)."""
 
-from noded.types.ids import BlockHash, View
+from noded.types.ids import View
 from noded.types.messages import Proposal
 from noded.types.vote import Vote, VoteKind
 
@@ -67,11 +67,6 @@ class Ballots:
     def latest(self, view: View) -> list[Vote]:
         """What was signed in a view: for a peer that may have missed it (R20)."""
         return [votes[view] for votes in (self.notarized, self.nullified, self.finalized) if view in votes]
-
-    def is_cast(self, block_hash: BlockHash, view: View) -> bool:
-        """Whether the N vote of a view went to this block."""
-        vote = self.notarized.get(view)
-        return vote is not None and vote.block_hash == block_hash
 
     def prune(self, below: View) -> None:
         """Forget views in which nothing will be signed any more."""

@@ -19,7 +19,7 @@ from noded.ledger.members import MemberStatus, get_member
 from noded.ledger.state import Overlay
 from noded.types.batch import SealedBatch
 from noded.types.checks import SignatureCheck
-from noded.types.ids import Height, InstitutionId, PublicKey
+from noded.types.ids import InstitutionId, PublicKey
 from noded.types.roles import KeyKind
 from noded.types.transaction import (
     TRANSACTION_SIGNING_DOMAIN,
@@ -164,8 +164,3 @@ def use_sequence(sequences: Sequences | None, sender: PublicKey, sequence: int) 
 def next_sequence(sequences: Sequences | None) -> int:
     """A sequence that its key may use next."""
     return 0 if sequences is None else sequences.highest + 1
-
-
-def is_expired(signed: SignedTransaction, height: Height) -> bool:
-    """Whether a transaction can no longer be executed at this height."""
-    return signed.transaction.body.valid_until < height

@@ -92,10 +92,6 @@ class BatchExchange:
             return None
         return next((self._invalid[name] for name in batches if name in self._invalid), None)
 
-    def is_wanted(self, batch: BatchHash) -> bool:
-        """Whether somebody waits for this batch."""
-        return batch in self._wanted
-
     def receive(
         self, peer: PeerId, encoding: bytes, validators_by_epoch: dict[Epoch, ValidatorSet]
     ) -> IncomingBatch | None:

@@ -145,5 +145,4 @@ class Use(IntEnum):
     """Not before the date that the data's terms name."""
 
 
-USES_MAX = len(Use)
 TAGS_MAX = 4

@@ -54,7 +54,9 @@ class TestThirtyPercentDown:
 
     def test_faster_than_taking_turns(self, tmp_path: Any) -> None:
         scored, saved = run(tmp_path / "a", fault=CRASHED, time__duration="25s", time__warmup="15s")
-        turns, _ = run(tmp_path / "b", fault=CRASHED, time__duration="20s", protocol__reputation=False)
+        turns, taking_turns = run(
+            tmp_path / "b", fault=CRASHED, time__duration="20s", protocol__reputation=False
+        )
 
         assert scored.blocks_per_s > 2 * turns.blocks_per_s
         assert scored.finality_ms.p95 is not None
@@ -63,6 +65,7 @@ class TestThirtyPercentDown:
         absorbed = absorbed_in(saved)
         assert absorbed is not None
         assert absorbed <= 8
+        assert absorbed_in(taking_turns) is None
         crashed = last(saved)["crash"]
         assert crashed.share < 5
         assert crashed.power < 29.5

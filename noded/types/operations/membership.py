@@ -10,8 +10,6 @@ from noded.types.ids import Epoch, InstitutionId, PublicKey
 from noded.types.medical import RequestId
 from noded.types.operations.registry import Operation, operation
 
-ProposalId: TypeAlias = bytes
-
 
 class KeyUse(IntEnum):
     """What a member's key is for."""
