@@ -67,6 +67,13 @@ class History:
                 _prune(groups, least)
         self._roots[height] = committed.state_root
 
+    def change(self, path: bytes, value: bytes) -> None:
+        """Let a key have another value where this chain branches off, and the same leaf."""
+        assert not self._blocks
+        known = self._version(path, self._fork_height)
+        self._versions[path] = [(self._fork_height, value, None if known is None else known[2])]
+        self._paths.setdefault(bucket_of(path), []).append(path)
+
     def enter(self, height: int) -> None:
         """An archive stands at this height now: its state must be kept."""
         self._viewers[height] = self._viewers.get(height, 0) + 1
@@ -160,6 +167,8 @@ class Archive:
         self._stored = 0
         self._height = 0
         self._proofs: dict[int, FinalityProof] = {}
+        self.is_altered = False
+        """Whether a value is another than the blocks say."""
         history.enter(0)
         self.upper: UpperTree = _UpperView(history, 0)
 
@@ -208,6 +217,13 @@ class Archive:
         self._history.leave(self._height)
         self._height = height
         self.upper = _UpperView(self._history, height)
+
+    def alter(self, path: bytes, value: bytes) -> None:
+        """One value is another from now on, in this store only; the tree does not know."""
+        self.fold(self._stored)
+        self._branch_off()
+        self._history.change(path, value)
+        self.is_altered = True
 
     def wipe(self) -> None:
         """The disk is lost: back to genesis, on a history of its own, as others may have left that state behind."""

@@ -127,7 +127,7 @@ class Cluster:
         node, effects = start_node(
             me=host.name,
             signer=self.signer(host.index),
-            ledger=Ledger(self.genesis, archive, memo=self._executions),
+            ledger=Ledger(self.genesis, archive, memo=self._memo_of(archive)),
             durable=Durable(
                 tip=tip,
                 proof=archive.proof(archive.height),
@@ -168,6 +168,10 @@ class Cluster:
             speed=speed,
             is_correct=is_correct,
         )
+
+    def _memo_of(self, archive: Archive) -> Executions:
+        """What is executed once for all; a node that believes something else executes by itself."""
+        return Executions(self._charge_execution, memo=True) if archive.is_altered else self._executions
 
     def _machines(self) -> list[Machine]:
         """The machine of each node."""

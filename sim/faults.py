@@ -49,14 +49,15 @@ class Faults:
             self._end(number)
         for host in self._hosts:
             if not host.is_up:
-                self._restart(host)
+                self.restart(host)
 
     def crash(self, host: Host, fate: Fate) -> None:
         """Kill a machine's process."""
         host.crash(fate)
         self._connections.went_down(host.index)
 
-    def _restart(self, host: Host) -> None:
+    def restart(self, host: Host) -> None:
+        """Start a machine that is down."""
         host.start()
         self._connections.came_up(host.index)
 
@@ -95,7 +96,7 @@ class Faults:
         if not host.is_up and host.life == life:
             self._restarting -= 1
             self._changed = self._world.engine.now
-            self._restart(host)
+            self.restart(host)
 
     def _switch_on(self, fault: spec.Fault) -> Callable[[], None]:
         """Begin a fault that lasts; returns what ends it."""

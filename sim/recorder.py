@@ -34,6 +34,8 @@ class BlockRow:
     applied: int
     bytes: int
     """Encodings of its batches."""
+    evidence: int
+    """Pieces in its body."""
     proposed_ns: int
     """When its first proposal was sent; when it was first final, where nobody was to be told."""
     final_ns: "array[int]" = field(default_factory=lambda: array("q"))
@@ -62,12 +64,12 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the ledger says of the members' conduct: evidence that counted, an alarm."""
+    """What the ledger says of the members' conduct, evidence that counted or an alarm; or why a node halted."""
 
     at_ns: int
     epoch: int
     name: str
-    """Of the event."""
+    """Of the event, or node.halted."""
     node: int | None
     """Whom it is about; None for an alarm."""
     detail: str
@@ -152,6 +154,11 @@ class Recorder(Observer):
         key = host.index, culprit, reason
         self.penalties[key] = self.penalties.get(key, 0) + 1
 
+    def halted(self, host: Host, reason: str) -> None:
+        """A node stopped voting."""
+        epoch = host.node.validators.epoch
+        self.findings.append(Finding(self._cluster.engine.now, epoch, "node.halted", host.index, reason))
+
     def warmed_up(self) -> None:
         """From now on figures count."""
         traffic = self._cluster.network.traffic
@@ -203,6 +210,7 @@ class Recorder(Observer):
             transactions=len(committed.entries),
             applied=applied,
             bytes=sum(len(batch.encoding) for batch in committed.batches),
+            evidence=len(committed.block.body.evidence),
             proposed_ns=self._proposed.get(committed.block.hash, self._cluster.engine.now),
         )
         self.blocks[header.height] = row

@@ -61,7 +61,7 @@ def count_block(head: Head, block: Block, validators: ValidatorSet) -> Head:
     return replace(
         head,
         opportunities=head.opportunities + (block.body.parent is not None),
-        points=_write_counters(points),
+        points=write_counters(points),
         proposed=_bumped(head.proposed, [validators.index_by_id[header.proposer]]),
         failed=_bumped(head.failed, _skipped_proposers(block.body, validators)),
         recent=recent,
@@ -147,8 +147,9 @@ def _bumped(counters: bytes, indices: list[int]) -> bytes:
     numbers = read_counters(counters)
     for index in indices:
         numbers[index] += 1
-    return _write_counters(numbers)
+    return write_counters(numbers)
 
 
-def _write_counters(numbers: list[int]) -> bytes:
+def write_counters(numbers: list[int]) -> bytes:
+    """Numbers as counters."""
     return pack(f">{len(numbers)}I", *numbers)

@@ -4,6 +4,7 @@ from functools import partial
 from typing import cast
 
 from noded.node.node import Node
+from sim.byzantine.alter import Alter, alter
 from sim.byzantine.base import Behaviour, Conspiracy
 from sim.byzantine.censor import Censor
 from sim.byzantine.delay import Delay
@@ -17,6 +18,7 @@ from sim.byzantine.nullify_only import NullifyOnly
 from sim.byzantine.oscillate import Oscillate
 from sim.byzantine.rewind import Rewind
 from sim.byzantine.silent import Silent
+from sim.byzantine.spam import Spam
 from sim.byzantine.stale import Stale
 from sim.byzantine.twins import Twin, sides
 from sim.byzantine.withhold import Withhold
@@ -43,6 +45,8 @@ BEHAVIOURS: dict[str, type[Behaviour]] = {
     "exclude": Exclude,
     "rewind": Rewind,
     "frame": Frame,
+    "alter": Alter,
+    "spam": Spam,
 }
 
 VICTIMS_SHARE = 4
@@ -71,13 +75,15 @@ class Coalition:
         """The second machines of twins."""
 
     def join(self, cluster: Cluster) -> None:
-        """Give each twin its second machine; to be called before the run starts."""
+        """Give each twin its second machine, and let stores be altered; to be called before the run starts."""
         self._cluster = cluster
         for node, spec in self._specs.items():
             if spec.behaviour == "twins":
                 second = self._seconds[node] = cluster.make_twin(node)
                 cluster.engine.at(spec.at, second.start)
                 cluster.receivers[node] = partial(self._receive, node, spec)
+            elif spec.behaviour == "alter":
+                cluster.engine.at(spec.at, partial(alter, cluster, cluster.hosts[node], spec.altered))
 
     def behave(self, host: Host, node: Node) -> Steps:
         """Put its behaviour around a node."""

@@ -163,8 +163,11 @@ def name_of(run: Saved) -> str:
 
 
 def findings_of(run: Saved) -> dict[str, int]:
-    """How often evidence counted against members, by its kind, and how many epochs raised which alarm."""
+    """How often evidence counted against members, by its kind, how many epochs raised which alarm, and why nodes halted."""
     counted: dict[str, int] = {}
+    pieces = sum(run.table("blocks")["evidence"].to_list())
+    if pieces:
+        counted["evidence in a block"] = pieces
     for detail in run.table("findings")["detail"].to_list():
         counted[detail] = counted.get(detail, 0) + 1
     return counted

@@ -32,7 +32,13 @@ def standing(run: Saved) -> Picture | None:
     labelled: dict[str, None] = {}
     for node, kind in enumerate(kinds):
         mine = [row for row in rows if row["node"] == node]
-        style: Any = {"color": colour(names.index(kind)), "linewidth": 0.8, "alpha": 0.6}
+        style: Any = {
+            "color": colour(names.index(kind)),
+            "linewidth": 0.8,
+            "alpha": 0.6,
+            "marker": ".",
+            "markersize": 2,
+        }
         xs = [row["epoch"] + 1 for row in mine]
         powers.plot(xs, [100 * row["power"] / (totals[row["epoch"]][0] or 1) for row in mine], **style)
         shares.plot(xs, [100 * row["share"] / (totals[row["epoch"]][1] or 1) for row in mine], **style)

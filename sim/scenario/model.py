@@ -150,7 +150,11 @@ Behaviour = Literal[
     "exclude",
     "rewind",
     "frame",
+    "alter",
+    "spam",
 ]
+
+Altered = Literal["counters", "table", "conduct"]
 
 
 class Byzantine(Section):
@@ -166,6 +170,8 @@ class Byzantine(Section):
     """Of `delay`: how much later victims hear them."""
     period: Duration = 20 * SECOND
     """Of `oscillate`: half of the time correct, half silent."""
+    altered: Altered = "counters"
+    """Of `alter`, in the node's store: the epoch's counters, its table, or the conduct of the node's own institution."""
 
 
 class Check(Section):

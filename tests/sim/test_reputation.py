@@ -117,6 +117,52 @@ class TestAttacks:
         assert last(saved)["equivocate"].share == 0
         assert last(saved)["correct"].power == pytest.approx(100)
 
+    def test_evidence_told_again_and_again_counts_once(self, tmp_path: Any) -> None:
+        bad = [
+            {"behaviour": "equivocate", "nodes": [1, 8]},
+            {"behaviour": "spam", "nodes": [4], "at": "1s"},
+        ]
+        result, saved = run(tmp_path, byzantine=bad, time__duration="8s", time__warmup="1s")
+        counted = [each for each in result.recorder.findings if each.name == "evidence.counted"]
+
+        assert {each.node for each in counted} == {1, 8}
+        assert findings_of(saved)["evidence in a block"] > 3 * len(counted) > 0
+        assert last(saved)["spam"].power == pytest.approx(12.5)
+
+    def test_who_has_no_reputation_comes_back_without_leading(self, tmp_path: Any) -> None:
+        crash = [{"kind": "crash", "at": "1s", "nodes": [5], "restart_after": "9s"}]
+        exclude = [{"behaviour": "exclude", "nodes": [0, 3], "victims": [5], "at": "10s"}]
+        _, saved = run(
+            tmp_path, nodes__count=7, fault=crash, byzantine=exclude, time__duration="20s", time__warmup="2s"
+        )
+        course = [held for held in held_by_kind(saved) if held.kind == "victim"]
+        lowest = course.index(min(course, key=lambda held: held.reputation))
+        unled = [held for held in course[lowest + 1 :] if held.proposed + held.failed == 0]
+
+        assert course[lowest].reputation < 0.25
+        assert len(unled) >= 3
+        assert all(held.leading == 1 for held in unled)
+        assert course[-1].reputation > course[lowest].reputation + 0.1
+
+    def test_whose_state_its_blocks_do_not_bear_out_halts(self, tmp_path: Any) -> None:
+        alter = [
+            {"behaviour": "alter", "nodes": [node], "at": "4s", "altered": what}
+            for node, what in ((2, "counters"), (4, "table"), (7, "conduct"))
+        ]
+        restart = [{"kind": "crash", "at": "3s", "nodes": [0, 5], "restart_after": "500ms"}]
+        result, saved = run(tmp_path, fault=restart, byzantine=alter, time__duration="14s", time__warmup="1s")
+        halted = {
+            finding.node: finding.detail
+            for finding in reversed(result.recorder.findings)
+            if finding.name == "node.halted"
+        }
+
+        assert halted.keys() == {2, 4, 7}
+        assert halted[2].startswith("the stored counters of epoch")  # L144
+        assert halted[4].startswith("the stored table of epoch")  # L144
+        assert halted[7].endswith("is not what a quorum finalised")  # A1, at the epoch's end
+        assert max(saved.table("blocks")["final_ns"]) > 12e9  # The others go on.
+
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=[path.stem for path in SCENARIOS])
 def test_each_scenario_says_how_to_run_it(path: Path) -> None:

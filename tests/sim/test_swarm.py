@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sim.byzantine import BEHAVIOURS
 from sim.cli.root import run
 from sim.scenario.faults import Crash
 from sim.scenario.model import Scenario
-from sim.swarm import SIZES, draw_scenario, tally
+from sim.swarm import BEHAVIOURS, SIZES, draw_scenario, tally
 
 SEEDS = range(1_000)
 
