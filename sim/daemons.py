@@ -161,27 +161,33 @@ def measure_shell(
             ]
             full = simulate(closed_load(table, machine, FIT_S))
         missing_s = saturated["cpu_s_per_1000_tx"] - cpu_s_per_1000(full, costs)
-        fitted = _fit(shell, machine, light, runs)
+        fitted = _fit(shell, costs, machine, light, runs)
         shell = replace(fitted, transaction_ns=max(0.0, shell.transaction_ns + missing_s * SECOND / 1000))
     return shell
 
 
 def cpu_s_per_1000(result: Result, costs: Costs) -> float:
     """Processor time of the nodes for 1000 transactions of a closed load, whose clients share their machine."""
-    machine = result.cluster.hosts[0].machine
-    clients_ns = result.driver.submitted / CLOSED_POST * costs.client.of(CLOSED_POST)
-    share = (machine.worked_ns - clients_ns) / SECOND / result.simulated_s
-    return 1000 * share / max(1.0, result.tx_per_s)
+    return 1000 * _cores_of_nodes(result, costs, CLOSED_POST) / max(1.0, result.tx_per_s)
 
 
-def _fit(shell: Shell, machine: Machine, light: Sequence[dict[str, Any]], runs: Sequence[Result]) -> Shell:
-    """Share out what real nodes use beyond what the core costs in `runs`, which were made with prices of `shell`."""
+def _cores_of_nodes(result: Result, costs: Costs, post: int) -> float:
+    """Cores that the nodes kept busy, without their clients, who hand in so many transactions together beside them."""
+    clients_ns = result.driver.submitted / post * costs.client.of(post)
+    return (result.cluster.hosts[0].machine.worked_ns - clients_ns) / SECOND / result.simulated_s
+
+
+def _fit(
+    shell: Shell, costs: Costs, machine: Machine, light: Sequence[dict[str, Any]], runs: Sequence[Result]
+) -> Shell:
+    """Share out what real nodes use beyond what the core costs in `runs`, made with `costs`: the core's with `shell`."""
     rows, beyond, used = [], [], []
     for figures, result in zip(light, runs, strict=True):
         rate = figures["finality_at_tx_per_s"]
         row = np.array([result.messages / result.simulated_s, min(rate, 1 / SLOT_S)]) / SECOND
-        worked = result.cluster.hosts[0].machine.worked_ns / SECOND / result.simulated_s
-        known = worked - row @ np.array([shell.message_ns, shell.call_ns])
+        known = _cores_of_nodes(result, costs, _posted(rate)) - row @ np.array(
+            [shell.message_ns, shell.call_ns]
+        )
         used.append(figures["cpu_s_per_1000_tx"] * rate / 1000 - NODES * machine.idle_share)
         beyond.append(used[-1] - known)
         rows.append(row)
@@ -202,13 +208,17 @@ def _client(shell: Shell, real: Sequence[dict[str, Any]]) -> Shell:
 
 def open_load(costs: str, machine: Machine, rate: float, seconds: float) -> Scenario:
     """The scenario of the bench's load at a rate."""
-    post = max(1, round(rate * SLOT_S))
-    return _scenario(costs, machine, seconds, {"model": "constant", "rate": rate, "post": post})
+    return _scenario(costs, machine, seconds, {"model": "constant", "rate": rate, "post": _posted(rate)})
+
+
+def _posted(rate: float) -> int:
+    """Transactions that the bench hands in together at a rate."""
+    return max(1, round(rate * SLOT_S))
 
 
 def closed_load(costs: str, machine: Machine, seconds: float) -> Scenario:
     """The scenario of the bench's load that saturates the nodes."""
-    load = {"model": "closed", "clients": CLOSED_CALLS, "post": CLOSED_POST, "beside": True}
+    load = {"model": "closed", "clients": CLOSED_CALLS, "post": CLOSED_POST}
     return _scenario(costs, machine, seconds, load)
 
 
@@ -234,7 +244,7 @@ def _scenario(costs: str, machine: Machine, seconds: float, load: dict[str, Any]
                 "epoch_length": parameters.epoch_length,
                 "block_bytes": parameters.block_bytes_max,
             },
-            "workload": {"gateways": NODES, "mix": {"record": 1.0}, **load},
+            "workload": {"gateways": NODES, "mix": {"record": 1.0}, "beside": True, **load},
         }
     )
 

@@ -12,6 +12,7 @@ from sim.cli.validate import describe
 from sim.costs_file import Machine, dump_costs, load_machine, table_of
 from sim.daemons import (
     NODES,
+    SLOT_S,
     BenchFailed,
     Shell,
     bench,
@@ -154,17 +155,26 @@ class TestShell:
     def test_hidden_prices_are_found_again(self) -> None:
         """Figures of simulated nodes with known prices stand for those of real ones."""
         core = Costs(step=Price(50_000, 0), execute=Price(200_000, 50_000), verify=Price(0, 70_000))
-        hidden = Shell(message_ns=400_000, call_ns=3_000_000, transaction_ns=1_500_000)
+        hidden = Shell(
+            message_ns=400_000,
+            call_ns=3_000_000,
+            transaction_ns=1_500_000,
+            client_call_ns=500_000,
+            client_transaction_ns=200_000,
+        )
         figures = []
         with table_of(hidden.on(core)) as costs:
             for rate in (30.0, 100.0, 200.0):
                 result = simulate(open_load(costs, MACHINE, rate, 6.0))
-                used = result.cluster.hosts[0].machine.worked_ns / 1e9 / result.simulated_s
+                client_ns = (
+                    min(rate, 1 / SLOT_S) * hidden.client_call_ns + rate * hidden.client_transaction_ns
+                )
+                used = result.cluster.hosts[0].machine.worked_ns / 1e9 / result.simulated_s - client_ns / 1e9
                 figures.append(
                     {
                         "finality_at_tx_per_s": rate,
                         "cpu_s_per_1000_tx": 1_000 * used / rate,
-                        "load_cpu_percent": 1 + rate / 100,
+                        "load_cpu_percent": 1 + client_ns / 1e7,
                     }
                 )
             full = simulate(closed_load(costs, MACHINE, 6.0))
