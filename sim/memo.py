@@ -35,7 +35,7 @@ _SHARED_OF_BYTES: tuple[tuple[Any, str], ...] = (
     (noded.node.exchange, "decode_batch"),
     (noded.types.batch, "decode_batch"),
     (noded.node.gateway, "stateless_checks"),
-    (noded.ledger.admission, "stateless_checks"),
+    (noded.ledger.admission, "decode_transaction"),
 )
 """Functions of bytes, remembered by value: a gateway's transaction is the same one in the batch that others get."""
 

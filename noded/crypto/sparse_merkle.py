@@ -103,6 +103,14 @@ def with_leaf(packed: bytes, path: bytes, leaf: bytes | None) -> bytes:
     return packed[:at] + (b"" if leaf is None else path + leaf) + packed[after:]
 
 
+def leaf_in(packed: bytes, path: bytes) -> bytes | None:
+    """The leaf hash of a path in a bucket whose leaves are given side by side; None where it has none."""
+    for at in range(0, len(packed), _LEAF_BYTES):
+        if packed.startswith(path, at):
+            return packed[at + HASH_BYTES : at + _LEAF_BYTES]
+    return None
+
+
 def packed_root(packed: bytes) -> bytes:
     """The root over all leaves of one bucket, given side by side in order of their paths."""
     if len(packed) <= _LEAF_BYTES:

@@ -35,10 +35,9 @@ _WINDOW_MASK = (1 << SEQUENCE_WINDOW) - 1
 
 
 class OpenBatch(NamedTuple):
-    """A batch's transactions, decoded; valid if all signatures are."""
+    """A batch's transactions, decoded."""
 
     transactions: tuple[SignedTransaction, ...]
-    checks: tuple[SignatureCheck, ...]
     operations: int
     """In all transactions together."""
 
@@ -60,36 +59,31 @@ def stateless_checks(encoding: bytes) -> tuple[SignedTransaction, tuple[Signatur
         Malformed: The bytes are no transaction.
     """
     signed = decode_transaction(encoding)
+    return signed, tuple(signature_checks(signed))
+
+
+def signature_checks(signed: SignedTransaction) -> list[SignatureCheck]:
+    """Which signatures make a transaction valid whatever the state is; each with a copy of what it signs."""
     transaction = signed.transaction
-    message = TRANSACTION_SIGNING_DOMAIN + _body_bytes(encoding, len(transaction.cosignatures))
+    message = TRANSACTION_SIGNING_DOMAIN + _body_bytes(signed.encoding, len(transaction.cosignatures))
     checks = [SignatureCheck(transaction.body.sender, message, transaction.signature)]
     checks += [SignatureCheck(each.signer, message, each.signature) for each in transaction.cosignatures]
-    return signed, tuple(checks)
+    return checks
 
 
 def open_batch(batch: SealedBatch) -> OpenBatch:
     """
-    Read a batch's transactions.
+    Read a batch's transactions; it is valid if all their signatures are.
 
     Raises:
         Malformed: One of them is no transaction, so the batch is invalid.
     """
-    transactions: list[SignedTransaction] = []
-    checks: list[SignatureCheck] = []
-    operations = 0
-    for encoding in batch.batch.transactions:
-        signed, more = stateless_checks(encoding)
-        transactions.append(signed)
-        checks += more
-        operations += len(signed.transaction.body.operations)
-    return OpenBatch(tuple(transactions), tuple(checks), operations)
+    return opened(tuple([decode_transaction(encoding) for encoding in batch.batch.transactions]))
 
 
-def opened_by_author(transactions: tuple[SignedTransaction, ...]) -> OpenBatch:
-    """The same for a batch that this node sealed from these transactions, whose signatures it has verified."""
-    return OpenBatch(
-        transactions, (), sum(len(signed.transaction.body.operations) for signed in transactions)
-    )
+def opened(transactions: tuple[SignedTransaction, ...]) -> OpenBatch:
+    """The same where its transactions are at hand."""
+    return OpenBatch(transactions, sum([len(signed.transaction.body.operations) for signed in transactions]))
 
 
 def _body_bytes(encoding: bytes, cosignatures: int) -> bytes:

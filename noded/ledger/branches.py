@@ -179,7 +179,8 @@ class Branches:
         bucket = bucket_of(path_of(key))
         leaves = self.leaves(branch, bucket)
         for execution in newer:
-            leaves = execution.changes.before.get(bucket, leaves)
+            before = execution.changes.before(bucket)
+            leaves = leaves if before is None else before
 
         def value_at(path: bytes) -> bytes | None:
             for execution in newer:

@@ -7,7 +7,9 @@ from typing import NamedTuple
 from noded.crypto.sparse_merkle import (
     TreeDelta,
     UpperTree,
+    bucket_of,
     leaf_hash,
+    leaf_in,
     packed_root,
     path_of,
     updated,
@@ -33,10 +35,19 @@ class Changes(NamedTuple):
     writes: tuple[StateWrite, ...]
     buckets: Mapping[int, bytes]
     """The leaves of each changed bucket, side by side in order of their paths."""
-    before: Mapping[int, bytes]
-    """What the same buckets had before."""
+    replaced: Mapping[bytes, bytes]
+    """By path, the leaf hashes of keys that had one before: of 1,000 new records none, and their buckets are 1 MB."""
     bucket_roots: tuple[tuple[int, bytes], ...]
     delta: TreeDelta
+
+    def before(self, bucket: int) -> bytes | None:
+        """What a bucket had before, if the block changed it."""
+        leaves = self.buckets.get(bucket)
+        if leaves is not None:
+            for write in self.writes:
+                if bucket_of(write.path) == bucket:
+                    leaves = with_leaf(leaves, write.path, self.replaced.get(write.path))
+        return leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -134,7 +145,7 @@ def changes_of(
         paths: Of keys, as far as they are known.
     """
     writes: list[StateWrite] = []
-    before: dict[int, bytes] = {}
+    replaced: dict[bytes, bytes] = {}
     buckets: dict[int, bytes] = {}
     for key, value in state.encodings.items():
         path = paths.get(key) or path_of(key)
@@ -143,9 +154,13 @@ def changes_of(
         bucket = path[0] << 8 | path[1]  # `bucket_of`, for every key of every block.
         packed = buckets.get(bucket)
         if packed is None:
-            packed = before[bucket] = leaves_of(bucket)
-        buckets[bucket] = with_leaf(packed, path, leaf)
+            packed = leaves_of(bucket)
+        changed = buckets[bucket] = with_leaf(packed, path, leaf)
+        if len(changed) <= len(packed):  # No new key.
+            old = leaf_in(packed, path)
+            if old is not None:
+                replaced[path] = old
     roots = {bucket: packed_root(packed) for bucket, packed in buckets.items()}
     return Changes(
-        tuple(writes), buckets, before, tuple(sorted(roots.items())), updated(upper, deltas, roots)
+        tuple(writes), buckets, replaced, tuple(sorted(roots.items())), updated(upper, deltas, roots)
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from noded.crypto.sparse_merkle import path_of
 from noded.errors import ConfigError
-from noded.ledger.admission import OpenBatch, open_batch, opened_by_author
+from noded.ledger.admission import OpenBatch, open_batch, opened
 from noded.ledger.base import StateBase
 from noded.ledger.branches import Branches, Proven
 from noded.ledger.commit import CommittedBlock, NamedBatch
@@ -194,13 +194,13 @@ class Ledger:
         known = self._opened.get(batch.hash)
         if known is not None:
             return known[0]
-        opened = open_batch(batch) if transactions is None else opened_by_author(transactions)
+        new = open_batch(batch) if transactions is None else opened(transactions)
         size = len(batch.encoding)
-        self._opened[batch.hash] = opened, size
+        self._opened[batch.hash] = new, size
         self._opened_bytes += size
         while self._opened_bytes > OPEN_BYTES_MAX and len(self._opened) > 1:
             self._close_batch(next(iter(self._opened)))
-        return opened
+        return new
 
     def execute(self, block: Block, batches: Sequence[SealedBatch]) -> Execution:
         """

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from noded.errors import InvalidMessage
-from noded.ledger.admission import OpenBatch
+from noded.ledger.admission import OpenBatch, signature_checks
 from noded.mempool.errors import InvalidBatch, QuotaExceeded
 from noded.mempool.pool import BatchPool, HeldBatch
 from noded.types.batch import SealedBatch, batch_signing_bytes, decode_batch
@@ -65,11 +65,13 @@ def incoming_batch(
     """What is to be done with a batch whose author is in this table."""
     batch = sealed.batch
     key = validators.public_key(batch.author)
-    author_check = SignatureCheck(key, batch_signing_bytes(chain_id, batch), batch.signature)
+    checks = [SignatureCheck(key, batch_signing_bytes(chain_id, batch), batch.signature)]
+    for signed in opened.transactions:
+        checks += signature_checks(signed)
     return IncomingBatch(
         HeldBatch(sealed, opened.operations),
         BatchRecord(encoding=sealed.encoding),
-        (author_check, *opened.checks),
+        tuple(checks),
     )
 
 
