@@ -24,7 +24,6 @@ from noded.storage.files import create_private
 DATA_KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 
-_CACHE_KIB: Final = 1024
 _CHECK: Final = b"noded/data-key-check/1"
 
 _SCHEMA: Final = """
@@ -71,7 +70,7 @@ class SealedFile:
         self._lock = Lock()
         if not path.exists():
             create_private(path)
-        with translated(path), closed_on_error(connect(path, cache_kib=_CACHE_KIB)) as connection:
+        with translated(path), closed_on_error(connect(path)) as connection:
             connection.executescript(_SCHEMA)
             self._check_data_key(connection)
         self._connection = connection

@@ -15,6 +15,7 @@ from noded.daemon.backend import NodeBackend
 from noded.daemon.boot import Opened, clock_ms, open_home
 from noded.daemon.figures import Figures
 from noded.daemon.handler import PeerHandler
+from noded.daemon.heap import keep_heap_small
 from noded.daemon.logs import Logs
 from noded.daemon.membership import known_peers
 from noded.daemon.notify import notify
@@ -51,6 +52,7 @@ def run_daemon(config: NodeConfig, keystore: Keystore) -> None:
         StorageError: The disk failed.
     """
     assert __debug__, "run without -O: the node's own checks are asserts"
+    keep_heap_small()
     logs = Logs(config.log)
     with ExitStack() as stack:
         run_home(config, open_home(config, keystore, stack), logs)

@@ -13,7 +13,7 @@ from typing import Final
 
 from noded.client.sockets import SOCKET_NAME
 from noded.ops.home import SNAPSHOTS_NAME, STORE_NAME, WAL_NAME
-from noded.storage.connection import READER_CACHE_KIB, connect, translated
+from noded.storage.connection import connect, translated
 from noded.storage.files import PRIVATE_MODE, create_private, os_errors, sync_file, sync_folder
 from noded.storage.lock import LOCK_NAME
 
@@ -115,7 +115,7 @@ def _walk(home: Path, left_out: Collection[str]) -> Iterator[str]:
 def _copy_database(source: Path, target: Path) -> None:
     with (
         translated(source),
-        closing(connect(source, cache_kib=READER_CACHE_KIB)) as connection,
+        closing(connect(source)) as connection,
         closing(sqlite3.connect(target, isolation_level=None)) as copy,
     ):
         connection.backup(copy)

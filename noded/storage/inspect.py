@@ -8,7 +8,7 @@ from typing import Final
 
 from noded.crypto.hashing import HASH_BYTES, ZERO_HASH
 from noded.crypto.sparse_merkle import BUCKETS, bucket_root, leaf_of, path_of, value_hash_of
-from noded.storage.connection import READER_CACHE_KIB, connect, translated
+from noded.storage.connection import connect, translated
 from noded.storage.errors import StoreCorrupt, StoreMissing
 from noded.storage.schema import SCHEMA
 from noded.storage.sqlite import open_reader
@@ -38,7 +38,7 @@ def table_sizes(path: Path) -> list[TableSize]:
     """
     if not path.exists():
         raise StoreMissing(path)
-    with translated(path), closing(connect(path, cache_kib=READER_CACHE_KIB)) as connection:
+    with translated(path), closing(connect(path)) as connection:
         SCHEMA.check(connection, path)
         sizes = connection.execute(
             "SELECT tbl_name, sum(pgsize) FROM dbstat JOIN sqlite_schema USING (name) GROUP BY tbl_name"
@@ -95,7 +95,7 @@ def _findings(path: Path) -> Iterator[str]:
 
 
 def _check_structure(path: Path) -> Iterator[str]:
-    with translated(path), closing(connect(path, cache_kib=READER_CACHE_KIB)) as connection:
+    with translated(path), closing(connect(path)) as connection:
         SCHEMA.check(connection, path)
         for (finding,) in connection.execute(f"PRAGMA integrity_check({FINDINGS_MAX})"):
             if finding != "ok":
@@ -103,7 +103,7 @@ def _check_structure(path: Path) -> Iterator[str]:
 
 
 def _check_heights(path: Path) -> Iterator[str]:
-    with translated(path), closing(connect(path, cache_kib=READER_CACHE_KIB)) as connection:
+    with translated(path), closing(connect(path)) as connection:
         gaps = connection.execute(
             "SELECT height FROM blocks AS block WHERE height < (SELECT max(height) FROM blocks)"
             " AND NOT EXISTS (SELECT 1 FROM blocks WHERE height = block.height + 1)"

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from noded.storage.connection import READER_CACHE_KIB, WRITER_CACHE_KIB, connect, translated
+from noded.storage.connection import connect, translated
 from noded.storage.errors import SchemaTooNew, SnapshotInvalid, StoreExists, StoreMissing, file_failure
 from noded.storage.files import create_private, os_errors, sync_file, sync_folder, write_private
 from noded.storage.schema import SCHEMA, Schema, stored_version
@@ -57,7 +57,7 @@ def create_snapshot(store: Path, folder: Path) -> Path:
         try:
             temporary.unlink(missing_ok=True)
             create_private(temporary)
-            with translated(store), closing(connect(store, cache_kib=READER_CACHE_KIB)) as connection:
+            with translated(store), closing(connect(store)) as connection:
                 stored_version(connection, store)
                 connection.execute("VACUUM INTO ?", (str(temporary),))
             sync_file(temporary)
@@ -170,7 +170,7 @@ def migrate(store: Path, snapshots: Path, *, schema: Schema = SCHEMA) -> Path | 
     """
     if not store.exists():
         raise StoreMissing(store)
-    with translated(store), closing(connect(store, cache_kib=WRITER_CACHE_KIB)) as connection:
+    with translated(store), closing(connect(store)) as connection:
         found = stored_version(connection, store)
         if found > schema.version:
             raise SchemaTooNew(store, found, schema.version)
@@ -188,7 +188,7 @@ def migrate(store: Path, snapshots: Path, *, schema: Schema = SCHEMA) -> Path | 
 
 
 def _describe(path: Path) -> Snapshot:
-    with translated(path), closing(connect(path, cache_kib=READER_CACHE_KIB)) as connection:
+    with translated(path), closing(connect(path)) as connection:
         schema = stored_version(connection, path)
         row = connection.execute("SELECT height, hash FROM blocks ORDER BY height DESC LIMIT 1").fetchone()
     height, hash_ = (-1, b"") if row is None else row

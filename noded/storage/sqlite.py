@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from noded.storage.connection import READER_CACHE_KIB, WRITER_CACHE_KIB, closed_on_error, connect, translated
+from noded.storage.connection import closed_on_error, connect, translated
 from noded.storage.errors import StoreFailed, StoreMissing
 from noded.storage.files import create_private, os_errors
 from noded.storage.schema import PAGE_BYTES, SCHEMA, Schema, is_empty
@@ -69,19 +69,19 @@ class SqliteStore(SqliteReader):
         if not path.exists():
             with os_errors(path):
                 create_private(path)
-        with translated(path), closed_on_error(connect(path, cache_kib=WRITER_CACHE_KIB)) as writer:
+        with translated(path), closed_on_error(connect(path)) as writer:
             if is_empty(writer):
                 schema.create(writer)
             schema.check(writer, path)
             _set_up_writer(writer)
-            reader = connect(path, cache_kib=READER_CACHE_KIB)
+            reader = connect(path)
             reader.execute("PRAGMA query_only = ON")
         super().__init__(path, reader)
         self._writer = writer
         self._lock = Lock()
         self._failed = False
         self._journal_pages = CHECKPOINT_PAGES  # A journal left by a crash is copied at the first chance.
-        self._roots, self._delta_entries = self._load_roots()
+        self._delta_entries = self._load_roots()[1]
         self._tip = self.tip()
 
     def commit(self, batch: CommitBatch) -> None:
@@ -90,16 +90,10 @@ class SqliteStore(SqliteReader):
             check_batch(batch, self._tip)
             with self._transaction():
                 delta_entries = self._write(batch)
-            self._roots.apply(batch.bucket_roots)
             self._delta_entries = delta_entries
             if batch.blocks:
                 self._tip = Tip(batch.blocks[-1].height, batch.blocks[-1].hash)
             self._journal_pages += _pages(batch)
-
-    def bucket_roots(self) -> bytes:
-        """The roots of all buckets side by side, zero where a bucket was never written; 2 MiB, for start-up."""
-        with self._lock:
-            return self._roots.blob()
 
     def checkpoint(self) -> bool:
         """
@@ -249,11 +243,13 @@ class SqliteStore(SqliteReader):
                 (height, encode_delta(batch.bucket_roots)),
             )
             return entries
+        roots, _ = SqliteReader(self._path, self._writer)._load_roots()
+        roots.apply(batch.bucket_roots)
         self._writer.execute("DELETE FROM tree_delta")
         self._writer.execute("DELETE FROM tree_base")
         self._writer.execute(
             "INSERT INTO tree_base (height, roots) VALUES (?, ?)",
-            (height, self._roots.with_applied(batch.bucket_roots)),
+            (height, roots.blob()),
         )
         return 0
 
@@ -269,7 +265,7 @@ def open_reader(path: Path) -> SqliteReader:
     """
     if not path.exists():
         raise StoreMissing(path)
-    with translated(path), closed_on_error(connect(path, cache_kib=READER_CACHE_KIB)) as connection:
+    with translated(path), closed_on_error(connect(path)) as connection:
         SCHEMA.check(connection, path)
         connection.execute("PRAGMA query_only = ON")
         return SqliteReader(path, connection)

@@ -7,9 +7,7 @@ from noded.crypto.sparse_merkle import UpperTree, bucket_of, leaf_hash, pack_lea
 from noded.ledger.execution import changes_of
 from noded.ledger.state import Overlay
 
-PATHS = {
-    number.to_bytes(2): bytes((0, number % 3)) + path_of(number.to_bytes(2))[2:] for number in range(12)
-}
+PATHS = {number.to_bytes(2): bytes((0, number % 3)) + path_of(number.to_bytes(2))[2:] for number in range(12)}
 """Of twelve keys in three buckets."""
 
 kept = st.dictionaries(st.sampled_from(list(PATHS)), st.binary(min_size=1, max_size=2))
