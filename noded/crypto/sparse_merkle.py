@@ -60,7 +60,7 @@ _fan = hasher("noded/state-fan/1")
 Leaf = tuple[bytes, bytes]
 """A path and its leaf hash."""
 
-_LEAF_BYTES = 2 * HASH_BYTES
+LEAF_BYTES = 2 * HASH_BYTES
 """Of a leaf among others, side by side."""
 
 
@@ -90,38 +90,38 @@ def pack_leaves(leaves: Iterable[Leaf]) -> bytes:
 
 def unpack_leaves(packed: bytes) -> list[Leaf]:
     """The leaves that `pack_leaves` put side by side."""
-    starts = range(0, len(packed), _LEAF_BYTES)
-    return [(packed[at : at + HASH_BYTES], packed[at + HASH_BYTES : at + _LEAF_BYTES]) for at in starts]
+    starts = range(0, len(packed), LEAF_BYTES)
+    return [(packed[at : at + HASH_BYTES], packed[at + HASH_BYTES : at + LEAF_BYTES]) for at in starts]
 
 
 def with_leaf(packed: bytes, path: bytes, leaf: bytes | None) -> bytes:
     """The leaves of a bucket, side by side, once a path has another leaf or, with None, none any more."""
     at, end = 0, len(packed)
     while at < end and packed[at : at + HASH_BYTES] < path:
-        at += _LEAF_BYTES
-    after = at + _LEAF_BYTES if packed.startswith(path, at) else at
+        at += LEAF_BYTES
+    after = at + LEAF_BYTES if packed.startswith(path, at) else at
     return packed[:at] + (b"" if leaf is None else path + leaf) + packed[after:]
 
 
 def leaf_in(packed: bytes, path: bytes) -> bytes | None:
     """The leaf hash of a path in a bucket whose leaves are given side by side; None where it has none."""
-    for at in range(0, len(packed), _LEAF_BYTES):
+    for at in range(0, len(packed), LEAF_BYTES):
         if packed.startswith(path, at):
-            return packed[at + HASH_BYTES : at + _LEAF_BYTES]
+            return packed[at + HASH_BYTES : at + LEAF_BYTES]
     return None
 
 
 def packed_root(packed: bytes) -> bytes:
     """The root over all leaves of one bucket, given side by side in order of their paths."""
-    if len(packed) <= _LEAF_BYTES:
+    if len(packed) <= LEAF_BYTES:
         return packed[HASH_BYTES:] or ZERO_HASH
-    if len(packed) == 2 * _LEAF_BYTES:  # Most buckets of a state of 100,000 keys.
+    if len(packed) == 2 * LEAF_BYTES:  # Most buckets of a state of 100,000 keys.
         first = int.from_bytes(packed[:HASH_BYTES])
-        second = int.from_bytes(packed[_LEAF_BYTES : _LEAF_BYTES + HASH_BYTES])
+        second = int.from_bytes(packed[LEAF_BYTES : LEAF_BYTES + HASH_BYTES])
         assert first < second, "leaves must be in order of their paths"
         branch = (first ^ second).bit_length() - 1
         assert branch < LOWER_LEVELS_MAX, "leaves must be of one bucket"
-        node = lower_node(packed[HASH_BYTES:_LEAF_BYTES] + packed[_LEAF_BYTES + HASH_BYTES :])
+        node = lower_node(packed[HASH_BYTES:LEAF_BYTES] + packed[LEAF_BYTES + HASH_BYTES :])
         return _lifted(node, first, branch, LOWER_LEVELS_MAX)
     return bucket_root(unpack_leaves(packed))
 

@@ -4,7 +4,7 @@ import random
 
 from noded.crypto.hashing import ZERO_HASH
 from noded.crypto.sparse_merkle import BUCKETS
-from noded.ops.buckets import BucketCache
+from noded.ops.buckets import PAGE_BYTES, BucketCache
 
 HASH = b"r" * 32
 LEAF = b"p" * 32 + b"l" * 32
@@ -49,21 +49,36 @@ def test_what_was_changed_is_what_is_there() -> None:
     assert reads.asked == []
 
 
-def test_it_never_grows_beyond_its_limit() -> None:
-    """Whatever was dropped is read again, and is right."""
-    reads = Reads()
-    cache = BucketCache(HASH * BUCKETS, reads, limit=10_000)
+def test_whatever_the_sizes_it_tells_what_is_there() -> None:
+    """A state that grows, shrinks and is far larger than the limit: what was dropped is read again, and is right."""
+    state: dict[int, bytes] = {}
+    reads = 0
+
+    def read(bucket: int) -> bytes:
+        nonlocal reads
+        reads += 1
+        return state[bucket]
+
+    cache = BucketCache(ZERO_HASH * BUCKETS, read, limit=2 * PAGE_BYTES)
     chosen = random.Random(1)
-    for _ in range(2_000):
-        bucket = chosen.randrange(BUCKETS)
-        assert cache.get(bucket) == bucket.to_bytes(32) + HASH
-        assert cache.size <= 10_000
+    for _ in range(5_000):
+        bucket = chosen.randrange(100)
+        state[bucket] = chosen.randbytes(64 * chosen.choice([0, 1, 2, 3, 20, 256, 257]))
+        cache.update({bucket: state[bucket]})
+        other = chosen.randrange(100)
+        assert cache.get(other) == state.get(other, b"")
+    assert 500 < reads < 5_000
 
-    assert cache.size > 9_000
 
+def test_what_fits_is_not_read_again() -> None:
+    """As many buckets of one size as the limit has room for, and then of another size."""
+    reads = Reads()
+    cache = BucketCache(HASH * BUCKETS, reads, limit=2 * PAGE_BYTES)
+    room = 2 * PAGE_BYTES // len(LEAF)
+    for _ in range(2):
+        assert [cache.get(bucket) for bucket in range(room)] == [reads(bucket) for bucket in range(room)]
+    assert len(reads.asked) == 3 * room
 
-def test_one_bucket_larger_than_the_limit_is_not_kept() -> None:
-    cache = BucketCache(ZERO_HASH * BUCKETS, Reads(), limit=100)
-    cache.update({5: LEAF * 10})
-
-    assert cache.size == 0
+    cache.update(dict.fromkeys(range(room // 2), LEAF + LEAF))
+    assert [cache.get(bucket) for bucket in range(room // 2)] == [LEAF + LEAF] * (room // 2)
+    assert len(reads.asked) == 3 * room
