@@ -15,7 +15,7 @@ from noded.types.genesis import (
 from noded.types.ids import InstitutionId, PublicKey, TimestampMs, VotingPower
 from noded.types.roles import Role
 from sim.models.clock import EPOCH_MS, NS_PER_MS
-from sim.scenario.explicit import byzantine_nodes
+from sim.scenario.explicit import byzantine_nodes, founding_nodes
 from sim.scenario.model import Scenario
 from sim.streams import Stream
 
@@ -37,15 +37,19 @@ class MemberKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consortium:
-    """Members in order of their ids, which is the order of validators and of nodes."""
+    """Institutions in order of their ids, which is the order of validators and of nodes."""
 
     keys: tuple[MemberKeys, ...]
+    institutions: tuple[Institution, ...]
+    """Founders, and those that may be admitted later."""
     genesis: Genesis
 
 
 def make_consortium(scenario: Scenario) -> Consortium:
     """The members and genesis of an explicit scenario."""
     stream = Stream(scenario.seed, "members")
+    owners = {node: owner for owner, nodes in scenario.nodes.owners.items() for node in _listed(nodes)}
+    founders = founding_nodes(scenario)
     count = scenario.nodes.count
     keys = sorted(
         (
@@ -64,7 +68,7 @@ def make_consortium(scenario: Scenario) -> Consortium:
             id=member.id,
             legal_name=f"Institution {index}",
             role=Role.HOSPITAL,
-            owner="",
+            owner=owners.get(index, ""),
             jurisdiction="DE",
             consensus_key=PublicKey(public_key_of(member.consensus)),
             network_key=PublicKey(public_key_of(member.network)),
@@ -78,16 +82,16 @@ def make_consortium(scenario: Scenario) -> Consortium:
         name=f"sim {scenario.name}"[:64],
         time_ms=TimestampMs(EPOCH_MS),
         parameters=make_parameters(scenario),
-        institutions=institutions,
-        validators=tuple(FoundingValidator(id=member.id, power=POWER) for member in keys),
+        institutions=tuple(institutions[node] for node in founders),
+        validators=tuple(FoundingValidator(id=keys[node].id, power=POWER) for node in founders),
     )
-    return Consortium(keys=tuple(keys), genesis=genesis)
+    return Consortium(keys=tuple(keys), institutions=institutions, genesis=genesis)
 
 
 def make_parameters(scenario: Scenario) -> NetworkParameters:
     """The network parameters of an explicit scenario."""
     protocol = scenario.protocol
-    most = max(1, (scenario.nodes.count - 1) // 3)
+    most = max(1, (len(founding_nodes(scenario)) - 1) // 3)
     tolerated = protocol.tolerated or len(byzantine_nodes(scenario)) or 1
     return replace(
         DEFAULT_PARAMETERS,
@@ -103,3 +107,8 @@ def make_parameters(scenario: Scenario) -> NetworkParameters:
         k_min=min(tolerated, most),
         reputation=protocol.reputation,
     )
+
+
+def _listed(selector: object) -> list[int]:
+    assert isinstance(selector, list), "scenarios are made explicit before they run"
+    return selector

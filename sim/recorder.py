@@ -75,7 +75,7 @@ class Finding:
     detail: str
 
 
-CONDUCT_EVENTS = ("evidence.counted", "epoch.alarm")
+CONDUCT_EVENTS = ("evidence.counted", "epoch.alarm", "org.admitted", "org.removed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,4 +229,6 @@ class Recorder(Observer):
             if event.name in CONDUCT_EVENTS:
                 node = index_of.get(InstitutionId(event.subject))
                 epoch = committed.block.header.epoch
-                self.findings.append(Finding(now, epoch, event.name, node, event.detail.decode()))
+                self.findings.append(
+                    Finding(now, epoch, event.name, node, event.detail.decode() or event.name)
+                )

@@ -19,6 +19,9 @@ from sim.recorder import Recorder
 from sim.scenario.explicit import make_explicit
 from sim.scenario.model import Scenario
 from sim.statistics import quantile
+from sim.workload.accounts import Notary
+from sim.workload.acts import Acts
+from sim.workload.desk import Desk
 from sim.workload.driver import Driver
 
 SECOND = 1_000_000_000
@@ -113,12 +116,16 @@ class Run:
             self.scenario, memo=options.memo, wire=options.wire, behave=self._coalition.behave
         )
         self._coalition.join(self.cluster)
-        self._driver = Driver(self.cluster, end_ns=self.scenario.time.duration)
+        seeds = [keys.account for keys in self.cluster.consortium.keys]
+        notary = Notary(self.cluster.chain_id, seeds, self.cluster.judge.signed)
+        self._driver = Driver(self.cluster, notary, end_ns=self.scenario.time.duration)
+        self._desk = Desk(self.cluster, notary)
+        self._acts = Acts(self.cluster, self._desk)
         self.recorder = Recorder(self.cluster, self._driver)
         self._violations: list[Violation] = []
         self._tables = Tables()
         self._checkers = self._make_checkers()
-        for observer in (self._tables, self._driver, self.recorder, *self._checkers):
+        for observer in (self._tables, self._driver, self._desk, self._acts, self.recorder, *self._checkers):
             self.cluster.world.observers.add(observer)
         for make in options.observers:
             self.cluster.world.observers.add(make(self.cluster))
@@ -129,6 +136,7 @@ class Run:
         time, engine = self.scenario.time, self.cluster.engine
         self.cluster.start()
         self._driver.start()
+        self._acts.start()
         engine.at(time.warmup, self.recorder.warmed_up)
         total = time.duration + time.heal
         stopped = self._run_to(0, time.duration, partial(self._progress, total, began, report))
@@ -177,7 +185,7 @@ class Run:
             world=self.cluster.world,
             hosts=self.cluster.hosts,
             tables=self._tables,
-            is_submitted=self._driver.is_submitted,
+            is_submitted=lambda name: self._driver.is_submitted(name) or self._desk.is_submitted(name),
             quiet_since=self.cluster.faults.quiet_since,
             base_timeout_ns=params.base_timeout_ms * 1_000_000,
         )

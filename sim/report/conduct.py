@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sim.results import Saved
+from sim.scenario.acts import Act, Admit, Remove, Serve
 from sim.scenario.faults import Partition
 from sim.statistics import mean, quantile
 
@@ -31,6 +32,7 @@ class Held:
     """The mean, of 1."""
     participation: float
     leading: float
+    attesting: float
     proposed: int
     failed: int
 
@@ -50,20 +52,27 @@ class Pace:
 
 
 def kinds_of(run: Saved) -> list[str]:
-    """What is the matter with each node: its behaviour, its fault, or nothing."""
+    """What is the matter with each node: owner, fault or behaviour, then what was done about it; or nothing."""
     scenario = run.scenario
-    kinds = [CORRECT] * scenario.nodes.count
+    matters: list[list[str]] = [[] for _ in range(scenario.nodes.count)]
+    for owner, nodes in scenario.nodes.owners.items():
+        for node in _listed(nodes):
+            matters[node].append(owner)
     for fault in scenario.fault:
         if not isinstance(fault, Partition):
             for node in _listed(fault.nodes):
-                kinds[node] = fault.kind
-    for bad in scenario.byzantine:
+                matters[node].append(fault.kind)
+    acting = [bad for bad in scenario.byzantine if bad.at < scenario.time.duration]
+    for bad in acting:
         for node in _listed(bad.victims):
-            kinds[node] = "victim"
-    for bad in scenario.byzantine:
+            matters[node] = ["victim"]
+    for bad in acting:
         for node in _listed(bad.nodes):
-            kinds[node] = bad.behaviour
-    return kinds
+            matters[node] = [bad.behaviour]
+    for act in sorted(scenario.act, key=lambda each: each.at):
+        for node in _listed(act.nodes):
+            matters[node].append(_name_of_act(act))
+    return [", ".join(dict.fromkeys(found)) or CORRECT for found in matters]
 
 
 def held_by_kind(run: Saved) -> list[Held]:
@@ -87,6 +96,7 @@ def held_by_kind(run: Saved) -> list[Held]:
                         reputation=mean([row["reputation"] / 1e6 for row in mine]),
                         participation=mean([row["participation"] / 1e6 for row in mine]),
                         leading=mean([row["leading"] / 1e6 for row in mine]),
+                        attesting=mean([row["attesting"] / 1e6 for row in mine]),
                         proposed=sum(row["proposed"] for row in mine),
                         failed=sum(row["failed"] for row in mine),
                     )
@@ -147,6 +157,7 @@ def conduct_rows(run: Saved) -> list[tuple[str, ...]]:
                 f"{last.reputation:.3f}",
                 f"{last.participation:.3f}",
                 f"{last.leading:.3f}",
+                f"{last.attesting:.3f}",
                 str(sum(each.proposed for each in mine)),
                 str(sum(each.failed for each in mine)),
                 "" if rows else findings,
@@ -171,6 +182,16 @@ def findings_of(run: Saved) -> dict[str, int]:
     for detail in run.table("findings")["detail"].to_list():
         counted[detail] = counted.get(detail, 0) + 1
     return counted
+
+
+def _name_of_act(act: Act) -> str:
+    match act:
+        case Serve(is_readable=is_readable):
+            return "praised" if is_readable else "disputed"
+        case Admit():
+            return "admitted"
+        case Remove():
+            return "removed"
 
 
 def _listed(selector: object) -> list[int]:

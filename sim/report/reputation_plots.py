@@ -1,6 +1,7 @@
 """Pictures of reputation: who holds what, epoch by epoch, and what that does to the pace of the chain."""
 
 from collections.abc import Sequence
+from math import nan
 from typing import Any
 
 from sim.report.conduct import held_by_kind, kinds_of, name_of, pace_of
@@ -29,9 +30,9 @@ def standing(run: Saved) -> Picture | None:
         power, share = totals.get(row["epoch"], (0, 0))
         totals[row["epoch"]] = power + row["power"], share + row["share"]
     figure, (powers, shares, reputations) = make_figure(3, height=6.5)
-    labelled: dict[str, None] = {}
+    xs = [epoch + 1 for epoch in totals]
     for node, kind in enumerate(kinds):
-        mine = [row for row in rows if row["node"] == node]
+        mine = {row["epoch"]: row for row in rows if row["node"] == node}
         style: Any = {
             "color": colour(names.index(kind)),
             "linewidth": 0.8,
@@ -39,12 +40,20 @@ def standing(run: Saved) -> Picture | None:
             "marker": ".",
             "markersize": 2,
         }
-        xs = [row["epoch"] + 1 for row in mine]
-        powers.plot(xs, [100 * row["power"] / (totals[row["epoch"]][0] or 1) for row in mine], **style)
-        shares.plot(xs, [100 * row["share"] / (totals[row["epoch"]][1] or 1) for row in mine], **style)
-        label = None if kind in labelled else kind
-        labelled[kind] = None
-        reputations.plot(xs, [row["reputation"] / 1e6 for row in mine], label=label, **style)
+        parts = [
+            (
+                100 * mine[epoch]["power"] / (power or 1),
+                100 * mine[epoch]["share"] / (share or 1),
+                mine[epoch]["reputation"] / 1e6,
+            )
+            if epoch in mine
+            else (nan, nan, nan)
+            for epoch, (power, share) in totals.items()
+        ]
+        for axes, ys in zip((powers, shares, reputations), zip(*parts, strict=True), strict=True):
+            axes.plot(xs, ys, **style)
+    for index, name in enumerate(names):
+        reputations.plot([], [], color=colour(index), label=name)
     powers.set_ylabel("voting power (%)")
     shares.set_ylabel("proposer share (%)")
     reputations.set_ylabel("reputation")
@@ -58,13 +67,13 @@ def standing(run: Saved) -> Picture | None:
         "beginning of each epoch."
     )
     columns = (
-        "kind", "epoch", "nodes", "power_percent", "share_percent", "reputation", "participation", "leading", "proposed",
-        "failed",
+        "kind", "epoch", "nodes", "power_percent", "share_percent", "reputation", "participation", "leading", "attesting",
+        "proposed", "failed",
     )  # fmt: skip
     table = [
         (
             held.kind, held.epoch, held.nodes, held.power, held.share, held.reputation, held.participation, held.leading,
-            held.proposed, held.failed,
+            held.attesting, held.proposed, held.failed,
         )
         for held in held_by_kind(run)
     ]  # fmt: skip

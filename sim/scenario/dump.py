@@ -13,10 +13,10 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 def dump_scenario(scenario: Scenario) -> str:
     """TOML of a scenario, without what stands at its default."""
     plain = scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    for section, of in (("fault", scenario.fault), ("byzantine", scenario.byzantine)):
+    for section, of in (("fault", scenario.fault), ("byzantine", scenario.byzantine), ("act", scenario.act)):
         if of:
             plain[section] = [
-                {"kind": item.kind, **row} if section == "fault" and hasattr(item, "kind") else row
+                {"kind": item.kind, **row} if hasattr(item, "kind") else row
                 for item, row in zip(of, plain[section], strict=True)
             ]
     return dump_toml(plain)

@@ -7,6 +7,7 @@ Runs are made of explicit scenarios, so that a run can be written down, cut into
 from typing import Any
 
 from sim.models.regions import load_regions, place_nodes
+from sim.scenario.acts import PARTIES, Admit, Remove
 from sim.scenario.faults import Churn, Partition
 from sim.scenario.load import make_scenario
 from sim.scenario.model import Scenario
@@ -60,12 +61,39 @@ def make_explicit(scenario: Scenario) -> Scenario:
     for index, fault in enumerate(scenario.fault):
         faults += _explicit_fault(fault, f"fault.{index}", population, scenario.seed)
     plain["byzantine"], plain["fault"] = byzantine, faults
+    plain["act"] = [
+        _explicit_act(act, f"act.{index}", population, scenario.seed)
+        for index, act in enumerate(scenario.act)
+    ]
+    plain["nodes"]["owners"] = {
+        owner: select(nodes, population, Stream(scenario.seed, "owners", index), key=f"nodes.owners.{owner}")
+        for index, (owner, nodes) in enumerate(scenario.nodes.owners.items())
+    }
     return make_scenario(plain)
 
 
 def byzantine_nodes(scenario: Scenario) -> list[int]:
     """All byzantine nodes of an explicit scenario, ascending."""
     return sorted(node for bad in scenario.byzantine for node in _listed(bad.nodes))
+
+
+def founding_nodes(scenario: Scenario) -> list[int]:
+    """All nodes of an explicit scenario but those that are admitted before anything else is voted about them."""
+    voted = sorted((act for act in scenario.act if isinstance(act, Admit | Remove)), key=lambda act: act.at)
+    first: dict[int, Admit | Remove] = {}
+    for act in voted:
+        for node in _listed(act.nodes):
+            first.setdefault(node, act)
+    return [node for node in range(scenario.nodes.count) if not isinstance(first.get(node), Admit)]
+
+
+def _explicit_act(act: Section, key: str, population: Population, seed: int) -> dict[str, Any]:
+    stream = Stream(seed, key)
+    plain = act.plain()
+    for party in PARTIES:
+        if party in plain:
+            plain[party] = select(plain[party], population, stream, key=f"{key}.{party}")
+    return plain
 
 
 def _explicit_fault(fault: Section, key: str, population: Population, seed: int) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from noded.types.genesis import BLOCK_BYTES_MAX
+from sim.scenario.acts import Act
 from sim.scenario.faults import Fault
 from sim.scenario.network import MS, Network
 from sim.scenario.values import Duration, Probability, Section, Selector, SignedDuration
@@ -47,6 +48,8 @@ class Nodes(Section):
     """How much faster a core is than the one that the costs are of."""
     slow: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Other speeds, by selector."""
+    owners: dict[str, Selector] = Field(default_factory=dict)
+    """Who owns several institutions, by name: they share one cap on voting power."""
 
 
 class Cpu(Section):
@@ -114,7 +117,7 @@ class Workload(Section):
     rate: Annotated[float, Field(ge=0)] = 50.0
     """Transactions a second over all gateways; in a burst, on average; of a ramp, at its end."""
     gateways: Annotated[int, Field(ge=1)] = 4
-    """Nodes that have clients; drawn from the correct ones."""
+    """Nodes that have clients; drawn from the correct founders."""
     mix: dict[Kind, Annotated[float, Field(ge=0)]] = Field(default_factory=_usual_mix)
     """Kinds of transactions by weight."""
     burst_period: Duration = 5 * SECOND
@@ -212,6 +215,7 @@ class Scenario(Section):
     workload: Workload = Workload()
     fault: list[Fault] = Field(default_factory=list)
     byzantine: list[Byzantine] = Field(default_factory=list)
+    act: list[Act] = Field(default_factory=list)
     check: Check = Check()
     sweep: Sweep | None = None
 

@@ -11,8 +11,10 @@ from noded.types.ids import Height
 from sim.cluster import Cluster
 from sim.host import Host
 from sim.observer import Observer
+from sim.scenario.explicit import founding_nodes
 from sim.scenario.model import Workload
 from sim.streams import Stream
+from sim.workload.accounts import Notary
 from sim.workload.arrivals import NS, arrivals
 from sim.workload.transactions import Clients, Kind
 
@@ -82,7 +84,7 @@ class Outcomes:
 class Driver(Observer):
     """Clients at the gateways of a run."""
 
-    def __init__(self, cluster: Cluster, *, end_ns: int) -> None:
+    def __init__(self, cluster: Cluster, notary: Notary, *, end_ns: int) -> None:
         self._cluster = cluster
         self._workload: Workload = cluster.scenario.workload
         self._end_ns = end_ns
@@ -104,10 +106,9 @@ class Driver(Observer):
         self._clients = {
             gateway: Clients(
                 cluster.hosts[gateway].name,
-                cluster.consortium.keys[gateway].account,
-                cluster.chain_id,
+                notary.account(gateway),
+                notary,
                 Stream(seed, "clients", gateway),
-                cluster.judge.signed,
             )
             for gateway in self.gateways
         }
@@ -184,7 +185,8 @@ class Driver(Observer):
         return len(self._waiting)
 
     def _choose_gateways(self) -> list[int]:
-        correct = [host.index for host in self._cluster.correct]
+        founders = founding_nodes(self._cluster.scenario)
+        correct = [host.index for host in self._cluster.correct if host.index in founders]
         stream = Stream(self._cluster.scenario.seed, "gateways")
         return sorted(stream.sample(correct, min(self._workload.gateways, len(correct))))
 

@@ -37,7 +37,7 @@ class TestLiveness:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         crash = [{"kind": "crash", "at": "1s", "nodes": [0]}]
-        monkeypatch.setattr("sim.faults.Faults._restart", lambda self, host: None)
+        monkeypatch.setattr("sim.faults.Faults.restart", lambda self, host: None)
         result = run_small(Options(keep_going=True), fault=crash, time__heal="2s")
 
         assert [violation.checker for violation in result.violations] == ["liveness"]

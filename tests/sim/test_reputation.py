@@ -1,5 +1,6 @@
 """What reputation does to a chain, in short: fewer members and shorter epochs than in configs/sim/reputation/."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,65 @@ class TestAttacks:
         assert halted[4].startswith("the stored table of epoch")  # L144
         assert halted[7].endswith("is not what a quorum finalised")  # A1, at the epoch's end
         assert max(saved.table("blocks")["final_ns"]) > 12e9  # The others go on.
+
+    @pytest.mark.parametrize(("voters", "entered"), [("*", 2), ([0, 1, 2], 0)])
+    def test_an_owner_of_many_stays_below_a_third(self, tmp_path: Any, voters: Any, entered: int) -> None:
+        """L106, L109, L128, L131: two of an owner are voted in to it and four others, if enough want that."""
+        ring = [2, 5, 6]
+        admit = [{"kind": "admit", "at": "200ms", "nodes": ring[1:], "voters": voters}]
+        _, saved = run(
+            tmp_path,
+            nodes={"count": 7, "owners": {"ring": ring}},
+            act=admit,
+            protocol__epoch_length=40,
+            time__duration="13s",
+            time__warmup="1s",
+        )
+        ring_power: dict[int, float] = {}
+        for held in held_by_kind(saved):
+            if held.kind.startswith("ring"):
+                ring_power[held.epoch] = ring_power.get(held.epoch, 0) + held.power
+        joined = last(saved).get("ring, admitted")
+
+        assert findings_of(saved).get("org.admitted", 0) == entered
+        assert (0 if joined is None else joined.nodes) == entered
+        assert all(3 * power < 100 for power in ring_power.values())
+        assert max(ring_power.values()) > (33 if entered else 19)
+
+    def test_leaving_washes_nothing_off(self, tmp_path: Any) -> None:
+        """L107, L109, L130: who comes back has what it left with; a new name starts at a quarter at most."""
+        acts = [
+            {"kind": "remove", "at": "6s", "nodes": [2]},
+            {"kind": "admit", "at": "8s", "nodes": [2, 5]},
+        ]
+        crash = [{"kind": "crash", "at": "500ms", "nodes": [2], "restart_after": "5s"}]
+        _, saved = run(
+            tmp_path, nodes__count=6, fault=crash, act=acts, time__duration="14s", time__warmup="1s"
+        )
+        held = held_by_kind(saved)
+        course = [each for each in held if each.kind == "crash, removed, admitted"]
+        left = next(index for index, each in enumerate(course) if each.power == 0)
+        newcomer = [each for each in held if each.kind == "admitted"]
+
+        assert course[left + 1].epoch > course[left].epoch + 1
+        assert course[left + 1].reputation - course[left].reputation < 1 / 32
+        assert newcomer[0].reputation < 0.25 + 1 / 32
+        assert newcomer[0].power < course[0].power
+
+    def test_a_praise_ring_gains_less_than_a_16th_an_epoch_and_counterparty(self, tmp_path: Any) -> None:
+        """L57, L112, L123, L124: of three who lost a dispute two read from each other all the time."""
+        disputed = {"kind": "serve", "at": "500ms", "for": "3s", "nodes": [1, 4, 5], "readers": [0]}
+        praised = {"kind": "serve", "at": "4s", "for": "9s", "nodes": [1, 4], "readers": [1, 4]}
+        acts = [{**disputed, "every": "3s", "is_readable": False}, {**praised, "every": "400ms"}]
+        _, saved = run(tmp_path, nodes__count=7, act=acts, time__duration="11s", time__warmup="1s")
+        held = held_by_kind(saved)
+        course = [each.attesting for each in held if each.kind == "disputed, praised"]
+        gains = [after - before for before, after in pairwise(course)]
+
+        assert last(saved)["disputed"].attesting == pytest.approx(8 / 18, abs=1e-5)
+        assert last(saved)["correct"].attesting == 1
+        assert sum(gain > 0 for gain in gains) >= 3
+        assert max(gains) < 1 / 16
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=[path.stem for path in SCENARIOS])
