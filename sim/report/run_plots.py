@@ -106,10 +106,12 @@ def finality_by_region(run: Saved) -> Picture | Absent | None:
     for name in names:
         part = joined.filter(joined["region"] == name)
         waits.append(((part["final_ns"] - part["proposed_ns"]) / 1e6).to_list())
-    axes.boxplot(waits, vert=False, showfliers=False, tick_labels=names, medianprops={"color": colour(1)})
+    axes.boxplot(
+        waits, orientation="horizontal", showfliers=False, tick_labels=names, medianprops={"color": colour(1)}
+    )
     axes.set_xlabel("finality (ms)")
     axes.set_xlim(left=0)
-    rows = [(name, sorted(values)[len(values) // 2]) for name, values in zip(names, waits, strict=True)]
+    rows = [(name, median(values)) for name, values in zip(names, waits, strict=True)]
     caption = f"{_label(run)}: finality by region; boxes are quartiles over blocks and nodes."
     return Picture("finality-by-region", caption, figure, ("region", "median_ms"), rows)
 

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sim.cli.root import CONFIG_INVALID, run
 from sim.report.frames import load_all
 from sim.report.page import draw_all, write_report
 from sim.report.run_plots import PER_RUN_MAX
-from sim.report.style import Picture
+from sim.report.style import Picture, colour
 from sim.results import run_id, save
 from sim.run import simulate
 from sim.scenario.load import make_scenario
@@ -77,6 +78,18 @@ def test_a_run_without_transactions_shows_its_blocks(tmp_path: Path) -> None:
     assert absent == {}
     assert "No transaction was submitted" in drawn["finality-cdf"].caption
     assert {row[1] for row in drawn["finality-cdf"].rows} == {"block"}
+
+
+def test_a_regions_figure_is_the_median_that_the_picture_shows(tmp_path: Path) -> None:
+    drawn, _ = drawn_and_absent(tmp_path, REGIONS)
+
+    picture = drawn["finality-by-region"]
+    lines = {  # Matplotlib draws a box's median as a line that stands upright, in the middle of its values.
+        round(float(np.asarray(line.get_xdata())[0]), 9)
+        for line in picture.figure.axes[0].lines
+        if line.get_color() == colour(1)
+    }
+    assert {round(row[1], 9) for row in picture.rows} == lines
 
 
 @pytest.mark.parametrize("settings", [NOT_BEGUN | REGIONS, STANDING | REGIONS, NOTHING_FINAL | LOADED])
