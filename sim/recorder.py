@@ -34,8 +34,6 @@ class BlockRow:
     applied: int
     bytes: int
     """Encodings of its batches."""
-    evidence: int
-    """Pieces in its body."""
     proposed_ns: int
     """When its first proposal was sent; when it was first final, where nobody was to be told."""
     final_ns: "array[int]" = field(default_factory=lambda: array("q"))
@@ -64,12 +62,12 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the ledger says of the members' conduct, evidence that counted or an alarm; or why a node halted."""
+    """What the ledger says of the members' conduct, evidence that counted or an alarm; evidence in a block, or why a node halted."""
 
     at_ns: int
     epoch: int
     name: str
-    """Of the event, or node.halted."""
+    """Of the event; or evidence.enclosed, node.halted."""
     node: int | None
     """Whom it is about; None for an alarm."""
     detail: str
@@ -210,7 +208,6 @@ class Recorder(Observer):
             transactions=len(committed.entries),
             applied=applied,
             bytes=sum(len(batch.encoding) for batch in committed.batches),
-            evidence=len(committed.block.body.evidence),
             proposed_ns=self._proposed.get(committed.block.hash, self._cluster.engine.now),
         )
         self.blocks[header.height] = row
@@ -224,11 +221,14 @@ class Recorder(Observer):
                 member = InstitutionId(key[len(REPORTS) :][:16])
                 report = decode_value(EpochReport, value, max_bytes=len(value))
                 self.standings.append(Standing(index_of[member], now, report))
+        epoch = committed.block.header.epoch
+        for piece in committed.block.body.evidence:
+            culprit = index_of[piece.culprit]
+            self.findings.append(Finding(now, epoch, "evidence.enclosed", culprit, "evidence in a block"))
         for placed in committed.events:
             event = placed.event
             if event.name in CONDUCT_EVENTS:
                 node = index_of.get(InstitutionId(event.subject))
-                epoch = committed.block.header.epoch
                 self.findings.append(
                     Finding(now, epoch, event.name, node, event.detail.decode() or event.name)
                 )

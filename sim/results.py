@@ -273,7 +273,7 @@ def tables(result: Result) -> "dict[str, polars.DataFrame]":
 
 
 _BLOCKS = (
-    "height", "hash", "epoch", "view", "kind", "proposer", "batches", "transactions", "applied", "bytes", "evidence", "proposed_ns",
+    "height", "hash", "epoch", "view", "kind", "proposer", "batches", "transactions", "applied", "bytes", "proposed_ns",
     "notarized_ns", "voted_ns", "first_ns", "final_ns", "last_ns",
 )  # fmt: skip
 
@@ -295,7 +295,6 @@ def _block_row(result: Result, row: BlockRow) -> tuple[Any, ...]:
         row.transactions,
         row.applied,
         row.bytes,
-        row.evidence,
         row.proposed_ns,
         None if phase is None else _middle(phase.notarized_ns),
         None if phase is None else _middle(phase.finalized_ns),

@@ -20,6 +20,9 @@ RUNS_MAX = 400
 
 NODES_MIN = 4
 
+SECTIONS = ("fault", "byzantine", "act")
+"""Lists of a scenario whose rows may be left out."""
+
 Plain = dict[str, Any]
 
 Fails = Callable[[Scenario], str | None]
@@ -69,10 +72,8 @@ class Shrinker:
         return make_scenario(plain)
 
     def _drop_items(self, plain: Plain) -> Plain:
-        """Delta debugging (Zeller, Hildebrandt): leave out faults and byzantine nodes, many at a time first."""
-        items = [("fault", row) for row in plain["fault"]] + [
-            ("byzantine", row) for row in plain["byzantine"]
-        ]
+        """Delta debugging (Zeller, Hildebrandt): leave out faults, byzantine nodes and acts, many at a time first."""
+        items = [(section, row) for section in SECTIONS for row in plain[section]]
         size = max(1, len(items) // 2)
         while items:
             for start in range(0, len(items), size):
@@ -113,7 +114,7 @@ class Shrinker:
 
 
 def _with_items(plain: Plain, items: list[tuple[str, Plain]]) -> Plain:
-    rows = {section: [row for name, row in items if name == section] for section in ("fault", "byzantine")}
+    rows = {section: [row for name, row in items if name == section] for section in SECTIONS}
     return {**plain, **rows}
 
 

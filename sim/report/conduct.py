@@ -137,8 +137,8 @@ def absorbed_in(run: Saved) -> int | None:
     return None
 
 
-def conduct_rows(run: Saved) -> list[tuple[str, ...]]:
-    """What a run shows about each kind of node; nothing for one in which no epoch ended."""
+def conduct_rows(run: Saved, name: str) -> list[tuple[str, ...]]:
+    """What a run of this name shows about each kind of node; nothing for one in which no epoch ended."""
     held = held_by_kind(run)
     absorbed = absorbed_in(run)
     findings = ", ".join(f"{count} × {detail}" for detail, count in findings_of(run).items())
@@ -148,7 +148,7 @@ def conduct_rows(run: Saved) -> list[tuple[str, ...]]:
         last = mine[-1]
         rows.append(
             (
-                "" if rows else name_of(run),
+                "" if rows else name,
                 "" if rows else "–" if absorbed is None else str(absorbed),
                 kind,
                 str(last.nodes),
@@ -166,19 +166,9 @@ def conduct_rows(run: Saved) -> list[tuple[str, ...]]:
     return rows
 
 
-def name_of(run: Saved) -> str:
-    """What a run is, among others of its kind."""
-    scenario = run.scenario
-    proposers = "reputation" if scenario.protocol.reputation else "round robin"
-    return f"{scenario.name}, n = {scenario.nodes.count}, {proposers}"
-
-
 def findings_of(run: Saved) -> dict[str, int]:
     """How often evidence counted against members, by its kind, how many epochs raised which alarm, and why nodes halted."""
     counted: dict[str, int] = {}
-    pieces = sum(run.table("blocks")["evidence"].to_list())
-    if pieces:
-        counted["evidence in a block"] = pieces
     for detail in run.table("findings")["detail"].to_list():
         counted[detail] = counted.get(detail, 0) + 1
     return counted

@@ -60,6 +60,19 @@ def value_of(run: Saved, key: str) -> Any:
     return _flatten(run.scenario.plain()).get(key)
 
 
+def shown(value: object) -> str:
+    """A value of the grid in few letters: nodes as ranges."""
+    if not isinstance(value, tuple) or not all(isinstance(each, int) for each in value):
+        return str(value)
+    parts: list[list[int]] = []
+    for node in value:
+        if parts and node == parts[-1][-1] + 1:
+            parts[-1].append(node)
+        else:
+            parts.append([node])
+    return " ".join(str(part[0]) if len(part) == 1 else f"{part[0]}–{part[-1]}" for part in parts) or "–"
+
+
 def figure_of(run: Saved, name: str) -> float | None:
     """A figure of a run's summary, as finality_ms.p50."""
     value: Any = run.summary

@@ -10,7 +10,7 @@ from jinja2 import Environment
 
 from sim.report import reputation_plots, run_plots, sweep_plots
 from sim.report.conduct import conduct_rows
-from sim.report.frames import estimate, figure_of, group, load_all, varied_keys
+from sim.report.frames import estimate, figure_of, group, load_all, shown, varied_keys
 from sim.report.style import Absent, Picture
 from sim.results import Saved
 
@@ -48,8 +48,8 @@ def draw_all(runs: Sequence[Saved]) -> tuple[list[Picture], list[Absent]]:
     points = _points(runs, keys)
     pictures += [
         reputation_plots.against_round_robin(runs),
-        reputation_plots.pace([same[0] for _, same in points]),
-        reputation_plots.standing(last),
+        reputation_plots.pace([(name, same[0]) for name, same in points]),
+        *(reputation_plots.standing(name, same[0], number) for number, (name, same) in enumerate(points, 1)),
         run_plots.finality_cdf(points),
         run_plots.finality_by_region(last),
         run_plots.phases(last),
@@ -72,6 +72,7 @@ def write_report(folders: Sequence[Path], to: Path) -> Path:
     pictures, absent = draw_all(runs)
     for picture in pictures:
         picture.write(to)
+    keys = varied_keys(runs)
     template = Environment(autoescape=True).from_string(
         files("sim.report").joinpath("template.html").read_text()
     )
@@ -79,9 +80,13 @@ def write_report(folders: Sequence[Path], to: Path) -> Path:
         title=" · ".join(dict.fromkeys(run.scenario.name for run in runs)),
         about=next((run.scenario.about for run in runs if run.scenario.about), ""),
         heads=[name for name, _, _ in COLUMNS],
-        keys=varied_keys(runs),
+        keys=keys,
         rows=_rows(runs),
-        conduct=[row for same in group(runs, varied_keys(runs)).values() for row in conduct_rows(same[0])],
+        conduct=[
+            row
+            for values, same in group(runs, keys).items()
+            for row in conduct_rows(same[0], _name(same[0], keys, values))
+        ],
         failures=[_failure(run) for run in runs if run.summary["verdict"] != "pass"],
         pictures=[(picture, _embedded(to / f"{picture.name}.png")) for picture in pictures],
         absent=absent,
@@ -105,7 +110,7 @@ def _rows(runs: Sequence[Saved]) -> list[tuple[list[str], int, list[str]]]:
         for _, name, digits in COLUMNS:
             found = estimate(same, name)
             cells.append("–" if found is None else _interval(found, digits))
-        rows.append(([str(value) for value in values], len(same), cells))
+        rows.append(([shown(value) for value in values], len(same), cells))
     return rows
 
 
@@ -137,14 +142,19 @@ def _points(runs: Sequence[Saved], keys: Sequence[str]) -> list[tuple[str, list[
         rates = sorted({values[place] for values in points})
         middle = rates[len(rates) // 2]
         points = {values: same for values, same in points.items() if values[place] == middle}
-    named = [
-        (", ".join(f"{_short(key)} = {value}" for key, value in zip(keys, values, strict=True)), same)
-        for values, same in points.items()
-    ]
+    named = [(_name(same[0], keys, values), same) for values, same in points.items()]
     most = run_plots.PER_RUN_MAX
     if len(named) > most:
         named = [named[round(index * (len(named) - 1) / (most - 1))] for index in range(most)]
-    return [(name or same[0].scenario.name, same) for name, same in named]
+    return named
+
+
+def _name(run: Saved, keys: Sequence[str], values: Sequence[object]) -> str:
+    """What is told apart by these keys; of a single point the scenario's name."""
+    return (
+        ", ".join(f"{_short(key)} = {shown(value)}" for key, value in zip(keys, values, strict=True))
+        or run.scenario.name
+    )
 
 
 def _short(key: str) -> str:

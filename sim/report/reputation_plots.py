@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import nan
 from typing import Any
 
-from sim.report.conduct import held_by_kind, kinds_of, name_of, pace_of
+from sim.report.conduct import held_by_kind, kinds_of, pace_of
 from sim.report.frames import estimate, group
 from sim.report.style import Absent, Picture, colour, make_figure, plot_estimates
 from sim.results import Saved
@@ -18,8 +18,8 @@ EPOCHS_MIN = 3
 RUNS_MAX = 6
 
 
-def standing(run: Saved) -> Picture | None:
-    """Power, proposer share and reputation of every member over the epochs."""
+def standing(name: str, run: Saved, number: int) -> Picture | None:
+    """Power, proposer share and reputation of every member over the epochs, in the run of this name and number."""
     rows = run.table("standings").to_dicts()
     if len({row["epoch"] for row in rows}) < EPOCHS_MIN:
         return None
@@ -63,7 +63,7 @@ def standing(run: Saved) -> Picture | None:
     reputations.set_xlabel("epoch")
     figure.legend(loc="outside upper center", ncols=len(names), fontsize=8)
     caption = (
-        f"{name_of(run)}: each member's part of the voting power and of the proposer shares, and its reputation, at the "
+        f"{name}: each member's part of the voting power and of the proposer shares, and its reputation, at the "
         "beginning of each epoch."
     )
     columns = (
@@ -77,25 +77,24 @@ def standing(run: Saved) -> Picture | None:
         )
         for held in held_by_kind(run)
     ]  # fmt: skip
-    return Picture("standing", caption, figure, columns, table)
+    return Picture(f"standing-{number}", caption, figure, columns, table)
 
 
-def pace(runs: Sequence[Saved]) -> Picture | None:
-    """Blocks a second, lost views and finality, epoch by epoch."""
-    series = [(run, paces) for run in runs[:RUNS_MAX] if len(paces := pace_of(run)) >= EPOCHS_MIN]
+def pace(runs: Sequence[tuple[str, Saved]]) -> Picture | None:
+    """Blocks a second, lost views and finality of named runs, epoch by epoch."""
+    series = [(name, paces) for name, run in runs[:RUNS_MAX] if len(paces := pace_of(run)) >= EPOCHS_MIN]
     if not series:
         return None
     figure, (blocks, lost, finality) = make_figure(3, height=6.5)
     rows: list[tuple[object, ...]] = []
-    for index, (run, paces) in enumerate(series):
+    for index, (name, paces) in enumerate(series):
         xs = [each.epoch for each in paces]
         style: Any = {"color": colour(index), "marker": ".", "markersize": 3, "linewidth": 1.0}
-        blocks.plot(xs, [each.blocks_per_s for each in paces], label=name_of(run), **style)
+        blocks.plot(xs, [each.blocks_per_s for each in paces], label=name, **style)
         lost.plot(xs, [each.nullified for each in paces], **style)
         finality.plot(xs, [each.p95_ms for each in paces], **style)
         rows += [
-            (name_of(run), each.epoch, each.seconds, each.blocks_per_s, each.nullified, each.p95_ms)
-            for each in paces
+            (name, each.epoch, each.seconds, each.blocks_per_s, each.nullified, each.p95_ms) for each in paces
         ]
     blocks.set_ylabel("blocks / s")
     lost.set_ylabel("lost views a block")

@@ -9,6 +9,7 @@ from sim.report.frames import (
     is_linear,
     median_delay_ms,
     messages_by_theory,
+    shown,
 )
 from sim.report.style import (
     Absent,
@@ -184,10 +185,10 @@ def over_key(runs: Sequence[Saved], key: str) -> Picture | Absent:
     for (value,), same in group(runs, [key]).items():
         wait, height = estimate(same, "finality_ms.p50"), estimate(same, "blocks_per_s")
         if wait is not None and height is not None:
-            labels.append(str(value))
+            labels.append(shown(value))
             waits.append(wait)
             made.append(height)
-            rows.append((value, *wait, *height))
+            rows.append((shown(value), *wait, *height))
     name = f"over-{key.replace('.', '-')}"
     if not rows:
         return Absent(name, NOTHING_FINAL)
