@@ -6,6 +6,7 @@ Runs are made of explicit scenarios, so that a run can be written down, cut into
 
 from typing import Any
 
+from noded.errors import ConfigError
 from sim.models.regions import load_regions, place_nodes
 from sim.scenario.acts import PARTIES, Admit, Remove
 from sim.scenario.faults import Churn, Partition
@@ -42,7 +43,7 @@ def make_explicit(scenario: Scenario) -> Scenario:
     The same scenario with its draws made.
 
     Raises:
-        ConfigError: A selector names nodes that do not exist.
+        ConfigError: A selector names nodes that do not exist, or there are no founders.
     """
     population = Population(powers=[1] * scenario.nodes.count, regions=region_names(scenario))
     plain = scenario.plain()
@@ -69,7 +70,12 @@ def make_explicit(scenario: Scenario) -> Scenario:
         owner: select(nodes, population, Stream(scenario.seed, "owners", index), key=f"nodes.owners.{owner}")
         for index, (owner, nodes) in enumerate(scenario.nodes.owners.items())
     }
-    return make_scenario(plain)
+    explicit = make_scenario(plain)
+    if not founding_nodes(explicit):
+        raise ConfigError(
+            f"act: all {population.count} nodes are admitted later, so nobody founds the chain; leave some out"
+        )
+    return explicit
 
 
 def byzantine_nodes(scenario: Scenario) -> list[int]:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from noded.errors import ConfigError
+from sim.scenario.acts import Serve
 from sim.scenario.dump import dump_scenario
+from sim.scenario.explicit import founding_nodes, make_explicit
 from sim.scenario.load import load_scenario, make_scenario, parse_override
 from sim.scenario.network import Regions
 
@@ -25,6 +27,11 @@ class TestErrors:
                 {"fault": [{"kind": "crash", "at": "1s", "node": [1]}]},
                 "unknown key 'fault.0.node'; the nearest known one is 'nodes'",
             ),
+            (
+                {"act": [{"kind": "admit", "at": "1s", "nodes": [1], "voter": [2]}]},
+                "unknown key 'act.0.voter'; the nearest known one is 'voters'",
+            ),
+            ({"act": [{"kind": "remove", "nodes": [1]}]}, "act.0.at: field required"),
             ({"nodes.count": 0}, "nodes.count: input should be greater than or equal to 1"),
             ({"time.duration": 5}, "time.duration: 5 needs a unit, as in '600ms'"),
             ({"time.duration": "5 parsecs"}, "time.duration"),
@@ -72,6 +79,26 @@ class TestOverrides:
             make_scenario(plain, {"fault.1.at": "2s"})
 
 
+class TestFounders:
+    def test_who_is_admitted_first_is_none(self) -> None:
+        acts = [
+            {"kind": "admit", "at": "9s", "nodes": [1, 3]},
+            {"kind": "remove", "at": "5s", "nodes": [1], "voters": "first:2"},
+        ]
+        explicit = make_explicit(make_scenario(PLAIN, {"act": acts}))
+
+        assert founding_nodes(explicit) == [0, 1, 2]
+        assert [act.voters for act in explicit.act if not isinstance(act, Serve)] == [[0, 1, 2, 3], [0, 1]]
+
+    def test_without_any_a_scenario_is_refused(self) -> None:
+        everybody = {"kind": "admit", "at": "1s", "nodes": "*"}
+
+        with pytest.raises(
+            ConfigError, match="act: all 4 nodes are admitted later, so nobody founds the chain"
+        ):
+            make_explicit(make_scenario(PLAIN, {"act": [everybody]}))
+
+
 def test_text_for_a_latency_is_a_constant_or_a_table() -> None:
     assert make_scenario(PLAIN, {"network.latency": "7ms"}).network.latency.model == "constant"
     latency = make_scenario(PLAIN, {"network.latency": "mine.csv"}).network.latency
@@ -79,7 +106,7 @@ def test_text_for_a_latency_is_a_constant_or_a_table() -> None:
     assert latency.table == "mine.csv"
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.toml")), ids=lambda path: path.stem)
 def test_what_is_written_is_read_back(path: Path, tmp_path: Path) -> None:
     scenario = load_scenario(path)
     again = tmp_path / path.name
