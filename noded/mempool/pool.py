@@ -45,11 +45,13 @@ class BatchPool:
         self._expiry_ms = expiry_ms
         self._held: dict[BatchHash, HeldBatch] = {}
         self.get: Callable[[BatchHash], HeldBatch | None] = self._held.get
-        """A batch that is held."""
+        """A batch that is held and not ordered."""
         self._unordered: dict[BatchHash, int] = {}
         self._bytes_by_author: dict[ValidatorId, int] = {}
         self._ordered: dict[BatchHash, TimestampMs] = {}
         self._ordered_at: dict[Height, tuple[BatchHash, ...]] = {}
+        self._served: dict[BatchHash, bytes] = {}
+        """Encodings of those ordered last, for peers who lack them: their transactions are in blocks."""
         self._ordered_bytes = 0
         self._acknowledged: dict[bytes, int] = {}
 
@@ -63,6 +65,11 @@ class BatchPool:
             return tuple([held[name].sealed for name in batches])
         except KeyError:
             return None
+
+    def encoding_of(self, batch: BatchHash) -> bytes | None:
+        """What is sent to a peer who lacks this batch, if it is at hand."""
+        held = self._held.get(batch)
+        return self._served.get(batch) if held is None else held.sealed.encoding
 
     def is_ordered(self, batch: BatchHash) -> bool:
         """Whether a finalised block that is not too old named the batch (M3)."""
@@ -113,14 +120,13 @@ class BatchPool:
         """Take a valid batch whose record is written or, after a restart, was read."""
         sealed = held.sealed
         name = sealed.hash
-        if name in self._held:
+        if self.knows(name):
             return
         self._held[name] = held
-        if name not in self._ordered:
-            size = len(sealed.encoding)
-            self._unordered[name] = size
-            author, under_way = sealed.batch.author, self._bytes_by_author
-            under_way[author] = under_way.get(author, 0) + size
+        size = len(sealed.encoding)
+        self._unordered[name] = size
+        author, under_way = sealed.batch.author, self._bytes_by_author
+        under_way[author] = under_way.get(author, 0) + size
 
     def acknowledge(self, prefixes: Sequence[bytes], validator_index: int) -> None:
         """Count a validator among those who hold the batches of these prefixes."""
@@ -162,26 +168,26 @@ class BatchPool:
 
     def order(self, height: Height, batches: Sequence[BatchHash]) -> None:
         """A finalised block names these."""
-        known, ordered = self._held, self._ordered
         for name in batches:
-            sealed = known[name].sealed
-            ordered[name] = sealed.batch.time_ms
-            self._ordered_bytes += len(sealed.encoding)
             self._leave(name)
+            sealed = self._held.pop(name).sealed
+            self._ordered[name] = sealed.batch.time_ms
+            self._served[name] = sealed.encoding
+            self._ordered_bytes += len(sealed.encoding)
         kept = self._ordered_at
         kept[height] = tuple(batches)
         while len(kept) > ORDERED_KEPT_HEIGHTS or (
             self._ordered_bytes > ORDERED_KEPT_BYTES and len(kept) > 1
         ):
             for name in kept.pop(next(iter(kept))):
-                held = self._held.pop(name, None)
-                self._ordered_bytes -= 0 if held is None else len(held.sealed.encoding)
+                self._ordered_bytes -= len(self._served.pop(name, b""))
 
     def restore_ordered(self, batches: Iterable[tuple[BatchHash, TimestampMs]]) -> None:
-        """After a restart: what recent finalised blocks named."""
+        """After a restart, or from block sync: what recent finalised blocks named."""
         for name, time_ms in batches:
             self._ordered[name] = time_ms
             self._leave(name)
+            self._held.pop(name, None)
 
     def expire(self, now_ms: TimestampMs, epoch: Epoch) -> list[SealedBatch]:
         """

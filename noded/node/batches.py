@@ -268,9 +268,9 @@ class BatchDesk:
     def on_asked(self, peer: PeerId, message: GetBatches) -> None:
         """Send what is at hand of what a peer lacks."""
         for name in message.hashes[:BATCHES_SERVED_MAX]:
-            held = self.pool.get(name)
-            if held is not None:
-                self._outbox.send((peer,), BatchPushed(batch=held.sealed.encoding))
+            encoding = self.pool.encoding_of(name)
+            if encoding is not None:
+                self._outbox.send((peer,), BatchPushed(batch=encoding))
 
     def fetch(self, batches: Sequence[BatchHash], holders: Sequence[PeerId], now_ms: TimestampMs) -> None:
         """Get batches that a block names: from the holders, best first, then from whoever is connected."""
