@@ -14,6 +14,13 @@ from noded.types.ids import Height
 BLOCKS_WAITING_MAX = 256
 """Blocks between core and store; beyond them the core waits for the disk."""
 
+BYTES_WAITING_MAX = 4 * 1024 * 1024
+"""
+Of the batches of these blocks: some 20,000 operations, four full blocks as a saturated network makes them.
+
+With all that executing it gave, a block takes eight times the bytes of its batches.
+"""
+
 BLOCKS_PER_COMMIT_MAX = 32
 
 
@@ -29,10 +36,16 @@ class Writer:
         self._store = store
         self._duration = duration
         self._stored = stored
+        self._bytes = 0
+        self._written = trio.Event()
         self._sender, self._receiver = trio.open_memory_channel[CommittedBlock](BLOCKS_WAITING_MAX)
 
     async def put(self, committed: CommittedBlock) -> None:
-        """Hand in the next block; waits while too many are on their way."""
+        """Hand in the next block; waits while too many are on their way, or too large ones."""
+        size = _size(committed)
+        while self._bytes and self._bytes + size > BYTES_WAITING_MAX:
+            await self._written.wait()
+        self._bytes += size
         await self._sender.send(committed)
 
     async def run(self) -> None:
@@ -51,12 +64,19 @@ class Writer:
                     break
             with self._duration.time():
                 await trio.to_thread.run_sync(partial(self._write, blocks))
+            self._bytes -= sum(map(_size, blocks))
+            self._written.set()
+            self._written = trio.Event()
             await self._stored(blocks)
             # Between commits, so that none waits for it.
             await trio.to_thread.run_sync(self._store.checkpoint)
 
     def _write(self, blocks: Sequence[CommittedBlock]) -> None:
         self._store.commit(commit_batch(blocks))
+
+
+def _size(committed: CommittedBlock) -> int:
+    return sum(len(batch.encoding) for batch in committed.batches)
 
 
 def stored_height(blocks: Sequence[CommittedBlock]) -> Height:
