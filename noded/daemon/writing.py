@@ -14,11 +14,11 @@ from noded.types.ids import Height
 BLOCKS_WAITING_MAX = 256
 """Blocks between core and store; beyond them the core waits for the disk."""
 
-BYTES_WAITING_MAX = 4 * 1024 * 1024
+BYTES_WAITING_MAX = 2 * 1024 * 1024
 """
-Of the batches of these blocks: some 20,000 operations, four full blocks as a saturated network makes them.
+Of the batches of these blocks: some 10,000 operations, three blocks of a saturated network.
 
-With all that executing it gave, a block takes eight times the bytes of its batches.
+With all that executing it gave, a block takes ten times the bytes of its batches, more in a large state.
 """
 
 BLOCKS_PER_COMMIT_MAX = 32

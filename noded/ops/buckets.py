@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Mapping
-from mmap import mmap
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Final
 
 from noded.crypto.hashing import HASH_BYTES, ZERO_HASH
@@ -38,7 +38,7 @@ class BucketCache:
         """
         assert limit % PAGE_BYTES == 0
         self._read = read
-        self._memory = mmap(-1, limit)
+        self._memory = mmap(-1, limit, MAP_PRIVATE | MAP_ANONYMOUS)
         self._sizes = [0] * (limit >> _PAGE_BITS)
         """Of the places on each page."""
         self._free: dict[int, dict[int, None]] = {}
