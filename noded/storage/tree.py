@@ -14,8 +14,8 @@ DELTA_ENTRIES_MAX: Final = 32_768
 """
 Changed roots since the last blob before another is due.
 
-Start-up reads the blob and at most these, 1 MiB, in about 20 ms; and so does the commit that writes the next blob. A changed root costs 64 bytes of blob and 34 of
-delta, where the page of its key's row costs 4 KiB.
+Start-up reads the blob and at most these, 1 MiB, in about 20 ms; and so does the commit that writes the next blob. A
+changed root costs 64 bytes of blob and 34 of delta, where the page of its key's row costs 4 KiB.
 """
 
 DELTA_BYTES: Final = 2 + HASH_BYTES
