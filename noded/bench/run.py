@@ -14,6 +14,7 @@ import trio
 from noded.bench.driving import WAIT_S, Source, Tally, drive_closed, drive_open
 from noded.bench.figures import Usage, machine, own_cpu_s, percentiles, usage_of
 from noded.bench.load import Sender, make_sender
+from noded.bench.log_syncs import read_log_syncs
 from noded.bench.reads import drive_reads
 from noded.bench.restarts import AWAY_S, LOOK_S, NODES_MIN, CatchUp, catch_up, restart
 from noded.client.async_http import AsyncNodeClient
@@ -120,7 +121,9 @@ async def _measure(
         sustained, rate = 0.0, plan.rate
     signed = _signed(sources, int(SPARE * rate * plan.seconds / len(nodes)) + SLOTS_SPARE, progress)
     progress(f"open load of {rate:.0f} transactions a second for {plan.seconds:.0f} s")
+    synced = await read_log_syncs(clients)
     opened = await _window(nodes, partial(drive_open, clients, signed, rate=rate, seconds=plan.seconds))
+    log_sync_ms = (await read_log_syncs(clients)).mean_ms_since(synced)
     _check(opened.tally)
     shown = closed or opened
     count = len(shown.tally.final_at)
@@ -143,6 +146,7 @@ async def _measure(
         "cpu_s_per_1000_tx": round(shown.nodes_cpu_s / count * 1000, 3),
         "rss_mb_max": round(rss_mb, 1),
         "idle_cpu_percent": round(100 * max(idle) / IDLE_S, 2),
+        "log_sync_ms": round(log_sync_ms, 3),
         "reads_per_s": round(reads.per_s),
         "reads_per_cpu_s": round(reads.per_cpu_s),
         "machine": machine(),

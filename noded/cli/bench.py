@@ -54,6 +54,7 @@ def _show(data: Json) -> str:
             "CPU seconds for 1000 transactions": data["cpu_s_per_1000_tx"],
             f"most memory of a node in MB, after {data['operations']} operations": data["rss_mb_max"],
             "idle CPU of a node in %": data["idle_cpu_percent"],
+            "one write of the log in ms": data["log_sync_ms"],
             "reads a second, of one node": data["reads_per_s"],
             "reads in a second of its processor time": data["reads_per_cpu_s"],
             "CPU of the load in %": data["load_cpu_percent"],

@@ -27,7 +27,7 @@ def command(to: Path, seconds: float, core_only: bool, parts: Path | None, outpu
     """
     from rich.console import Console
 
-    from sim.calibrate import measure_core, measure_fsync_ns
+    from sim.calibrate import measure_core
     from sim.costs_file import dump_costs
     from sim.daemons import CALIBRATION_RATES, Shell, bench, machine_of, measure_shell
 
@@ -41,8 +41,7 @@ def command(to: Path, seconds: float, core_only: bool, parts: Path | None, outpu
         console.print("real nodes, saturated")
         saturated = bench("--saturate", "--seconds", str(seconds), parts=parts)
     console.print("steps of the core")
-    core, fsync_ns = measure_core(), measure_fsync_ns()
-    machine = machine_of(real, fsync_ns)
+    core, machine = measure_core(), machine_of(real)
     shell = Shell() if saturated is None else measure_shell(core, machine, real, saturated, console.print)
     notes = {} if core_only else asdict(shell)
     to.write_text(dump_costs(shell.on(core), machine, notes))

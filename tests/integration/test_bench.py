@@ -17,6 +17,7 @@ PROMISED = {
     "cpu_s_per_1000_tx",
     "rss_mb_max",
     "idle_cpu_percent",
+    "log_sync_ms",
     "reads_per_s",
     "machine",
 }

@@ -11,6 +11,7 @@ from sim.calibrate import fit, measure_core
 from sim.cli.validate import describe
 from sim.costs_file import Machine, dump_costs, load_machine, table_of
 from sim.daemons import (
+    FIGURES,
     NODES,
     SLOT_S,
     BenchFailed,
@@ -18,6 +19,7 @@ from sim.daemons import (
     bench,
     closed_load,
     cpu_s_per_1000,
+    machine_of,
     measure_shell,
     open_load,
 )
@@ -187,9 +189,24 @@ class TestShell:
         assert found.residual_share < 0.05
 
     def test_kept_figures_are_not_measured_again(self, tmp_path: Path) -> None:
-        (tmp_path / "bench-rate-5.json").write_text(json.dumps({"tx_per_s": 5}))
+        kept = dict.fromkeys(FIGURES, 5)
+        (tmp_path / "bench-rate-5.json").write_text(json.dumps(kept))
 
-        assert bench("--rate", "5", parts=tmp_path) == {"tx_per_s": 5}
+        assert bench("--rate", "5", parts=tmp_path) == kept
+
+    def test_kept_figures_that_lack_one_are_not_used(self, tmp_path: Path) -> None:
+        kept = dict.fromkeys(FIGURES - {"log_sync_ms"}, 5)
+        (tmp_path / "bench-rate-0.json").write_text(json.dumps(kept))
+
+        with pytest.raises(BenchFailed, match="--rate"):
+            bench("--rate", "0", parts=tmp_path)
+
+    def test_a_write_of_the_log_takes_what_the_nodes_under_the_lightest_load_say(self) -> None:
+        figures = {"machine": {"cpu": "some"}, "idle_cpu_percent": 0.5}
+        machine = machine_of([figures | {"log_sync_ms": 2.5}, figures | {"log_sync_ms": 9.0}])
+
+        assert machine.fsync_ns == 2_500_000
+        assert machine.idle_share == 0.005
 
     def test_a_bench_that_fails_says_why(self) -> None:
         with pytest.raises(BenchFailed, match="--rate"):
