@@ -34,14 +34,6 @@ AGAIN_NS = 1_000_000_000
 """Where nobody may propose or vote, it is tried again after this time."""
 
 
-@dataclass(slots=True)
-class _Joining:
-    """A member on its way into a table."""
-
-    said: Epoch | None = None
-    """The last epoch in which it said that its node runs."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Relation:
     """A patient at one institution whose record another may read."""
@@ -63,7 +55,8 @@ class Acts(Observer):
         founders = founding_nodes(cluster.scenario)
         self._strangers = {node for node in range(len(cluster.hosts)) if node not in founders}
         """Whom the ledger does not know yet."""
-        self._joining: dict[int, _Joining] = {}
+        self._joining: dict[int, Epoch | None] = {}
+        """Who is on its way into a table, and the last epoch in which it said that its node runs."""
 
     def start(self) -> None:
         """Schedule all of them."""
@@ -76,15 +69,14 @@ class Acts(Observer):
             placed.event.name == "org.admitted" and placed.event.subject == host.name
             for placed in committed.events
         ):
-            self._joining[host.index] = _Joining()
-        joining = self._joining.get(host.index)
-        if joining is None:
+            self._joining[host.index] = None
+        if host.index not in self._joining:
             return
         validators = host.node.validators
         if host.name in validators:
             del self._joining[host.index]
-        elif joining.said != validators.epoch:
-            joining.said = validators.epoch
+        elif self._joining[host.index] != validators.epoch:
+            self._joining[host.index] = validators.epoch
             consensus = make_account(self._cluster.consortium.keys[host.index].consensus)
             ready = ValidatorReady(epoch=validators.epoch, key=consensus.public_key)
             self._desk.send(host.index, ready, cosigners=[consensus])
