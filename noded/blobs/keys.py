@@ -1,11 +1,10 @@
 """
-The custodian's keys: of each version of a record a data key and a salt key, of each compartment one an epoch.
+The custodian's keys: of each version of a record a data key and a salt key.
 
 What is destroyed here is erased: without the data key the ciphertext is noise, on every disk and in every backup it
 reached; without the salt key the commitment on the ledger is.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +12,7 @@ from typing import Final
 from noded.blobs.errors import KeysCorrupt, RecordHeld, RecordNotHeld
 from noded.blobs.sealed_file import SealedFile
 from noded.crypto.errors import Undecryptable
-from noded.types.medical import CiphertextHash, Compartment, KeyEpoch, PatientId, RecordId, Version
+from noded.types.medical import CiphertextHash, RecordId, Version
 
 KEY_BYTES: Final = 32
 SECRETS_BYTES: Final = 2 * KEY_BYTES
@@ -39,8 +38,9 @@ class RecordSecrets:
 
 
 def unpack_secrets(data: bytes) -> RecordSecrets:
-    """The secrets of which these SECRETS_BYTES are `pack`'s."""
-    assert len(data) == SECRETS_BYTES
+    """The secrets of which these SECRETS_BYTES are `pack`'s; raises `Undecryptable` if they are not so many."""
+    if len(data) != SECRETS_BYTES:
+        raise Undecryptable("what was wrapped is not a record's keys")
     return RecordSecrets(data_key=data[:KEY_BYTES], salt_key=data[KEY_BYTES:])
 
 
@@ -109,12 +109,11 @@ class RecordKeys:
             raise RecordNotHeld(record=record, version=version)
         ciphertext, size, sealed = row
         try:
-            secrets = self._file.open(sealed, _version_place(record, version, ciphertext, size))
+            place = _version_place(record, version, ciphertext, size)
+            secrets = unpack_secrets(self._file.open(sealed, place))
         except Undecryptable:
             raise KeysCorrupt(of=f"version {version} of record {record.hex()}") from None
-        return HeldVersion(
-            record=record, version=version, ciphertext=ciphertext, size=size, secrets=unpack_secrets(secrets)
-        )
+        return HeldVersion(record=record, version=version, ciphertext=ciphertext, size=size, secrets=secrets)
 
     def versions(self, record: RecordId) -> list[tuple[Version, CiphertextHash]]:
         """The versions of a record that are kept, ascending, and their blobs."""
@@ -146,50 +145,6 @@ class RecordKeys:
         return destroyed
 
 
-class CompartmentKeys:
-    """The keys of patients' compartments, one for each epoch (L46)."""
-
-    def __init__(self, file: SealedFile) -> None:
-        self._file = file
-
-    def get(self, patient: PatientId, compartment: Compartment, epoch: KeyEpoch) -> bytes:
-        """
-        The key of a compartment in an epoch; drawn when first asked for, and the same ever after. KEY_BYTES.
-
-        Raises:
-            KeysCorrupt: The row was changed by another hand, or the disk.
-            StorageError: The disk failed or is full.
-        """
-        place = _compartment_place(patient, compartment, epoch)
-        fresh = os.urandom(KEY_BYTES)
-        with self._file.writing() as connection:
-            connection.execute(
-                "INSERT INTO compartment (patient, compartment, epoch, sealed) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO NOTHING",
-                (patient, compartment, epoch, self._file.seal(fresh, place)),
-            )
-            (sealed,) = connection.execute(
-                "SELECT sealed FROM compartment WHERE patient = ? AND compartment = ? AND epoch = ?",
-                (patient, compartment, epoch),
-            ).fetchone()
-        try:
-            return self._file.open(sealed, place)
-        except Undecryptable:
-            raise KeysCorrupt(of=f"compartment {compartment} of patient {patient.hex()}") from None
-
-    def destroy(self, patient: PatientId) -> int:
-        """Erase the keys of all compartments of a patient for good (B6); returns how many there were."""
-        with self._file.writing() as connection:
-            destroyed = connection.execute("DELETE FROM compartment WHERE patient = ?", (patient,)).rowcount
-        self._file.forget_deleted()
-        return destroyed
-
-
 def _version_place(record: RecordId, version: Version, ciphertext: CiphertextHash, size: int) -> bytes:
     """What a version's secrets are bound to, so that no row can take another's place."""
     return b"noded/record-secrets/1" + record + version.to_bytes(4) + ciphertext + size.to_bytes(8)
-
-
-def _compartment_place(patient: PatientId, compartment: Compartment, epoch: KeyEpoch) -> bytes:
-    """What a compartment's key is bound to."""
-    return b"noded/compartment-key/1" + patient + compartment.to_bytes(1) + epoch.to_bytes(4)

@@ -39,13 +39,6 @@ CREATE TABLE IF NOT EXISTS record_version (
     sealed BLOB NOT NULL,
     PRIMARY KEY (record, version)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS compartment (
-    patient BLOB NOT NULL,
-    compartment INTEGER NOT NULL,
-    epoch INTEGER NOT NULL,
-    sealed BLOB NOT NULL,
-    PRIMARY KEY (patient, compartment, epoch)
-) WITHOUT ROWID;
 """
 
 

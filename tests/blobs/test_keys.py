@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from noded.blobs.errors import KeysCorrupt, RecordHeld, RecordNotHeld
-from noded.blobs.keys import CompartmentKeys, HeldVersion, RecordKeys, RecordSecrets, unpack_secrets
+from noded.blobs.keys import HeldVersion, RecordKeys, RecordSecrets, unpack_secrets
 from noded.blobs.sealed_file import SealedFile
-from noded.types.medical import CiphertextHash, Compartment, KeyEpoch, PatientId, RecordId, Version
+from noded.crypto.errors import Undecryptable
+from noded.types.medical import CiphertextHash, RecordId, Version
 from tests.helpers.blobs import bytes_on_disk
 
 DATA_KEY = bytes(range(32))
@@ -150,53 +151,7 @@ class TestDestroying:
         assert rows[make_held(78).record] in found
 
 
-class TestCompartmentKeys:
-    PATIENT, OTHER = PatientId(b"p" * 16), PatientId(b"o" * 16)
-
-    def test_each_place_has_its_own_and_keeps_it(self, file: SealedFile, tmp_path: Path) -> None:
-        keys = CompartmentKeys(file)
-        places = [
-            (patient, Compartment(compartment), KeyEpoch(epoch))
-            for patient in (self.PATIENT, self.OTHER)
-            for compartment in (0, 15)
-            for epoch in (0, 1)
-        ]
-
-        drawn = [keys.get(*place) for place in places]
-
-        assert len(set(drawn)) == 8
-        assert {len(key) for key in drawn} == {32}
-        assert [keys.get(*place) for place in places] == drawn
-        assert not any(key in bytes_on_disk(tmp_path) for key in drawn)
-
-    def test_they_survive_reopening(self, file: SealedFile, tmp_path: Path) -> None:
-        key = CompartmentKeys(file).get(self.PATIENT, Compartment(1), KeyEpoch(0))
-        file.close()
-
-        reopened = SealedFile(tmp_path / "keys.sqlite", DATA_KEY)
-
-        assert CompartmentKeys(reopened).get(self.PATIENT, Compartment(1), KeyEpoch(0)) == key
-        reopened.close()
-
-    def test_destroying_a_patients_leaves_the_others(self, file: SealedFile) -> None:
-        keys = CompartmentKeys(file)
-        gone = keys.get(self.PATIENT, Compartment(0), KeyEpoch(0))
-        stays = keys.get(self.OTHER, Compartment(0), KeyEpoch(0))
-
-        assert keys.destroy(self.PATIENT) == 1
-
-        assert keys.get(self.PATIENT, Compartment(0), KeyEpoch(0)) != gone
-        assert keys.get(self.OTHER, Compartment(0), KeyEpoch(0)) == stays
-
-    def test_a_row_in_another_ones_place_is_detected(self, file: SealedFile) -> None:
-        keys = CompartmentKeys(file)
-        for patient in (self.PATIENT, self.OTHER):
-            keys.get(patient, Compartment(0), KeyEpoch(0))
-        with file.writing() as connection:
-            connection.execute(
-                "UPDATE compartment SET sealed = (SELECT sealed FROM compartment WHERE patient = ?)",
-                (self.OTHER,),
-            )
-
-        with pytest.raises(KeysCorrupt, match="compartment 0 of patient 7070"):
-            keys.get(self.PATIENT, Compartment(0), KeyEpoch(0))
+def test_secrets_of_a_wrong_length_are_none() -> None:
+    """They come from other members, too."""
+    with pytest.raises(Undecryptable):
+        unpack_secrets(bytes(63))
