@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "bench": "Measure a network of real nodes on this machine.",
     "breakglass": "Emergency access without the patient, and its review.",
     "completion": "Print the script that completes commands in a shell.",
+    "condition": "Write conditions of consents from FHIR or the Data Use Ontology.",
     "config": "Show, check and compare a node's settings.",
     "consent": "Grant, revoke and list a patient's consents.",
     "db": "Check, prune, roll back and migrate the store.",
