@@ -18,28 +18,50 @@ def command() -> None:
 
 @declare(command, name="request")
 @node_options
-@click.argument("record")
+@click.argument("record", required=False)
+@click.option("--patient", help="Ask for the key of a compartment of this patient's, instead of a record's.")
+@click.option("--compartment", type=click.IntRange(0, 15), default=0, show_default=True, help="Which one.")
 @click.option("--version", type=click.IntRange(min=1), default=1, show_default=True, help="Which version.")
 @click.option("--consent", help="The consent under which it is asked.")
 @click.option("--opening", help="The emergency opening under which it is asked.")
 @click.option("--purpose", default="treat", show_default=True, help="What for.")
+@click.option("--use", "uses", multiple=True, help="What is declared about research, such as not_for_profit.")
+@click.option("--tag", "tags", multiple=True, help="The project or disease that the research is about.")
 @click.option("--actor", required=True, help="Who will read; others see a pseudonym.")
 def request(
     output: Output,
     home: Path,
-    record: str,
+    record: str | None,
+    patient: str | None,
+    compartment: int,
     version: int,
     consent: str | None,
     opening: str | None,
     purpose: str,
+    uses: tuple[str, ...],
+    tags: tuple[str, ...],
     actor: str,
 ) -> None:
-    """Ask for a record; every validator decides, and exit code 1 with the failed condition says that it is denied."""
-    from noded.ops.reading import request_record
-    from noded.types.medical import ConsentId, OpeningId, RecordId, Version
-    from noded.types.operations.consent import Basis, InEmergency, UnderConsent
+    """
+    Ask for a record; every validator decides, and exit code 1 with the failed condition says that it is denied.
+
+    Under a standing consent one request with --patient brings the key of a whole compartment: after its release every
+    record in it can be got by that request, as long as the consent stands.
+    """
+    from noded.ops.reading import request_access
+    from noded.types.medical import Compartment, ConsentId, OpeningId, PatientId, RecordId, Tag, Use, Version
+    from noded.types.operations.consent import (
+        Basis,
+        InEmergency,
+        OneRecord,
+        Target,
+        UnderConsent,
+        WholeCompartment,
+    )
     from noded.types.roles import Purpose
 
+    if (record is None) == (patient is None):
+        raise click.UsageError("give either a RECORD or --patient")
     if (consent is None) == (opening is None):
         raise click.UsageError("give either --consent or --opening")
     basis: Basis
@@ -48,9 +70,19 @@ def request(
     else:
         basis = InEmergency(opening=OpeningId(hexadecimal(opening or "", "an opening's id")))
     (stated,) = enum_members(Purpose, [purpose], "purpose")
-    name = RecordId(hexadecimal(record, "a record's id"))
+    target: Target
+    if patient is not None:
+        whose = PatientId(hexadecimal(patient, "a patient's id"))
+        target = WholeCompartment(patient=whose, compartment=Compartment(compartment))
+    else:
+        name = RecordId(hexadecimal(record or "", "a record's id"))
+        target = OneRecord(record=name, version=Version(version))
+    declared = enum_members(Use, uses, "use")
+    about = tuple(Tag(hexadecimal(each, "a tag")) for each in dict.fromkeys(tags))
     with desk_at(home) as desk:
-        asked, access = request_record(desk, name, Version(version), basis, purpose=stated, actor=actor)
+        asked, access = request_access(
+            desk, target, basis, purpose=stated, actor=actor, uses=declared, tags=about
+        )
     output.show(
         {
             "request": asked.hex(),
@@ -68,7 +100,7 @@ def request(
 @node_options
 @click.argument("request")
 def release_one(output: Output, home: Path, request: str) -> None:
-    """Answer a permitted request for a record that this institution keeps: its key, for the reader alone."""
+    """Answer a permitted request for what this institution keeps: with the key, for the reader alone."""
     from noded.ops.reading import release
     from noded.types.medical import RequestId
 

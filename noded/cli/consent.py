@@ -33,7 +33,11 @@ def command() -> None:
 @click.option("--record", "records", multiple=True, help="These records only; by default all.")
 @click.option("--compartment", "compartments", multiple=True, type=click.IntRange(0, 15), default=[0])
 @click.option("--for", "lasting", default="30d", show_default=True, help="How long: 12h, 30d, 52w.")
-@click.option("--standing", is_flag=True, help="The compartment's key at once, for a treating team.")
+@click.option(
+    "--standing",
+    is_flag=True,
+    help="For a treating team: a compartment's key once, instead of each record's.",
+)
 @click.option("--condition", type=click.File("rb"), help="What else must hold, as JSON.")
 @click.option("--wallet", type=FILE, help="The patient's own wallet, instead of one kept in the home.")
 @passphrase_options
@@ -168,9 +172,7 @@ def _condition(file: BinaryIO) -> "Condition":
 def _show_revoked(data: Json) -> str:
     text = f"consent {data['consent']} ended at height {data['height']}; what was read before stays read"
     if data["keys_still_out"]:
-        text += (
-            f"\nkeys of compartments {cell(data['keys_still_out'])} are out: begin new ones with key.epoch"
-        )
+        text += f"\nkeys of compartments {cell(data['keys_still_out'])} are out: begin new ones with `noded patient new-key`"
     return text
 
 

@@ -73,6 +73,27 @@ def export(
     output.show({"patient": patient, "file": str(out)})
 
 
+@declare(command, name="new-key")
+@node_options
+@click.argument("patient")
+@click.option("--compartment", type=click.IntRange(0, 15), default=0, show_default=True, help="Which one.")
+def new_key(output: Output, home: Path, patient: str, compartment: int) -> None:
+    """
+    Begin a new key of a patient's compartment, by its custodian, such as after a standing consent was revoked.
+
+    Whoever holds an earlier one cannot open what is registered from now on; what they could open before stays so.
+    """
+    from noded.types.medical import Compartment, KeyEpoch, PatientId
+    from noded.types.operations.consent import KeyEpochBegin
+
+    name = PatientId(hexadecimal(patient, "a patient's id"))
+    with desk_at(home) as desk:
+        epochs = desk.entry("patients", name)["epochs"]
+        epoch = KeyEpoch((epochs[compartment] if compartment < len(epochs) else 0) + 1)
+        desk.send(KeyEpochBegin(patient=name, compartment=Compartment(compartment), epoch=epoch))
+    output.show({"patient": patient, "compartment": compartment, "epoch": epoch, "height": desk.height})
+
+
 def _show_ids(data: Json) -> str:
     return "\n".join(data["patients"])
 

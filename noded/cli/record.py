@@ -27,9 +27,11 @@ def get(output: Output, home: Path, record: str, version: int, request: str | No
     """
     Write the very bytes of a record to a file: one of the institution's own, or of another under a request.
 
-    A record of another institution is checked against its commitment on the ledger, and leaves a receipt there.
+    A record of another institution is checked against its commitment on the ledger, and leaves a receipt there; by the
+    request for a whole compartment only the first does.
     """
     from noded.keys.files import write_private
+    from noded.ops.compartments import read_in_compartment
     from noded.ops.reading import read_own, read_released
     from noded.types.medical import RecordId, RequestId, Version
 
@@ -42,9 +44,12 @@ def get(output: Output, home: Path, record: str, version: int, request: str | No
         else:
             wanted = RequestId(hexadecimal(request, "a request's id"))
             target = desk.entry("requests", wanted)["target"]
-            if (target.get("record"), target.get("version")) != (record, version):
+            if "compartment" in target:
+                content = read_in_compartment(desk, wanted, name, Version(version))
+            elif (target["record"], target["version"]) == (record, version):
+                content = read_released(desk, wanted)
+            else:
                 raise click.UsageError(f"request {request} is not for version {version} of record {record}")
-            content = read_released(desk, wanted)
     write_private(out, content)
     output.show(
         {"record": record, "version": version, "bytes": len(content), "file": str(out), "height": desk.height}

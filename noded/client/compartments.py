@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from noded.codec.schema import encode_value
-from noded.crypto.errors import Undecryptable
+from noded.crypto.errors import Undecryptable, UnusableKey
 from noded.crypto.hashing import tagged_hash
 from noded.crypto.kdf import hkdf
 from noded.types.medical import Compartment, KeyEpoch, PatientId, RecordId, Version, WrapHash
@@ -48,8 +48,12 @@ def compartment_key(secret: bytes, patient: PatientId, compartment: Compartment,
         patient: Whose compartment.
         compartment: Which one.
         epoch: Below EPOCHS_MAX.
+
+    Raises:
+        UnusableKey: There is none for so high an epoch.
     """
-    assert epoch < EPOCHS_MAX, "a compartment that had so many keys gets a successor"
+    if epoch >= EPOCHS_MAX:
+        raise UnusableKey(f"compartment {compartment} has had {EPOCHS_MAX} keys; use another")
     last = hkdf(secret, info=_ROOT_DOMAIN + patient + bytes((compartment,)))
     return earlier_key(last, EPOCHS_MAX - 1 - epoch)
 

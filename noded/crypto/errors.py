@@ -8,4 +8,4 @@ class Undecryptable(NodedError):
 
 
 class UnusableKey(NodedError):
-    """A public key to which nothing may be encrypted: of a wrong length, or one that gives a known secret."""
+    """A key under which nothing may be encrypted: of a wrong length, with a known secret, or beyond the last one."""

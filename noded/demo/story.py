@@ -14,7 +14,7 @@ from noded.fhir.documents import FhirRecord
 from noded.ops.desk import Desk
 from noded.ops.home import STORE_NAME
 from noded.ops.importing import FIRST, NO_COMPARTMENT, import_records
-from noded.ops.reading import read_own, read_released, release, request_record
+from noded.ops.reading import read_own, read_released, release, request_access
 from noded.types.ids import TimestampMs
 from noded.types.medical import (
     CiphertextHash,
@@ -35,6 +35,7 @@ from noded.types.operations.consent import (
     ConsentTerms,
     InEmergency,
     Mode,
+    OneRecord,
     ToOrganization,
     UnderConsent,
 )
@@ -232,7 +233,8 @@ def _import(story: Story, records: Sequence[FhirRecord]) -> list[Imported]:
 
 
 def _ask(desk: Desk, record: Imported, basis: Basis, purpose: Purpose) -> tuple[RequestId, dict[str, Any]]:
-    return request_record(desk, record.id, FIRST, basis, purpose=purpose, actor=ACTOR)
+    target = OneRecord(record=record.id, version=FIRST)
+    return request_access(desk, target, basis, purpose=purpose, actor=ACTOR)
 
 
 def _check_refused(story: Story, name: str, access: dict[str, Any]) -> None:

@@ -1,48 +1,27 @@
 """Reading a record: an institution's own, or another's under a permit; what comes is checked against the ledger."""
 
-from pathlib import Path
-from typing import Any, Final
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from typing import Any
 
 from noded.blobs.keys import RecordSecrets, unpack_secrets
 from noded.blobs.sealing import commit_content
-from noded.client.wraps import TICKET_BYTES_MAX, ReadTicket, ask, decode_ticket
+from noded.client.wraps import ask
 from noded.codec.json_form import from_json
 from noded.crypto.errors import Undecryptable
-from noded.crypto.kdf import hkdf
 from noded.crypto.segments import SEALED_SEGMENT_BYTES, Segments
-from noded.errors import ConfigError, NodedError
-from noded.keys.files import make_private_folder, read_private, write_private
+from noded.errors import NodedError
 from noded.ops.desk import Desk
-from noded.types.medical import RecordId, RequestId, Version, WrapHash
+from noded.ops.tickets import drop_ticket, keep_ticket, read_ticket
+from noded.types.medical import RecordId, RequestId, Tag, Use, Version, WrapHash
 from noded.types.operations.consent import (
     AccessReceipt,
     AccessRelease,
     Basis,
     OneRecord,
     ReceiptResult,
+    Target,
 )
 from noded.types.roles import Purpose
 from noded.types.sidecar import WrapSidecar
-
-TICKETS_NAME: Final = "tickets"
-"""Folder in a home with the private keys of requests, sealed, until the release has come."""
-
-_TICKET_INFO: Final = b"noded/ticket-file/1"
-_NONCE_BYTES: Final = 12
-
-
-class TicketMissing(ConfigError):
-    """The key of a request is not in this home: it was asked for elsewhere, or read already."""
-
-    def __init__(self, path: Path, request: RequestId) -> None:
-        super().__init__(
-            f"{path}: there is no key for request {request.hex()}; it was made in another home, or was used"
-            " already: ask again with `noded access request`"
-        )
-        self.request = request
 
 
 class NotReadable(NodedError):
@@ -54,15 +33,20 @@ class NotReadable(NodedError):
         self.why = why
 
 
-class NotOneRecord(NodedError):
-    """The request is for a whole compartment."""
-
-
-def request_record(
-    desk: Desk, record: RecordId, version: Version, basis: Basis, *, purpose: Purpose, actor: str
+def request_access(
+    desk: Desk,
+    target: Target,
+    basis: Basis,
+    *,
+    purpose: Purpose,
+    actor: str,
+    uses: tuple[Use, ...] = (),
+    tags: tuple[Tag, ...] = (),
 ) -> tuple[RequestId, dict[str, Any]]:
     """
-    Ask for a record; every validator decides.
+    Ask for a record, or for the key of a compartment; every validator decides.
+
+    `uses` and `tags` declare what the research is, for consents with terms of that kind.
 
     The request's key is kept in the home, sealed, before anything is sent.
 
@@ -74,17 +58,19 @@ def request_record(
     """
     ticket = ask(
         desk.random_bytes,
-        target=OneRecord(record=record, version=version),
+        target=target,
         basis=basis,
         purpose=purpose,
         actor=desk.actor(actor),
+        uses=uses,
+        tags=tags,
     )
     name = ticket.request.request
-    _keep_ticket(desk, ticket)
+    keep_ticket(desk, ticket)
     desk.send(ticket.request)
     access = desk.entry("requests", name)
     if access["status"] == "denied":
-        _ticket_path(desk, name).unlink()
+        drop_ticket(desk, name)
     return name, access
 
 
@@ -111,30 +97,24 @@ def read_released(desk: Desk, request: RequestId) -> bytes:
         NotReadable: What came does not open, or to other bytes than were committed to.
         Refused: It is not released, or its custodian does not give it.
     """
-    ticket = _read_ticket(desk, request)
+    ticket = read_ticket(desk, request)
     target = ticket.request.target
-    if not isinstance(target, OneRecord):
-        raise NotOneRecord(f"request {request.hex()} is for a whole compartment")
+    assert isinstance(target, OneRecord), "compartments are read by `noded.ops.compartments`"
     access = desk.entry("requests", request)
     sidecar = from_json(WrapSidecar, desk.node.get(f"/v1/reads/{request.hex()}/wrap"))
     named = WrapHash(bytes.fromhex(access["wrap_hash"]))
-    place = f"{target.record.hex()}/{target.version}"
-    ciphertext = desk.node.post(f"/v1/reads/{request.hex()}/fetch/{place}")["ciphertext"]
-    sealed = desk.node.get_bytes(f"/v1/blobs/{ciphertext}")
-    row = desk.node.get(f"/v1/records/{target.record.hex()}/versions/{target.version}")["value"]
-    commitment = bytes.fromhex(row["content"]["commitment"])
+    row = version_row(desk, target.record, target.version)
+    sealed = fetch_sealed(desk, request, target.record, target.version)
     try:
         secrets = unpack_secrets(ticket.open(desk.chain_id, sidecar, named, epoch=None))
-        content = _open(target, secrets, sealed)
-        if commit_content(content, secrets) != commitment:
-            raise NotReadable(record=target.record, why="it opens to other bytes than were registered")
+        content = open_sealed(sealed, secrets, row, record=target.record, version=target.version)
     except (Undecryptable, NotReadable) as error:
         desk.send(AccessReceipt(request=request, result=ReceiptResult.UNREADABLE))
         if isinstance(error, NotReadable):
             raise
         raise NotReadable(record=target.record, why=f"{error} does not open") from error
     desk.send(AccessReceipt(request=request, result=ReceiptResult.READ))
-    _ticket_path(desk, request).unlink()
+    drop_ticket(desk, request)
     return content
 
 
@@ -143,39 +123,35 @@ def read_own(desk: Desk, record: RecordId, version: Version) -> bytes:
     return desk.node.get_bytes(f"/v1/custody/records/{record.hex()}/versions/{version}/content")
 
 
-def _open(target: OneRecord, secrets: RecordSecrets, sealed: bytes) -> bytes:
-    segments = Segments(key=secrets.data_key, record=target.record, version=target.version)
+def version_row(desk: Desk, record: RecordId, version: Version) -> dict[str, Any]:
+    """What the ledger says of a version of a record."""
+    row: dict[str, Any] = desk.node.get(f"/v1/records/{record.hex()}/versions/{version}")["value"]
+    return row
+
+
+def fetch_sealed(desk: Desk, request: RequestId, record: RecordId, version: Version) -> bytes:
+    """A version's ciphertext, fetched from its custodian under a released request; raises `Refused`."""
+    place = f"{record.hex()}/{version}"
+    ciphertext = desk.node.post(f"/v1/reads/{request.hex()}/fetch/{place}")["ciphertext"]
+    return desk.node.get_bytes(f"/v1/blobs/{ciphertext}")
+
+
+def open_sealed(
+    sealed: bytes, secrets: RecordSecrets, row: dict[str, Any], *, record: RecordId, version: Version
+) -> bytes:
+    """
+    The bytes that went into a version's ciphertext.
+
+    Raises:
+        Undecryptable: The keys are others, or the ciphertext is.
+        NotReadable: It opens, but not to what the ledger has a commitment to.
+    """
+    segments = Segments(key=secrets.data_key, record=record, version=version)
     starts = range(0, len(sealed), SEALED_SEGMENT_BYTES)
-    return b"".join(
+    content = b"".join(
         segments.open(index, sealed[start : start + SEALED_SEGMENT_BYTES], is_last=index == len(starts) - 1)
         for index, start in enumerate(starts)
     )
-
-
-def _ticket_path(desk: Desk, request: RequestId) -> Path:
-    return desk.home / TICKETS_NAME / f"{request.hex()}.sealed"
-
-
-def _cipher(desk: Desk) -> ChaCha20Poly1305:
-    return ChaCha20Poly1305(hkdf(desk.data_key, info=_TICKET_INFO))
-
-
-def _keep_ticket(desk: Desk, ticket: ReadTicket) -> None:
-    request = ticket.request.request
-    make_private_folder(desk.home / TICKETS_NAME)
-    nonce = desk.random_bytes(_NONCE_BYTES)
-    sealed = _cipher(desk).encrypt(nonce, ticket.encode(), _TICKET_INFO + request)
-    write_private(_ticket_path(desk, request), nonce + sealed)
-
-
-def _read_ticket(desk: Desk, request: RequestId) -> ReadTicket:
-    path = _ticket_path(desk, request)
-    if not path.exists():
-        raise TicketMissing(path, request)
-    data = read_private(path)
-    try:
-        plain = _cipher(desk).decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _TICKET_INFO + request)
-    except (InvalidTag, ValueError):
-        raise TicketMissing(path, request) from None
-    assert len(plain) <= TICKET_BYTES_MAX
-    return decode_ticket(plain)
+    if commit_content(content, secrets) != bytes.fromhex(row["content"]["commitment"]):
+        raise NotReadable(record=record, why="it opens to other bytes than were registered")
+    return content

@@ -12,7 +12,7 @@ from noded.client.compartments import (
     open_keys,
     seal_keys,
 )
-from noded.crypto.errors import Undecryptable
+from noded.crypto.errors import Undecryptable, UnusableKey
 from noded.types.medical import Compartment, KeyEpoch, PatientId, RecordId, Version
 from noded.types.sidecar import wrap_hash
 
@@ -36,6 +36,11 @@ def test_earlier_keys_follow_from_later_ones() -> None:
     assert earlier_key(key(9), 4) == key(5)
     assert earlier_key(key(9), 0) == key(9)
     assert earlier_key(key(EPOCHS_MAX - 1), EPOCHS_MAX - 1) == key(0)
+
+
+def test_there_is_none_beyond_the_last() -> None:
+    with pytest.raises(UnusableKey, match="compartment 2"):
+        key(EPOCHS_MAX)
 
 
 def test_keys_differ() -> None:

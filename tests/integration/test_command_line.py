@@ -62,10 +62,11 @@ def grant(consortium: Consortium, capsys: Captured, record: dict[str, str], *mor
 
 
 def ask(consortium: Consortium, capsys: Captured, record: dict[str, str], *basis: str) -> str:
-    asked = told(
-        capsys, "access", "request", record["record"], *basis, "--actor", "dr-south",
-        "--home", consortium.south,
-    )  # fmt: skip
+    return ask_for(consortium, capsys, record["record"], *basis)
+
+
+def ask_for(consortium: Consortium, capsys: Captured, *what: str) -> str:
+    asked = told(capsys, "access", "request", *what, "--actor", "dr-south", "--home", consortium.south)
     assert asked["status"] == "permitted"
     consortium.agree()
     return str(asked["request"])
@@ -239,6 +240,102 @@ class TestSharing:
         )  # fmt: skip
         consent = granted["consent"]
         assert consent in [each["id"] for each in listed["consents"]]
+
+
+class TestStandingConsent:
+    def test_one_release_opens_every_record_of_the_compartment_until_the_consent_ends(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        consent = grant(consortium, capsys, record, "--standing")
+        patient = ("--patient", record["patient"])
+        request = ask_for(consortium, capsys, *patient, "--consent", consent)
+        told(capsys, "access", "release", request, "--home", consortium.north)
+        consortium.agree()
+        later = told(
+            capsys, "fhir", "import", SAMPLES / "zoe-muster.json", "--home", consortium.north
+        )["records"]  # fmt: skip
+        consortium.agree()
+        records = [record, *(each for each in later if each["patient"] == record["patient"])][:4]
+
+        for number, each in enumerate(records):
+            out = tmp_path / str(number)
+            told(
+                capsys, "record", "get", each["record"], "--request", request, "--out", out,
+                "--home", consortium.south,
+            )  # fmt: skip
+            content = out.read_bytes()
+            assert len(content) == int(each["bytes"])
+            assert content in Path(each["source"]).read_bytes()
+
+        assert len(records) == 4
+        consortium.agree()
+        log = told(capsys, "access", "log", *patient, "--disclosed", "--home", consortium.lab)
+        assert {each["id"]: each["value"]["status"] for each in log["requests"]}[request] == "read"
+        ended = told(capsys, "consent", "revoke", consent, "--home", consortium.north)
+        assert ended["keys_still_out"] == [0]
+        consortium.agree()
+        refused = complaint(
+            capsys, "record", "get", record["record"], "--request", request, "--out", tmp_path / "late",
+            "--home", consortium.south, code=1,
+        )  # fmt: skip
+        assert "does not let this institution" in refused
+
+    def test_what_came_under_a_later_key_is_asked_for_again(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        """L46: a new epoch closes what comes, and its key opens what was there."""
+        consent = grant(consortium, capsys, record, "--standing")
+        patient = ("--patient", record["patient"])
+        first = ask_for(consortium, capsys, *patient, "--consent", consent)
+        told(capsys, "access", "release", first, "--home", consortium.north)
+        begun = told(capsys, "patient", "new-key", record["patient"], "--home", consortium.north)
+        imported = told(capsys, "fhir", "import", SAMPLES / "zoe-muster.json", "--home", consortium.north)
+        late = next(each for each in imported["records"] if each["patient"] == record["patient"])
+        consortium.agree()
+        get = ("record", "get", "--home", consortium.south)
+
+        told(capsys, *get, record["record"], "--request", first, "--out", tmp_path / "early")
+        refused = complaint(
+            capsys, *get, late["record"], "--request", first, "--out", tmp_path / "late", code=1
+        )
+
+        assert "ask for the compartment again" in refused
+        assert f"came under key {begun['epoch']}" in refused
+        second = ask_for(consortium, capsys, *patient, "--consent", consent)
+        told(capsys, "access", "release", second, "--home", consortium.north)
+        consortium.agree()
+        for name, each in (("late", late), ("again", record)):
+            told(capsys, *get, each["record"], "--request", second, "--out", tmp_path / name)
+            assert (tmp_path / name).read_bytes() in Path(each["source"]).read_bytes()
+
+    def test_a_consent_for_each_receipt_gives_no_compartment(
+        self, consortium: Consortium, record: dict[str, str], capsys: Captured
+    ) -> None:
+        """L45."""
+        asked = told(
+            capsys, "access", "request", "--patient", record["patient"], "--actor", "dr-south",
+            "--consent", grant(consortium, capsys, record), "--home", consortium.south, code=1,
+        )  # fmt: skip
+
+        assert asked["decided_by"] == "consent/mode"
+
+
+class TestResearch:
+    def test_terms_of_use_are_matched_with_what_is_declared(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        path, project = tmp_path / "terms.json", "0b" * 16
+        path.write_text(said(capsys, "condition", "duo", "GRU", "NPU", f"PS={project}"))
+        consent = grant(consortium, capsys, record, "--condition", str(path), "--purpose", "hresch")
+        asking = (record["record"], "--consent", consent, "--purpose", "hresch")
+
+        asked = told(
+            capsys, "access", "request", *asking, "--actor", "x", "--tag", project, "--home", consortium.south,
+            code=1,
+        )  # fmt: skip
+
+        assert asked["decided_by"] == "consent/condition/all[1]/use"
+        ask_for(consortium, capsys, *asking, "--tag", project, "--use", "not_for_profit")
 
 
 class TestEmergency:
