@@ -109,6 +109,14 @@ def release_one(output: Output, home: Path, request: str) -> None:
     output.show({"request": request, "wrap_hash": wrap_hash.hex(), "height": desk.height})
 
 
+@declare(command, name="pending")
+@node_options
+def pending(output: Output, home: Path) -> None:
+    """List permitted requests that wait for this institution's release; those not released in time lapse."""
+    with node_at(home) as node:
+        output.show({"requests": pages_of(node, None, "releases")}, _show)
+
+
 @declare(command, name="log")
 @node_options
 @click.option("--patient", help="Requests for this patient's data.")

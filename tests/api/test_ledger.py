@@ -91,6 +91,7 @@ class TestLists:
             ("institutions/{id}/patients", HOSPITAL.id, [PATIENT.id]),
             ("institutions/{id}/access", CLINIC.id, [REQUEST]),
             ("institutions/{id}/access", HOSPITAL.id, [REQUEST, DENIED]),
+            ("institutions/{id}/releases", HOSPITAL.id, []),
             ("institutions/{id}/openings", CLINIC.id, [OPENING]),
             ("institutions/{id}/erasures", HOSPITAL.id, [ERASED]),
             ("patients/{id}/records", PATIENT.id, [ERASED, RECORD]),

@@ -72,6 +72,11 @@ def ask_for(consortium: Consortium, capsys: Captured, *what: str) -> str:
     return str(asked["request"])
 
 
+def pending(consortium: Consortium, capsys: Captured) -> list[str]:
+    waiting = told(capsys, "access", "pending", "--home", consortium.north)["requests"]
+    return [each["id"] for each in waiting]
+
+
 class TestImport:
     def test_every_entry_is_a_record_and_its_bytes_are_the_files(
         self, consortium: Consortium, tmp_path: Path, capsys: Captured
@@ -131,7 +136,9 @@ class TestSharing:
         self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
     ) -> None:
         request = ask(consortium, capsys, record, "--consent", grant(consortium, capsys, record))
+        assert request in pending(consortium, capsys)
         told(capsys, "access", "release", request, "--home", consortium.north)
+        assert request not in pending(consortium, capsys)
         consortium.agree()
 
         out = tmp_path / "out"

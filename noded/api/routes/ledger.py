@@ -119,6 +119,9 @@ LISTS: Final = (
     _Listed("institutions/{id}/patients", queries.patients_of, Patient, "patients that a member registered"),
     _Listed("institutions/{id}/records", queries.records_of, Record, "records of a member's own"),
     _Listed("institutions/{id}/access", queries.access_log, Access, "requests to or of a member"),
+    _Listed(
+        "institutions/{id}/releases", queries.pending_releases, Access, "permits that wait for a custodian"
+    ),
     _Listed("institutions/{id}/openings", queries.openings_of, Opening, "uses of break-glass"),
     _Listed("institutions/{id}/erasures", queries.erasures_of, Erasure, "erasures owed, by record"),
     _Listed("patients/{id}/records", queries.records_of, Record, "records about a patient"),
