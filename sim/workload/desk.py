@@ -82,6 +82,8 @@ class Desk(Observer):
 
     def stored(self, host: Host, committed: CommittedBlock) -> None:
         """What is final at its node is settled."""
+        if not self._sent:
+            return
         for entry in committed.entries:
             sent = self._sent.get(entry.hash)
             if sent is not None and sent.node == host.index:
