@@ -8,7 +8,6 @@ from starlette.responses import Response
 from noded.api.backend import Backend
 from noded.api.catching_up import catch_up
 from noded.api.connection import App
-from noded.api.description import describe
 from noded.api.gate import Gate
 from noded.api.rates import Rates
 from noded.api.rendering import dump
@@ -71,6 +70,8 @@ def make_metrics_app(backend: Backend, *, rates: Rates) -> App:
 def _add_description(routes: Routes) -> None:
     @cache
     def made() -> bytes:
+        from noded.api.description import describe  # It imports FastAPI, which no start waits for (D15).
+
         return dump(describe(routes))
 
     async def description() -> Response:

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from noded import __version__
 from noded.api.problems import MEDIA_TYPE
@@ -18,21 +19,18 @@ def describe(routes: Routes) -> dict[str, Any]:
         version=__version__,
         summary="A permissioned ledger of medical data: one institution's node.",
         description=_DESCRIPTION,
-        routes=routes.routes,
+        routes=[_described(route) for route in routes.routes],
     )
     definitions = Definitions()
     for route in routes.routes:
-        assert isinstance(route, Route)
-        declared = route.declared
-        method = next(iter(route.methods or ()))
-        operation = document["paths"][route.path][method.lower()]
-        operation["responses"] = _responses(declared.answer, definitions)
-        operation["security"] = _security(declared.access)
-        more = [] if declared.access == Public else [_AT_LEAST]
-        if declared.parameters or more:
-            operation["parameters"] = [*operation.get("parameters", []), *declared.parameters, *more]
-        if declared.body is not None:
-            content = {media: {"schema": schema} for media, schema in declared.body.media_types.items()}
+        operation = document["paths"][route.path][route.method.lower()]
+        operation["responses"] = _responses(route.answer, definitions)
+        operation["security"] = _security(route.access)
+        more = [] if route.access == Public else [_AT_LEAST]
+        if route.parameters or more:
+            operation["parameters"] = [*operation.get("parameters", []), *route.parameters, *more]
+        if route.body is not None:
+            content = {media: {"schema": schema} for media, schema in route.body.media_types.items()}
             operation["requestBody"] = {"required": True, "content": content}
     document["components"] = {
         "schemas": {**definitions.schemas, "Problem": _PROBLEM},
@@ -81,6 +79,24 @@ _AT_LEAST: Final = {
 
 _HEX: Final[Schema] = {"type": "string", "pattern": "^([0-9a-f]{2})+$"}
 _HEIGHT: Final[Schema] = {"type": "integer", "minimum": 0}
+
+
+_PLAIN: Final = str.maketrans({"/": "_", "{": None, "}": None, "-": "_"})
+
+
+def _described(route: Route) -> APIRoute:
+    """The same route as FastAPI knows it."""
+    name = f"{route.tag}_{route.path.removeprefix('/v1/').translate(_PLAIN)}_{route.method.lower()}"
+    return APIRoute(
+        route.path,
+        route.endpoint,
+        methods=[route.method],
+        tags=[route.tag],
+        name=name,
+        operation_id=name,
+        summary=(route.endpoint.__doc__ or "").strip().split("\n", 1)[0],
+        response_model=None,
+    )
 
 
 def _responses(answer: Answer, definitions: Definitions) -> dict[str, Any]:

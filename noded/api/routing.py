@@ -1,16 +1,16 @@
-"""How routes are declared: path, scope, what they answer; FastAPI finds them and checks their arguments."""
+"""How routes are declared: path, scope, what they answer; Starlette finds them, pydantic checks their arguments."""
 
+import inspect
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter
-from fastapi.dependencies.utils import request_params_to_args
-from fastapi.routing import APIRoute
-from pydantic import Field
+from pydantic import BaseModel, Field, ValidationError, create_model
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match, Router, compile_path
 
 from noded.api.connection import Message, Receive, Send
 from noded.api.gate import caller
@@ -82,35 +82,44 @@ class Body:
     media_types: dict[str, Schema]
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """What FastAPI does not know of a route."""
-
-    access: Access
-    answer: Answer
-    body: Body | None
-    parameters: Sequence[dict[str, Any]]
-
-
-class Route(APIRoute):
+class Route(BaseRoute):
     """
     A path's endpoint for one method.
 
-    FastAPI finds it, checks its arguments and describes it. Endpoints have no dependencies and answer with a
-    `Response`, so what FastAPI prepares at each request for those that do is left out (D15).
+    Its parameters are the endpoint's: of the path where that has their name, of the query where not. What finds and checks
+    them is made for its first request: for all 75 routes it would take a tenth of a node's start (D15).
     """
 
-    declared: Declared
-
-    def __init__(self, path: str, endpoint: Endpoint, **described: Any) -> None:
-        super().__init__(path, endpoint, **described)
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        endpoint: Endpoint,
+        *,
+        access: Access,
+        answer: Answer,
+        tag: str,
+        body: Body | None,
+        parameters: Sequence[dict[str, Any]],
+    ) -> None:
+        """As for `Routes.add`."""
+        self.method = method
+        self.path = path
+        self.endpoint = endpoint
+        self.access = access
+        self.answer = answer
+        self.tag = tag
+        self.body = body
+        self.parameters = parameters
         self._beginning = path.partition("{")[0]
 
     def matches(self, scope: Message) -> tuple[Match, Message]:
         """Whether a request is for this route; a look at its beginning spares most of the 75 expressions."""
-        if not scope["path"].startswith(self._beginning):
+        path = scope["path"]
+        if not path.startswith(self._beginning) or (found := self._pattern.match(path)) is None:
             return Match.NONE, {}
-        return super().matches(scope)
+        is_mine = scope["method"] == self.method
+        return Match.FULL if is_mine else Match.PARTIAL, {"path_params": found.groupdict()}
 
     async def handle(self, scope: Message, receive: Receive, send: Send) -> None:
         """
@@ -121,40 +130,63 @@ class Route(APIRoute):
             NotAuthenticated, ScopeMissing: The caller may not do this.
             InvalidRequest: Path or query are not as described.
         """
-        if scope["method"] not in (self.methods or ()):
+        if scope["method"] != self.method:
             raise self._other_method(scope)
         request = Request(scope, receive, send)
-        access = self.declared.access
-        if access != Public:
-            caller(request).check(access if isinstance(access, Scope) else None)
+        if self.access != Public:
+            caller(request).check(self.access if isinstance(self.access, Scope) else None)
         response = await self.endpoint(**self._arguments(request))
         await response(scope, receive, send)
 
     def _arguments(self, request: Request) -> dict[str, Any]:
-        needed = self.dependant
-        arguments, errors = request_params_to_args(needed.path_params, request.path_params)
-        if needed.query_params:
-            more, wrong = request_params_to_args(needed.query_params, request.query_params)
-            arguments.update(more)
-            errors += wrong
-        if errors:
-            told = tuple({"where": ".".join(each["loc"]), "why": each["msg"]} for each in errors)
-            raise InvalidRequest("; ".join(f"{each['where']}: {each['why']}" for each in told), errors=told)
-        if needed.request_param_name:
-            arguments[needed.request_param_name] = request
+        try:
+            arguments = dict(self._checked.model_validate({**request.query_params, **request.path_params}))
+        except ValidationError as error:
+            told = tuple(map(self._tell, error.errors(include_url=False)))
+            raise InvalidRequest(
+                "; ".join(f"{each['where']}: {each['why']}" for each in told), errors=told
+            ) from error
+        if self._takes_request:
+            arguments["request"] = request
         return arguments
 
-    def _other_method(self, scope: Message) -> MethodNotAllowed:
-        methods = {
-            each for route in scope["router"].routes if route.path == self.path for each in route.methods
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return compile_path(self.path)[0]
+
+    @cached_property
+    def _takes_request(self) -> bool:
+        return "request" in inspect.signature(self.endpoint).parameters
+
+    @cached_property
+    def _checked(self) -> type[BaseModel]:
+        """The parameters as the fields of a model."""
+        fields: dict[str, Any] = {
+            name: (each.annotation, ... if each.default is each.empty else each.default)
+            for name, each in inspect.signature(self.endpoint).parameters.items()
+            if name != "request"
         }
+        return create_model("Arguments", **fields)
+
+    def _tell(self, error: Any) -> dict[str, str]:
+        """A mistake in the client's words."""
+        name = error["loc"][0]
+        return {
+            "where": f"{'path' if name in self._pattern.groupindex else 'query'}.{name}",
+            "why": error["msg"],
+        }
+
+    def _other_method(self, scope: Message) -> MethodNotAllowed:
+        methods = {each.method for each in scope["router"].routes if each.path == self.path}
         refused = MethodNotAllowed("the path takes other methods")
         refused.headers = (("allow", ", ".join(sorted(methods))),)
         return refused
 
 
-class Routes(APIRouter):
+class Routes(Router):
     """The routes of one app, and the app that serves them."""
+
+    routes: list[Route]  # type: ignore[assignment]  # no others are added
 
     def __init__(self) -> None:
         super().__init__(default=_refuse, redirect_slashes=False)
@@ -184,19 +216,18 @@ class Routes(APIRouter):
             body: What it takes.
             parameters: Those that it reads from the request itself.
         """
-        name = f"{tag}_{path.removeprefix('/v1/').translate(_PLAIN)}_{method.lower()}"
-        route = Route(
-            path,
-            endpoint,
-            methods=[method],
-            tags=[tag],
-            name=name,
-            operation_id=name,
-            summary=(endpoint.__doc__ or "").strip().split("\n", 1)[0],
-            response_model=None,
+        self.routes.append(
+            Route(
+                method,
+                path,
+                endpoint,
+                access=access,
+                answer=answer,
+                tag=tag,
+                body=body,
+                parameters=parameters,
+            )
         )
-        route.declared = Declared(access, answer, body, parameters)
-        self.routes.append(route)
 
 
 async def _refuse(scope: Message, receive: Receive, send: Send) -> None:
@@ -233,6 +264,3 @@ def cursor_number(after: str) -> int | None:
 def number_cursor(number: int) -> str:
     """The cursor that stands for a number."""
     return number.to_bytes(CURSOR_NUMBER_BYTES).hex()
-
-
-_PLAIN: Final = str.maketrans({"/": "_", "{": None, "}": None, "-": "_"})
