@@ -130,7 +130,7 @@ class Libp2pNetwork:
             self._links.end(member.info.peer, MemberRemoved(member.info.peer.hex()))
         if self._nursery is not None:
             for member in new:
-                self._nursery.start_soon(self._keep_dialling, member)
+                self._nursery.start_soon(self._keep_dialling, member, False)
 
     def peers(self) -> list[PeerStatistics]:
         """See Network.peers."""
@@ -161,7 +161,7 @@ class Libp2pNetwork:
             nursery.start_soon(trio.serve_listeners, self._accept, listeners)
             nursery.start_soon(self._beat)
             for member in self._members:
-                nursery.start_soon(self._keep_dialling, member)
+                nursery.start_soon(self._keep_dialling, member, True)
             bound = listeners[0].socket.getsockname()
             task_status.started((bound[0], bound[1]))
         if self._bug is not None:
@@ -245,14 +245,14 @@ class Libp2pNetwork:
             counters=member.counters,
         )
 
-    async def _keep_dialling(self, member: Member) -> None:
+    async def _keep_dialling(self, member: Member, is_starting: bool) -> None:
         """Connect to a member again and again, for as long as it is one (N3, N10)."""
         peer = member.info.peer
         stagger_s = STAGGER_S_PER_MEMBER * len(self._members)
         patience_s = 0.0 if self._terms.me < peer else SECOND_DIAL_S + 4 * stagger_s
         backoff = Backoff()
-        await self._pause(member, random.uniform(0, stagger_s) + patience_s)
-        for _ in range(SECOND_DIAL_DELAYS if patience_s else 0):
+        await self._pause(member, random.uniform(0, stagger_s) + (0.0 if is_starting else patience_s))
+        for _ in range(SECOND_DIAL_DELAYS if patience_s and not is_starting else 0):
             if len(self._door) == 0 and self._links.opening == 0:
                 break
             await self._pause(member, patience_s)

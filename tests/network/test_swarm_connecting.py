@@ -6,7 +6,9 @@ import pytest
 import trio
 
 from noded.errors import ConfigError
+from noded.network import swarm
 from tests.helpers.networking import (
+    PATIENCE_S,
     consortium,
     network_key,
     peer_info,
@@ -73,7 +75,8 @@ class TestConnecting:
     async def test_the_higher_dials_when_the_lower_cannot(self) -> None:
         async with trio.open_nursery() as nursery:
             one = await start_node(nursery, 1, members=(peer_info(2),))
-            two = await start_node(nursery, 2, members=(one.info,))
+            two = await start_node(nursery, 2)
+            two.network.set_members([one.info])
             await two.handler.until_up()
 
             assert two.peer(one).dialled
@@ -89,6 +92,18 @@ class TestConnecting:
             await one.handler.until_up(2)
 
             assert one.handler.down == [(two.info.peer, "ConnectionLost")]
+            nursery.cancel_scope.cancel()
+
+    async def test_one_that_starts_dials_at_once_whatever_its_id(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(swarm, "SECOND_DIAL_S", 10 * PATIENCE_S)
+        async with trio.open_nursery() as nursery:
+            one = await start_node(nursery, 1, members=(peer_info(2),))
+            two = await start_node(nursery, 2, members=(one.info,))
+            await two.handler.until_up()
+
+            assert two.peer(one).dialled
             nursery.cancel_scope.cancel()
 
     async def test_eight_nodes_in_one_process_find_together(self) -> None:
