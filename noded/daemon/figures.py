@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import trio
-from cryptography.x509 import load_pem_x509_certificates
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from noded.daemon.shell import Shell
@@ -188,6 +187,8 @@ def _of_disk(home: Path) -> Iterable[Metric]:
 def _of_certificate(path: Path | None) -> Iterable[Metric]:
     if path is None:
         return
+    from cryptography.x509 import load_pem_x509_certificates  # Nothing else of a node needs it: 1 MB.
+
     try:
         found = load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError):
