@@ -15,13 +15,18 @@ from typing import Any, Final, TypeAlias
 import h11
 import structlog
 import trio
-from hypercorn.config import Config
-from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.events import Response
-from hypercorn.protocol.h11 import H11Protocol
-from hypercorn.trio.worker_context import EventWrapper, WorkerContext
-from hypercorn.typing import ConnectionState
+
+from noded.loading import without
+
+_HTTP2 = {"h2": (), "h2.events": (), "hypercorn.protocol.h2": ("H2Protocol",)}
+with without({**_HTTP2, "multiprocessing.synchronize": ("Event",)}):  # 2 MB, and 50 ms of every start.
+    from hypercorn.config import Config
+    from hypercorn.events import Closed, Event, RawData, Updated
+    from hypercorn.protocol.events import Event as StreamEvent
+    from hypercorn.protocol.events import Response
+    from hypercorn.protocol.h11 import H11Protocol
+    from hypercorn.trio.worker_context import EventWrapper, WorkerContext
+    from hypercorn.typing import ConnectionState
 
 KEEP_ALIVE_S: Final = 60.0
 """A connection without a request is closed; clients of the command line and of metrics come every few seconds."""

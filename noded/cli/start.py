@@ -14,6 +14,9 @@ from noded.cli.output import Output
 @home_option
 def command(output: Output, home: Path) -> None:
     """Run the node of a home until SIGTERM; it logs to stderr, as JSON where that is no terminal."""
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = (
+        "1"  # It would look for some in every distribution that is installed.
+    )
     gc.disable()  # Until the node is complete: all that is made by then stays, and to look through it takes time.
     from noded.config import load
     from noded.ops.home import open_keys

@@ -15,11 +15,13 @@ UNUSED = (
     "cryptography.x509",  # Figures read a certificate with it, where there is one.
     "fastapi",  # Describes the API when somebody asks.
     "fhir",
+    "h2",
     "libp2p.host",
+    "multiprocessing",
     "numpy",
     "opentelemetry",
-    "rich.console",  # structlog would load it, and with it what colours code.
     "pygments",
+    "rich.console",
 )
 """Modules that a node at work does not need, with all below them."""
 
