@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,11 +25,14 @@ import numpy as np
 from noded.errors import NodedError
 from noded.types.genesis import DEFAULT_PARAMETERS
 from sim.calibrate import measure_fsync_ns
+from sim.cluster import Cluster
 from sim.costs_file import Machine, table_of
 from sim.models.cpu import Costs, Price
-from sim.run import Result, simulate
+from sim.observer import Observer
+from sim.run import Options, Result, simulate
 from sim.scenario.load import make_scenario
 from sim.scenario.model import Scenario
+from sim.statistics import median
 
 NODES: Final = 4
 
@@ -39,25 +43,27 @@ CLOSED_CALLS: Final = 32
 """Calls under way in the bench's closed load, of as many transactions each as follows."""
 CLOSED_POST: Final = 128
 
-FIGURES: Final = frozenset({
-    "cpu_s_per_1000_tx", "finality_at_tx_per_s", "finality_ms", "idle_cpu_percent", "load_cpu_percent", "log_sync_ms",
-    "machine", "tx_per_s",
-})  # fmt: skip
-"""Those of the bench that are used."""
-
 FIT_S: Final = 8.0
 """Of simulated load for a fit."""
 
-CALIBRATION_RATES: Final = (30.0, 100.0, 250.0)
+CLOSED: Final = "closed"
+"""The bench's name of the load that saturates the nodes."""
+
+CALIBRATION_RATES: Final = ("30", "100", "250")
 """Light loads: real nodes are far from saturated, so that nothing but their work is seen."""
 
+FITS: Final = 3
+"""The number of messages itself depends on what they cost."""
+
 ROUNDS: Final = 3
-"""Of fitting: the number of messages itself depends on what they cost."""
+"""Of loads that take turns on real nodes; the median counts."""
 
 LINK: Final = "100us"
 """One way over loopback, system calls apart."""
 
-WARMUP_S: Final = 3.0
+WARMUP_S: Final = 5.0
+"""Closed loads take some seconds until as many become final as are handed in."""
+
 SECOND: Final = 1_000_000_000
 
 
@@ -104,54 +110,106 @@ class Shell:
         )
 
 
-def bench(*arguments: str, parts: Path | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Real:
+    """What real nodes did under loads that took turns: of each figure the median over the rounds."""
+
+    loads: dict[str, dict[str, Any]]
+    """Figures by load, as `noded bench --loads` names both."""
+    reference_us: float
+    """What the bench's reference took meanwhile, beside these very loads."""
+    idle_share: float
+    cpu: str
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> "Real":
+        """From the object that the bench prints."""
+        by_load: dict[str, list[dict[str, Any]]] = {}
+        for figures in chain.from_iterable(plain["rounds"]):
+            by_load.setdefault(figures["load"], []).append(figures)
+        references = [
+            each for same in by_load.values() for figures in same for each in figures["reference_us"]
+        ]
+        return cls(
+            loads={load: _medians(same) for load, same in by_load.items()},
+            reference_us=_middle(references),
+            idle_share=plain["idle_cpu_percent"] / 100,
+            cpu=plain["machine"]["cpu"],
+        )
+
+
+def _medians(same: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The median of each figure of a load."""
+    finality = {name: _middle([each["finality_ms"][name] for each in same]) for name in ("p50", "p95")}
+    names = ("rate", "tx_per_s", "cpu_s_per_1000_tx", "load_cpu_percent", "log_sync_ms")
+    return {"finality_ms": finality, **{name: _middle([each[name] for each in same]) for name in names}}
+
+
+def _middle(values: Sequence[float | None]) -> float:
+    return median([value for value in values if value is not None]) or 0.0
+
+
+def run_real(
+    loads: Sequence[str], *, seconds: float, rounds: int, parts: Path | None, progress: Callable[[str], None]
+) -> Real:
     """
-    Run `noded bench` and return its figures.
+    Run `noded bench` with loads that take turns.
 
     Args:
-        arguments: Of the command.
-        parts: Folder in which the figures are kept; they are taken from there if they are there already, all of them.
+        loads: As its option has them.
+        seconds: Of each load, each time.
+        rounds: Times that each has its turn.
+        parts: Folder in which the figures are kept; they are taken from there if they are there already.
+        progress: Told what is done.
 
     Raises:
         BenchFailed: It did not deliver any.
     """
-    name = "-".join(["bench", *arguments]).replace("--", "")
-    kept = None if parts is None else parts / f"{name}.json"
+    name = f"bench-{'-'.join(loads)}-{rounds}x{seconds:g}s.json".replace("%", "")
+    kept = None if parts is None else parts / name
     if kept is not None and kept.exists():
-        figures: dict[str, Any] = json.loads(kept.read_text())
-        if figures.keys() >= FIGURES:
-            return figures
-    command = [sys.executable, "-m", "noded", "bench", "--nodes", str(NODES), "--output", "json", *arguments]
+        return Real.of(json.loads(kept.read_text()))
+    progress(f"real nodes, {rounds} times {seconds:g} s of each load: {', '.join(loads)}")
+    command = [sys.executable, "-m", "noded", "bench", "--nodes", str(NODES), "--output", "json"]
+    command += ["--loads", ",".join(loads), "--rounds", str(rounds), "--seconds", str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchFailed(f"{' '.join(command[1:])}: {done.stderr.strip() or done.returncode}")
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(done.stdout)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return Real.of(json.loads(done.stdout))
 
 
-def machine_of(real: Sequence[dict[str, Any]]) -> Machine:
+def machine_of(real: Real | None) -> Machine:
     """
-    This machine, as figures of real nodes show it; without any, as fsyncs of a single file do.
+    This machine, as real nodes show it; without any, as fsyncs of a single file do.
 
     A node that waits between its writes, beside others that write, waits many times as long for each as a loop that does
     nothing but to sync one file.
     """
+    cores = len(os.sched_getaffinity(0))
+    if real is None:
+        return Machine(
+            cpu=platform.processor(),
+            cores=cores,
+            fsync_ns=measure_fsync_ns(),
+            idle_share=0.0,
+            reference_us=0.0,
+        )
     return Machine(
-        cpu=real[0]["machine"]["cpu"] if real else platform.processor(),
-        cores=len(os.sched_getaffinity(0)),
-        fsync_ns=round(real[0]["log_sync_ms"] * 1e6) if real else measure_fsync_ns(),
-        idle_share=round(min((figures["idle_cpu_percent"] for figures in real), default=0.0) / 100, 5),
+        cpu=real.cpu,
+        cores=cores,
+        fsync_ns=round(real.loads[CALIBRATION_RATES[0]]["log_sync_ms"] * 1e6),
+        idle_share=round(real.idle_share, 5),
+        reference_us=round(real.reference_us, 1),
     )
 
 
 def measure_shell(
     core: Costs,
     machine: Machine,
-    light: Sequence[dict[str, Any]],
-    saturated: dict[str, Any],
+    real: Real,
     progress: Callable[[str], None],
 ) -> Shell:
     """
@@ -160,48 +218,67 @@ def measure_shell(
     Args:
         core: Prices of the core.
         machine: On which all of this is.
-        light: Figures of `noded bench` at light loads.
-        saturated: Its figures of saturated nodes, of which only the processor time of a transaction is used.
+        real: What real nodes did; of saturated ones only the processor time of a transaction is used.
         progress: Told what is done.
     """
+    light = [real.loads[rate] for rate in CALIBRATION_RATES]
+    saturated = real.loads[CLOSED]
     shell = _client(Shell(), light)
-    for number in range(ROUNDS):
-        progress(f"simulated nodes, round {number + 1} of {ROUNDS}")
+    for number in range(FITS):
+        progress(f"simulated nodes, round {number + 1} of {FITS}")
         costs = shell.on(core)
         with table_of(costs) as table:
-            runs = [
-                simulate(open_load(table, machine, figures["finality_at_tx_per_s"], FIT_S))
-                for figures in light
-            ]
-            full = simulate(closed_load(table, machine, FIT_S))
-        missing_s = saturated["cpu_s_per_1000_tx"] - cpu_s_per_1000(full, costs)
+            runs = [run_load(open_load(table, machine, figures["rate"], FIT_S)) for figures in light]
+            full = run_load(closed_load(table, machine, FIT_S))
+        missing_s = saturated["cpu_s_per_1000_tx"] - full.cpu_s_per_1000(costs)
         fitted = _fit(shell, costs, machine, light, runs)
         shell = replace(fitted, transaction_ns=max(0.0, shell.transaction_ns + missing_s * SECOND / 1000))
     return shell
 
 
-def cpu_s_per_1000(result: Result, costs: Costs) -> float:
-    """Processor time of the nodes for 1000 transactions of a closed load, whose clients share their machine."""
-    return 1000 * _cores_of_nodes(result, costs, CLOSED_POST) / max(1.0, result.tx_per_s)
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A simulated load, and the cores that nodes and clients kept busy once it was warm."""
+
+    result: Result
+    cores: float
+
+    def cores_of_nodes(self, costs: Costs, post: int) -> float:
+        """Without the clients, who hand in so many transactions together."""
+        return self.cores - self.result.tx_per_s / post * costs.client.of(post) / SECOND
+
+    def cpu_s_per_1000(self, costs: Costs) -> float:
+        """Processor time of the nodes for 1000 transactions of a closed load, whose clients share their machine."""
+        return 1000 * self.cores_of_nodes(costs, CLOSED_POST) / max(1.0, self.result.tx_per_s)
 
 
-def _cores_of_nodes(result: Result, costs: Costs, post: int) -> float:
-    """Cores that the nodes kept busy, without their clients, who hand in so many transactions together beside them."""
-    clients_ns = result.driver.submitted / post * costs.client.of(post)
-    return (result.cluster.hosts[0].machine.worked_ns - clients_ns) / SECOND / result.simulated_s
+def run_load(scenario: Scenario) -> Load:
+    """
+    Simulate, and look at the machine when it is warm and at the end.
+
+    While the first transactions are on their way cores are idle: what they do then is of no load.
+    """
+    cold_ns: list[int] = []
+
+    def watch(cluster: Cluster) -> Observer:
+        machine = cluster.hosts[0].machine
+        cluster.engine.at(scenario.time.warmup, lambda: cold_ns.append(machine.worked_ns))
+        return Observer()
+
+    result = simulate(scenario, Options(observers=[watch]))
+    worked_ns = result.cluster.hosts[0].machine.worked_ns - cold_ns[0]
+    return Load(result, worked_ns / (result.simulated_s * SECOND - scenario.time.warmup))
 
 
 def _fit(
-    shell: Shell, costs: Costs, machine: Machine, light: Sequence[dict[str, Any]], runs: Sequence[Result]
+    shell: Shell, costs: Costs, machine: Machine, light: Sequence[dict[str, Any]], runs: Sequence[Load]
 ) -> Shell:
     """Share out what real nodes use beyond what the core costs in `runs`, made with `costs`: the core's with `shell`."""
     rows, beyond, used = [], [], []
-    for figures, result in zip(light, runs, strict=True):
-        rate = figures["finality_at_tx_per_s"]
-        row = np.array([result.messages / result.simulated_s, min(rate, 1 / SLOT_S)]) / SECOND
-        known = _cores_of_nodes(result, costs, _posted(rate)) - row @ np.array(
-            [shell.message_ns, shell.call_ns]
-        )
+    for figures, load in zip(light, runs, strict=True):
+        rate = figures["rate"]
+        row = np.array([load.result.messages / load.result.simulated_s, min(rate, 1 / SLOT_S)]) / SECOND
+        known = load.cores_of_nodes(costs, _posted(rate)) - row @ np.array([shell.message_ns, shell.call_ns])
         used.append(figures["cpu_s_per_1000_tx"] * rate / 1000 - NODES * machine.idle_share)
         beyond.append(used[-1] - known)
         rows.append(row)
@@ -213,7 +290,7 @@ def _fit(
 
 def _client(shell: Shell, real: Sequence[dict[str, Any]]) -> Shell:
     """What the load itself computes, by calls and transactions; a part that is always there is left out."""
-    rates = [figures["finality_at_tx_per_s"] for figures in real]
+    rates = [figures["rate"] for figures in real]
     rows = np.array([[SECOND, min(rate, 1 / SLOT_S), rate] for rate in rates]) / SECOND
     used = np.array([figures["load_cpu_percent"] / 100 for figures in real])
     _, call, transaction = map(float, _non_negative(rows, used))

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sim.costs_file import Machine
-from sim.daemons import SLOT_S, bench, closed_load, cpu_s_per_1000, open_load
+from sim.costs_file import Machine, table_of
+from sim.daemons import CLOSED, ROUNDS, SLOT_S, closed_load, open_load, run_load, run_real
 from sim.models.cpu import load_costs
-from sim.run import simulate
 
 TOLERANCE: Final = 0.20
 
-LIGHT_RATE: Final = 60.0
+LIGHT: Final = "60"
 """None of the loads that the prices were measured at."""
+
+HEAVY: Final = "70%"
+"""Of what saturated nodes did in the same round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,51 +44,59 @@ def compare_daemons(
     costs: str, machine: Machine, seconds: float, parts: Path | None, progress: Callable[[str], None]
 ) -> list[Comparison]:
     """
-    Run real daemons, saturated and with a light load, and simulate the same.
+    Run real daemons, saturated, at 70 % of that and with a light load in turn, and simulate the same.
+
+    Prices are those of the table times what the reference takes now by what it took then. Of what real nodes did only
+    the rate of the heavy load goes into a simulation.
 
     Args:
         costs: Table of costs of this machine.
         machine: The machine.
-        seconds: Of each load.
+        seconds: Of each load, each of its turns.
         parts: Folder that keeps figures of real daemons.
         progress: Told what is done.
 
     Raises:
         BenchFailed: The real daemons delivered no figures.
     """
-    progress("real nodes, saturated")
-    saturated = bench("--saturate", "--seconds", str(seconds), parts=parts)
-    progress(f"real nodes at {LIGHT_RATE:.0f} transactions a second")
-    light = bench("--rate", str(LIGHT_RATE), "--seconds", str(seconds), parts=parts)
-    progress("simulated nodes, saturated")
-    closed = simulate(closed_load(costs, machine, seconds))
-    rows = [
-        Comparison(
-            quantity="throughput at saturation",
-            real=saturated["tx_per_s"],
-            simulated=closed.tx_per_s,
-            unit="transactions / s",
-            tolerance=TOLERANCE,
-        ),
-        Comparison(
-            quantity="processor time, saturated (calibrated)",
-            real=saturated["cpu_s_per_1000_tx"],
-            simulated=cpu_s_per_1000(closed, load_costs(costs)),
-            unit="s for 1000",
-            tolerance=None,
-        ),
-    ]
-    for name, real in (("at 70 % of saturation", saturated), (f"at {LIGHT_RATE:.0f} a second", light)):
-        progress(f"simulated nodes {name}")
-        result = simulate(open_load(costs, machine, real["finality_at_tx_per_s"], seconds))
-        rows += [
+    real = run_real((CLOSED, HEAVY, LIGHT), seconds=seconds, rounds=ROUNDS, parts=parts, progress=progress)
+    slower = real.reference_us / machine.reference_us if machine.reference_us else 1.0
+    progress(
+        f"reference {real.reference_us:.0f} us, of the prices {machine.reference_us:.0f} us: times {slower:.3f}"
+    )
+    prices = load_costs(costs).times(slower)
+    simulated_s = ROUNDS * seconds
+    with table_of(prices) as table:
+        progress("simulated nodes, saturated")
+        closed = run_load(closed_load(table, machine, simulated_s))
+        rows = [
             Comparison(
-                quantity=f"finality {quantile} {name}",
-                real=real["finality_ms"][quantile],
-                simulated=(getattr(result.tx_finality_ms, quantile) or 0.0) + 1000 * SLOT_S / 2,
-                unit="ms",
-                tolerance=TOLERANCE if quantile == "p50" else None,
-            )
-            for quantile in ("p50", "p95")
+                quantity="throughput at saturation",
+                real=real.loads[CLOSED]["tx_per_s"],
+                simulated=closed.result.tx_per_s,
+                unit="transactions / s",
+                tolerance=TOLERANCE,
+            ),
+            Comparison(
+                quantity="processor time, saturated (calibrated)",
+                real=real.loads[CLOSED]["cpu_s_per_1000_tx"],
+                simulated=closed.cpu_s_per_1000(prices),
+                unit="s for 1000",
+                tolerance=None,
+            ),
         ]
+        for load, name in ((HEAVY, "at 70 % of saturation"), (LIGHT, f"at {LIGHT} a second")):
+            progress(f"simulated nodes {name}")
+            figures = real.loads[load]
+            result = run_load(open_load(table, machine, figures["rate"], simulated_s)).result
+            rows += [
+                Comparison(
+                    quantity=f"finality {quantile} {name}",
+                    real=figures["finality_ms"][quantile],
+                    simulated=(getattr(result.tx_finality_ms, quantile) or 0.0) + 1000 * SLOT_S / 2,
+                    unit="ms",
+                    tolerance=TOLERANCE if quantile == "p50" else None,
+                )
+                for quantile in ("p50", "p95")
+            ]
     return rows

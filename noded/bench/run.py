@@ -5,32 +5,33 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
 import trio
 
-from noded.bench.driving import WAIT_S, Source, Tally, drive_closed, drive_open
-from noded.bench.figures import Usage, machine, own_cpu_s, percentiles, usage_of
-from noded.bench.load import Sender, make_sender
+from noded.bench.driving import Source, drive_closed, drive_open
+from noded.bench.figures import machine, percentiles
 from noded.bench.log_syncs import read_log_syncs
 from noded.bench.reads import drive_reads
 from noded.bench.restarts import AWAY_S, LOOK_S, NODES_MIN, CatchUp, catch_up, restart
+from noded.bench.windows import (
+    IDLE_S,
+    SIGNED_SHARE,
+    SLOTS_SPARE,
+    SPARE,
+    Window,
+    begin,
+    check_tally,
+    run_window,
+    sender_of,
+    sign_ahead,
+    usages_of,
+)
 from noded.client.async_http import AsyncNodeClient
-from noded.client.transactions import key_pair
-from noded.errors import NodedError
-from noded.keys.keystore import open_keystore
-from noded.keys.names import ACCOUNT
-from noded.ops.home import KEYS_NAME
 from noded.testnet.creating import create_testnet
 from noded.testnet.processes import NodeProcess, Testnet
-from noded.types.genesis import DEFAULT_PARAMETERS, Genesis
-from noded.types.ids import Height
-from noded.types.transaction import SignedTransaction
-
-IDLE_S: Final = 10.0
-"""Of watching nodes that have nothing to do: one empty block comes in this time."""
+from noded.types.genesis import Genesis
 
 PROBE_S: Final = 4.0
 """Of closed load before the measurement: says how many transactions to sign, and warms all up."""
@@ -39,19 +40,8 @@ PROBE_TX_PER_S: Final = 4000
 """Signed for the probe; a single-validator chain is measured at 3000."""
 
 PROBE_OPERATIONS_PER_S: Final = 20_000
-SIGNED_SHARE: Final = 1.5
-"""Of what the probe finalised, signed for the measurement."""
-
-SPARE: Final = 1.02
-SLOTS_SPARE: Final = 32
-"""Signed for each node beyond its share of an open load, which is dealt out slot by slot."""
-
 LATENCY_LOAD: Final = 0.7
 """Of the sustained rate, at which finality is measured."""
-
-
-class LoadFailed(NodedError):
-    """Transactions of the load did not take effect, so the figures mean nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,16 +54,6 @@ class Plan:
     """Transactions a second of open load; None to find what the network sustains."""
     operations: int
     """Of each transaction."""
-
-
-@dataclass(slots=True)
-class _Window:
-    """What was used while a load ran."""
-
-    tally: Tally
-    seconds: float
-    nodes_cpu_s: float
-    own_cpu_s: float
 
 
 def measure(plan: Plan, progress: Callable[[str], None]) -> dict[str, Any]:
@@ -102,13 +82,13 @@ async def _measure(
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
     progress(f"ready after {ready_s:.1f} s; watching idle nodes for {IDLE_S:.0f} s")
-    before = _usages(nodes)
+    before = usages_of(nodes)
     await trio.sleep(IDLE_S)
-    idle = [now.cpu_s - then.cpu_s for now, then in zip(_usages(nodes), before, strict=True)]
+    idle = [now.cpu_s - then.cpu_s for now, then in zip(usages_of(nodes), before, strict=True)]
     clients = [AsyncNodeClient(node.home) for node in nodes]
-    senders = [_sender(node, genesis) for node in nodes]
+    senders = [sender_of(node, genesis) for node in nodes]
     for client, sender in zip(clients, senders, strict=True):
-        await _begin(client, sender.register_patient())
+        await begin(client, sender.register_patient())
     progress("reading")
     reads = await drive_reads(nodes[0], clients[0], senders[0].patient_path)
     sources = [sender.records(plan.operations) for sender in senders]
@@ -119,23 +99,23 @@ async def _measure(
     else:
         closed = None
         sustained, rate = 0.0, plan.rate
-    signed = _signed(sources, int(SPARE * rate * plan.seconds / len(nodes)) + SLOTS_SPARE, progress)
+    signed = sign_ahead(sources, int(SPARE * rate * plan.seconds / len(nodes)) + SLOTS_SPARE, progress)
     progress(f"open load of {rate:.0f} transactions a second for {plan.seconds:.0f} s")
     synced = await read_log_syncs(clients)
-    opened = await _window(nodes, partial(drive_open, clients, signed, rate=rate, seconds=plan.seconds))
+    opened = await run_window(nodes, partial(drive_open, clients, signed, rate=rate, seconds=plan.seconds))
     log_sync_ms = (await read_log_syncs(clients)).mean_ms_since(synced)
-    _check(opened.tally)
+    check_tally(opened.tally)
     shown = closed or opened
     count = len(shown.tally.final_at)
     tx_per_s = sustained or count / opened.seconds
     operations = plan.operations * sum(len(each.tally.final_at) for each in (closed, opened) if each)
-    rss_mb = max(usage.rss_mb_max for usage in _usages(nodes))
+    rss_mb = max(usage.rss_mb_max for usage in usages_of(nodes))
     progress("stopping and starting one node")
     restarted = await restart(nodes[-1])
     caught: CatchUp | None = None
     if len(nodes) >= NODES_MIN:
         progress(f"catching up with {AWAY_S:.0f} s of this load")
-        away = _signed(sources[:-1], int(SPARE * rate * AWAY_S / (len(nodes) - 1)) + SLOTS_SPARE, progress)
+        away = sign_ahead(sources[:-1], int(SPARE * rate * AWAY_S / (len(nodes) - 1)) + SLOTS_SPARE, progress)
         caught = await catch_up(nodes[-1], clients[:-1], away, rate=rate)
     for client in clients:
         await client.aclose()
@@ -179,57 +159,20 @@ async def _saturate(
     clients: Sequence[AsyncNodeClient],
     sources: Sequence[Source],
     progress: Callable[[str], None],
-) -> _Window:
+) -> Window:
     """What the network sustains: first roughly, then for the whole time with as many transactions as that takes."""
     most = min(PROBE_TX_PER_S, PROBE_OPERATIONS_PER_S // plan.operations)
-    signed = _signed(sources, int(PROBE_S * most / len(nodes)) + 1, progress)
+    signed = sign_ahead(sources, int(PROBE_S * most / len(nodes)) + 1, progress)
     progress("probing what the network sustains")
-    probe = await _window(
+    probe = await run_window(
         nodes, partial(drive_closed, clients, signed, seconds=PROBE_S, operations=plan.operations)
     )
-    _check(probe.tally)
+    check_tally(probe.tally)
     rate = len(probe.tally.final_at) / probe.seconds
-    signed = _signed(sources, int(SIGNED_SHARE * rate * plan.seconds / len(nodes)) + 1, progress)
+    signed = sign_ahead(sources, int(SIGNED_SHARE * rate * plan.seconds / len(nodes)) + 1, progress)
     progress(f"closed load for {plan.seconds:.0f} s")
-    window = await _window(
+    window = await run_window(
         nodes, partial(drive_closed, clients, signed, seconds=plan.seconds, operations=plan.operations)
     )
-    _check(window.tally)
+    check_tally(window.tally)
     return window
-
-
-async def _window(nodes: Sequence[NodeProcess], drive: Callable[[], Any]) -> _Window:
-    usages, own, start = _usages(nodes), own_cpu_s(), trio.current_time()
-    tally = await drive()
-    seconds = trio.current_time() - start
-    used = sum(now.cpu_s - then.cpu_s for now, then in zip(_usages(nodes), usages, strict=True))
-    return _Window(tally, seconds, used, own_cpu_s() - own)
-
-
-def _signed(sources: Sequence[Source], each: int, progress: Callable[[str], None]) -> list[Source]:
-    """So many signed transactions of each source, and more only if they should not suffice."""
-    progress(f"signing {each * len(sources)} transactions")
-    return [chain(list(islice(source, each)), source) for source in sources]
-
-
-def _check(tally: Tally) -> None:
-    if tally.failed:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in tally.failed.most_common())
-        raise LoadFailed(f"{tally.failed.total()} transactions did not take effect: {reasons}")
-
-
-def _usages(nodes: Sequence[NodeProcess]) -> list[Usage]:
-    return [usage_of(node.pid) for node in nodes]
-
-
-def _sender(node: NodeProcess, genesis: Genesis) -> Sender:
-    key = key_pair(open_keystore(node.home / KEYS_NAME, None).secret(ACCOUNT))
-    valid_until = Height(DEFAULT_PARAMETERS.valid_until_max // 2)
-    return make_sender(node.institution.id, key, genesis.chain_id, valid_until)
-
-
-async def _begin(client: AsyncNodeClient, first: SignedTransaction) -> None:
-    (posted,) = await client.post_transactions([first.encoding], wait_s=WAIT_S)
-    if posted.refused is not None or not posted.is_applied:
-        why = posted.refused or posted.error or "not final"
-        raise LoadFailed(f"the load cannot begin: {why}: {posted.detail}")

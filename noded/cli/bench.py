@@ -27,8 +27,22 @@ from noded.cli.output import Json, Output, cell, members
     show_default=True,
     help="Operations of each transaction.",
 )
+@click.option(
+    "--loads",
+    metavar="LOADS",
+    help="Several loads in turn, --rounds times, each between two looks at the machine's speed: "
+    "such as closed,70%,60 for saturated, at 70 % of that, and at 60 a second.",
+)
+@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Of these loads.")
 def command(
-    output: Output, nodes: int, seconds: float, rate: float | None, saturate: bool, operations: int
+    output: Output,
+    nodes: int,
+    seconds: float,
+    rate: float | None,
+    saturate: bool,
+    operations: int,
+    loads: str | None,
+    rounds: int,
 ) -> None:
     """
     Measure a fresh network of real nodes on this machine.
@@ -36,9 +50,14 @@ def command(
     Transactions register records. The load is open: each has an intended time, from which its finality is counted.
     """
     from noded.bench.run import Plan, measure
+    from noded.bench.series import Series, measure_series, parse_loads
 
-    if saturate and rate is not None:
-        raise click.UsageError("--rate and --saturate exclude each other")
+    if (loads is not None) + saturate + (rate is not None) > 1:
+        raise click.UsageError("--rate, --saturate and --loads exclude each other")
+    if loads is not None:
+        series = Series(nodes=nodes, seconds=seconds, loads=parse_loads(loads), rounds=rounds)
+        output.show(measure_series(series, output.progress), _show_series)
+        return
     plan = Plan(nodes=nodes, seconds=seconds, rate=rate, operations=operations)
     output.show(measure(plan, output.progress), _show)
 
@@ -64,3 +83,18 @@ def _show(data: Json) -> str:
             "machine": f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB",
         }
     )
+
+
+def _show_series(data: Json) -> str:
+    head = (
+        f"{'load':>10}{'tx/s':>10}{'finality p50':>14}{'p95 ms':>10}{'CPU s / 1000':>14}{'reference us':>14}"
+    )
+    lines = [head]
+    for figures in (figures for each in data["rounds"] for figures in each):
+        finality = figures["finality_ms"]
+        before_us, after_us = figures["reference_us"]
+        lines.append(
+            f"{figures['load']:>10}{figures['tx_per_s']:>10.1f}{cell(finality['p50']):>14}{cell(finality['p95']):>10}"
+            f"{figures['cpu_s_per_1000_tx']:>14.3f}{(before_us + after_us) / 2:>14.1f}"
+        )
+    return "\n".join(lines)

@@ -10,7 +10,9 @@ from sim.cli.options import output_option, show_json
 
 @click.command(name="calibrate")
 @click.option("--to", type=click.Path(path_type=Path), default=Path("costs.toml"), help="File for the costs.")
-@click.option("--seconds", default=10.0, show_default=True, help="Of each load on real nodes.")
+@click.option(
+    "--seconds", default=6.0, show_default=True, help="Of each load on real nodes, each of its turns."
+)
 @click.option("--core-only", is_flag=True, help="Run no real nodes; what surrounds the core stays unpriced.")
 @click.option(
     "--parts",
@@ -22,27 +24,24 @@ def command(to: Path, seconds: float, core_only: bool, parts: Path | None, outpu
     """
     Measure the costs of a node's operations here, and write them for `cpu.costs`, `run` and `validate`.
 
-    Steps of the core are timed in this process. What surrounds it is measured on four real nodes at light loads, and saturated.
+    Steps of the core are timed in this process. What surrounds it is measured on four real nodes, saturated and at light
+    loads, which take turns so that each meets all speeds of a machine that drifts.
     The machine should have nothing else to do meanwhile.
     """
     from rich.console import Console
 
     from sim.calibrate import measure_core
     from sim.costs_file import dump_costs
-    from sim.daemons import CALIBRATION_RATES, Shell, bench, machine_of, measure_shell
+    from sim.daemons import CALIBRATION_RATES, CLOSED, ROUNDS, Shell, machine_of, measure_shell, run_real
 
     console = Console(stderr=True, quiet=output == "json")
-    real = []
-    for rate in () if core_only else CALIBRATION_RATES:
-        console.print(f"real nodes at {rate:.0f} transactions a second")
-        real.append(bench("--rate", str(rate), "--seconds", str(seconds), parts=parts))
-    saturated = None
+    real = None
     if not core_only:
-        console.print("real nodes, saturated")
-        saturated = bench("--saturate", "--seconds", str(seconds), parts=parts)
+        loads = (CLOSED, *CALIBRATION_RATES)
+        real = run_real(loads, seconds=seconds, rounds=ROUNDS, parts=parts, progress=console.print)
     console.print("steps of the core")
     core, machine = measure_core(), machine_of(real)
-    shell = Shell() if saturated is None else measure_shell(core, machine, real, saturated, console.print)
+    shell = Shell() if real is None else measure_shell(core, machine, real, console.print)
     notes = {} if core_only else asdict(shell)
     to.write_text(dump_costs(shell.on(core), machine, notes))
     if output == "json":

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.option(
     "--daemons", is_flag=True, help="Compare with real daemons on this machine instead; needs --costs."
 )
-@click.option("--seconds", default=15.0, show_default=True, help="Of each load on real daemons.")
+@click.option(
+    "--seconds", default=8.0, show_default=True, help="Of each load on real daemons, each of its turns."
+)
 @click.option(
     "--parts",
     type=click.Path(path_type=Path),
