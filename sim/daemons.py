@@ -43,7 +43,7 @@ CLOSED_CALLS: Final = 32
 """Calls under way in the bench's closed load, of as many transactions each as follows."""
 CLOSED_POST: Final = 128
 
-FIT_S: Final = 8.0
+FIT_S: Final = 12.0
 """Of simulated load for a fit."""
 
 CLOSED: Final = "closed"
@@ -136,6 +136,10 @@ class Real:
             idle_share=plain["idle_cpu_percent"] / 100,
             cpu=plain["machine"]["cpu"],
         )
+
+    def slower_than(self, machine: Machine) -> float:
+        """How many times as long as when the prices of `machine` were measured anything takes; 1 if nobody looked then."""
+        return self.reference_us / machine.reference_us if machine.reference_us else 1.0
 
 
 def _medians(same: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -238,36 +242,42 @@ def measure_shell(
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A simulated load, and the cores that nodes and clients kept busy once it was warm."""
+    """A simulated load, and what of it happened once it was warm."""
 
     result: Result
     cores: float
+    """That nodes and clients kept busy."""
+    tx_per_s: float
+    """Transactions of which clients heard that they are final."""
 
     def cores_of_nodes(self, costs: Costs, post: int) -> float:
         """Without the clients, who hand in so many transactions together."""
-        return self.cores - self.result.tx_per_s / post * costs.client.of(post) / SECOND
+        return self.cores - self.tx_per_s / post * costs.client.of(post) / SECOND
 
     def cpu_s_per_1000(self, costs: Costs) -> float:
         """Processor time of the nodes for 1000 transactions of a closed load, whose clients share their machine."""
-        return 1000 * self.cores_of_nodes(costs, CLOSED_POST) / max(1.0, self.result.tx_per_s)
+        return 1000 * self.cores_of_nodes(costs, CLOSED_POST) / max(1.0, self.tx_per_s)
 
 
 def run_load(scenario: Scenario) -> Load:
     """
-    Simulate, and look at the machine when it is warm and at the end.
+    Simulate, and look at machine and clients when the load is warm and at the end.
 
-    While the first transactions are on their way cores are idle: what they do then is of no load.
+    While the first transactions are on their way cores are idle: that says nothing of the load.
     """
+    warmup = scenario.time.warmup
     cold_ns: list[int] = []
 
     def watch(cluster: Cluster) -> Observer:
         machine = cluster.hosts[0].machine
-        cluster.engine.at(scenario.time.warmup, lambda: cold_ns.append(machine.worked_ns))
+        cluster.engine.at(warmup, lambda: cold_ns.append(machine.done_ns(warmup)))
         return Observer()
 
     result = simulate(scenario, Options(observers=[watch]))
-    worked_ns = result.cluster.hosts[0].machine.worked_ns - cold_ns[0]
-    return Load(result, worked_ns / (result.simulated_s * SECOND - scenario.time.warmup))
+    end = result.cluster.engine.now
+    done_ns = result.cluster.hosts[0].machine.done_ns(end) - cold_ns[0]
+    finals = sum(warmup <= final < end for final in result.driver.outcomes.final_ns)
+    return Load(result, done_ns / (end - warmup), finals * SECOND / (end - warmup))
 
 
 def _fit(

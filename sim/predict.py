@@ -60,7 +60,7 @@ def compare_daemons(
         BenchFailed: The real daemons delivered no figures.
     """
     real = run_real((CLOSED, HEAVY, LIGHT), seconds=seconds, rounds=ROUNDS, parts=parts, progress=progress)
-    slower = real.reference_us / machine.reference_us if machine.reference_us else 1.0
+    slower = real.slower_than(machine)
     progress(
         f"reference {real.reference_us:.0f} us, of the prices {machine.reference_us:.0f} us: times {slower:.3f}"
     )
@@ -73,7 +73,7 @@ def compare_daemons(
             Comparison(
                 quantity="throughput at saturation",
                 real=real.loads[CLOSED]["tx_per_s"],
-                simulated=closed.result.tx_per_s,
+                simulated=closed.tx_per_s,
                 unit="transactions / s",
                 tolerance=TOLERANCE,
             ),
@@ -82,6 +82,13 @@ def compare_daemons(
                 real=real.loads[CLOSED]["cpu_s_per_1000_tx"],
                 simulated=closed.cpu_s_per_1000(prices),
                 unit="s for 1000",
+                tolerance=None,
+            ),
+            Comparison(
+                quantity="finality p50 at saturation",
+                real=real.loads[CLOSED]["finality_ms"]["p50"],
+                simulated=closed.result.tx_finality_ms.p50 or 0.0,
+                unit="ms",
                 tolerance=None,
             ),
         ]

@@ -110,6 +110,10 @@ class Machine:
         self._free = [0] * (cores if is_shared else max(1, cores - 1))
         self._is_shared = is_shared
 
+    def done_ns(self, now: int) -> int:
+        """Nanoseconds of work that shared cores have done by now, of all that was given to them."""
+        return self.worked_ns - sum(max(0, free - now) for free in self._free)
+
     def run(self, work: int, now: int) -> int:
         """When work that is given to a core now is done."""
         if self._is_shared:

@@ -55,3 +55,21 @@ def test_four_nodes_are_saturated(tmp_path: Path) -> None:
     assert isinstance(caught, dict)
     assert caught["blocks"] > 0
     assert caught["times_real_time"] > 0
+
+
+@pytest.mark.slow
+def test_loads_take_turns_between_looks_at_the_machines_speed(tmp_path: Path) -> None:
+    result = printed(
+        tmp_path, "bench", "--nodes", "1", "--seconds", "4", "--loads", "closed,50%,20", "--rounds", "2"
+    )
+
+    assert [[load["load"] for load in loads] for loads in result["rounds"]] == [["closed", "50%", "20"]] * 2
+    for closed, half, fixed in result["rounds"]:
+        assert closed["rate"] is None
+        assert half["rate"] == pytest.approx(0.5 * closed["tx_per_s"], rel=0.01)
+        assert fixed["rate"] == 20
+        for load in (closed, half, fixed):
+            assert load["tx_per_s"] > 0
+            assert load["cpu_s_per_1000_tx"] > 0
+            assert 0 < load["finality_ms"]["p50"] <= load["finality_ms"]["p95"]
+            assert min(load["reference_us"]) > 0

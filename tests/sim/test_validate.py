@@ -11,24 +11,25 @@ from sim.calibrate import fit, measure_core
 from sim.cli.validate import describe
 from sim.costs_file import Machine, dump_costs, load_machine, table_of
 from sim.daemons import (
-    FIGURES,
+    CALIBRATION_RATES,
+    CLOSED,
     NODES,
     SLOT_S,
     BenchFailed,
+    Real,
     Shell,
-    bench,
     closed_load,
-    cpu_s_per_1000,
     machine_of,
     measure_shell,
     open_load,
+    run_load,
+    run_real,
 )
 from sim.models.cpu import Costs, Price, load_costs
 from sim.predict import Comparison
-from sim.run import simulate
 from sim.validate import Row, targets, work
 
-MACHINE = Machine(cpu="some", cores=2, fsync_ns=200_000, idle_share=0.0)
+MACHINE = Machine(cpu="some", cores=2, fsync_ns=200_000, idle_share=0.0, reference_us=1_200.0)
 
 
 def make_row(measured: float, tolerance: float | None = 0.1) -> Row:
@@ -164,53 +165,108 @@ class TestShell:
             client_call_ns=500_000,
             client_transaction_ns=200_000,
         )
-        figures = []
+        loads = {}
         with table_of(hidden.on(core)) as costs:
-            for rate in (30.0, 100.0, 200.0):
-                result = simulate(open_load(costs, MACHINE, rate, 6.0))
-                client_ns = (
-                    min(rate, 1 / SLOT_S) * hidden.client_call_ns + rate * hidden.client_transaction_ns
-                )
-                used = result.cluster.hosts[0].machine.worked_ns / 1e9 / result.simulated_s - client_ns / 1e9
-                figures.append(
-                    {
-                        "finality_at_tx_per_s": rate,
-                        "cpu_s_per_1000_tx": 1_000 * used / rate,
-                        "load_cpu_percent": 1 + client_ns / 1e7,
-                    }
-                )
-            full = simulate(closed_load(costs, MACHINE, 6.0))
-        saturated = {"cpu_s_per_1000_tx": cpu_s_per_1000(full, hidden.on(core))}
-        found = measure_shell(core, MACHINE, figures, saturated, lambda text: None)
+            for text in CALIBRATION_RATES:
+                rate = float(text)
+                load = run_load(open_load(costs, MACHINE, rate, 6.0))
+                client = min(rate, 1 / SLOT_S) * hidden.client_call_ns + rate * hidden.client_transaction_ns
+                loads[text] = {
+                    "rate": rate,
+                    "cpu_s_per_1000_tx": 1_000 * (load.cores - client / 1e9) / rate,
+                    "load_cpu_percent": 1 + client / 1e7,
+                }
+            full = run_load(closed_load(costs, MACHINE, 6.0))
+        loads[CLOSED] = {"cpu_s_per_1000_tx": full.cpu_s_per_1000(hidden.on(core))}
+        real = Real(loads=loads, reference_us=1.0, idle_share=0.0, cpu="some")
+        found = measure_shell(core, MACHINE, real, lambda text: None)
 
         assert found.message_ns == pytest.approx(hidden.message_ns, rel=0.25)
         assert found.call_ns == pytest.approx(hidden.call_ns, rel=0.25)
         assert found.transaction_ns == pytest.approx(hidden.transaction_ns, rel=0.35)
         assert found.residual_share < 0.05
 
-    def test_kept_figures_are_not_measured_again(self, tmp_path: Path) -> None:
-        kept = dict.fromkeys(FIGURES, 5)
-        (tmp_path / "bench-rate-5.json").write_text(json.dumps(kept))
 
-        assert bench("--rate", "5", parts=tmp_path) == kept
+def round_of(
+    load: str, *, p50: float, reference_us: tuple[float, float], log_sync_ms: float = 1.0
+) -> dict[str, object]:
+    """Figures of one load in one round, as the bench prints them."""
+    return {
+        "load": load,
+        "rate": None if load == CLOSED else 60.0,
+        "tx_per_s": 10 * p50,
+        "finality_ms": {"p50": p50, "p95": 2 * p50, "p99": None},
+        "cpu_s_per_1000_tx": 1.0,
+        "load_cpu_percent": 2.0,
+        "log_sync_ms": log_sync_ms,
+        "reference_us": list(reference_us),
+    }
 
-    def test_kept_figures_that_lack_one_are_not_used(self, tmp_path: Path) -> None:
-        kept = dict.fromkeys(FIGURES - {"log_sync_ms"}, 5)
-        (tmp_path / "bench-rate-0.json").write_text(json.dumps(kept))
 
-        with pytest.raises(BenchFailed, match="--rate"):
-            bench("--rate", "0", parts=tmp_path)
+def printed(*rounds: list[dict[str, object]]) -> dict[str, object]:
+    """The bench's object."""
+    return {"rounds": list(rounds), "idle_cpu_percent": 0.5, "machine": {"cpu": "some"}}
+
+
+class TestReal:
+    def test_of_loads_that_take_turns_the_median_counts(self) -> None:
+        real = Real.of(
+            printed(
+                [round_of(CLOSED, p50=7, reference_us=(1, 2)), round_of("60", p50=1, reference_us=(2, 3))],
+                [
+                    round_of(CLOSED, p50=900, reference_us=(3, 90)),
+                    round_of("60", p50=3, reference_us=(90, 4)),
+                ],
+                [round_of(CLOSED, p50=8, reference_us=(4, 5)), round_of("60", p50=2, reference_us=(5, 4))],
+            )
+        )
+
+        assert {load: figures["finality_ms"]["p50"] for load, figures in real.loads.items()} == {
+            CLOSED: 8,
+            "60": 2,
+        }
+        assert real.loads[CLOSED]["tx_per_s"] == 80
+        assert real.loads["60"]["rate"] == 60
+        assert real.reference_us == 4
+        assert (real.idle_share, real.cpu) == (0.005, "some")
+
+    def test_prices_of_another_hour_are_scaled_by_what_the_reference_took_then(self) -> None:
+        real = Real.of(printed([round_of("60", p50=1, reference_us=(1_500, 1_500))]))
+
+        assert real.slower_than(MACHINE) == pytest.approx(1.25)
+        assert real.slower_than(replace(MACHINE, reference_us=0.0)) == 1.0
+        assert Costs(verify=Price(4, 8), send=Price(0, 2)).times(1.25) == Costs(
+            verify=Price(5, 10), send=Price(0, 2.5)
+        )
 
     def test_a_write_of_the_log_takes_what_the_nodes_under_the_lightest_load_say(self) -> None:
-        figures = {"machine": {"cpu": "some"}, "idle_cpu_percent": 0.5}
-        machine = machine_of([figures | {"log_sync_ms": 2.5}, figures | {"log_sync_ms": 9.0}])
+        lightest = CALIBRATION_RATES[0]
+        load = round_of(lightest, p50=1, reference_us=(1_300, 1_500), log_sync_ms=2.5)
+        other = round_of(CALIBRATION_RATES[1], p50=1, reference_us=(1_300, 1_500), log_sync_ms=9.0)
+        machine = machine_of(Real.of(printed([load, other])))
 
         assert machine.fsync_ns == 2_500_000
         assert machine.idle_share == 0.005
+        assert machine.reference_us == 1_400
+
+    def test_kept_figures_are_not_measured_again(self, tmp_path: Path) -> None:
+        kept = printed([round_of("60", p50=5, reference_us=(1, 1))])
+        (tmp_path / "bench-closed-70-60-3x5s.json").write_text(json.dumps(kept))
+        loads = (CLOSED, "70%", "60")
+
+        assert run_real(loads, seconds=5.0, rounds=3, parts=tmp_path, progress=print) == Real.of(kept)
 
     def test_a_bench_that_fails_says_why(self) -> None:
-        with pytest.raises(BenchFailed, match="--rate"):
-            bench("--rate", "0")
+        with pytest.raises(BenchFailed, match="'0': give 'closed'"):
+            run_real(["0"], seconds=1.0, rounds=1, parts=None, progress=print)
+
+
+def test_only_work_of_a_warm_load_counts() -> None:
+    """Clients of a closed load begin after a second or two; that cores are idle before says nothing of the load."""
+    with table_of(Costs(execute=Price(0, 400_000), commit=Price(0, 400_000))) as table:
+        load = run_load(closed_load(table, MACHINE, 2.0))
+
+    assert load.cores == pytest.approx(MACHINE.cores, rel=0.02)
 
 
 @pytest.mark.slow
