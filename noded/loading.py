@@ -1,33 +1,32 @@
 """Loading a library without others that it names, but needs only for what noded does not use."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
 
 
 class Absent:
     """Stands for everything in a module that is not loaded."""
 
 
-@contextmanager
-def without(names: Mapping[str, Sequence[str] | None]) -> Iterator[None]:
-    """
-    Meanwhile these modules are not loaded, whoever imports them; what was loaded before stays as it is.
+class _StandIn(ModuleType):
+    def __getattr__(self, name: str) -> type[Absent]:
+        if name.startswith(
+            "__"
+        ):  # Among them what would make it a package: of such a one nothing can be imported.
+            raise AttributeError(name)
+        return Absent
 
-    Args:
-        names: By module, what others take from it, for which `Absent` stands; None if they can do without the module.
-    """
-    modules: dict[str, Any] = sys.modules
-    hidden = {name: modules[name] for name in names if name in modules}
-    for name, taken in names.items():
-        modules[name] = None if taken is None else ModuleType(name)
-        if taken:
-            vars(modules[name]).update(dict.fromkeys(taken, Absent))
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Meanwhile these modules are not loaded, whoever imports them; what was loaded before stays as it is."""
+    hidden = {name: sys.modules[name] for name in names if name in sys.modules}
+    sys.modules.update({name: _StandIn(name) for name in names})
     try:
         yield
     finally:
         for name in names:
-            del modules[name]
-        modules.update(hidden)
+            del sys.modules[name]
+        sys.modules.update(hidden)

@@ -23,6 +23,7 @@ from typing import NoReturn
 import trio
 
 from noded.errors import NodedError
+from noded.loading import without
 from noded.network.members import peer_id_of
 
 LIBP2P_VERSION = "0.8.1"
@@ -90,6 +91,8 @@ def _load() -> None:
         module = ModuleType(name, "Stood in for by noded.network.libp2p.")
         vars(module).update(names)
         sys.modules[name] = module
+    with without("blake3", "mmh3"):  # Hashes that no peer's id is made with: 0.5 MB.
+        importlib.import_module("multihash")
     varint = importlib.import_module("libp2p.utils.varint")
     for helper in ("decode_uvarint_from_stream", "encode_delim", "encode_varint_prefixed", "read_delim"):
         setattr(sys.modules["libp2p.utils"], helper, getattr(varint, helper))

@@ -12,18 +12,23 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("processes")]
 
 UNUSED = (
     "aioquic",
+    "blake3",
     "cryptography.x509",  # Figures read a certificate with it, where there is one.
     "fastapi",  # Describes the API when somebody asks.
     "fhir",
     "h2",
+    "http.server",
     "libp2p.host",
+    "logging.config",
+    "mmh3",
     "multiprocessing",
     "numpy",
     "opentelemetry",
     "pygments",
-    "rich.console",
+    "rich.text",
+    "urllib.request",
 )
-"""Modules that a node at work does not need, with all below them."""
+"""Modules that a node at work does not need, with all below them; a line is there also for one that could not be had."""
 
 
 def loaded(node: NodeProcess) -> set[str]:
