@@ -17,6 +17,11 @@ LIGHT: Final = "60"
 HEAVY: Final = "70%"
 """Of what saturated nodes did in the same round."""
 
+HEAVY_SHARE: Final = 0.7
+
+SIMULATED_S: Final = 20.0
+"""Of each load; simulated machines have one speed, so there are no turns to take."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -46,8 +51,9 @@ def compare_daemons(
     """
     Run real daemons, saturated, at 70 % of that and with a light load in turn, and simulate the same.
 
-    Prices are those of the table times what the reference takes now by what it took then. Of what real nodes did only
-    the rate of the heavy load goes into a simulation.
+    Prices are those of the table times what the reference takes now by what it took then. Each network's heavy load is 70 %
+    of what it sustained itself, so nothing of what real nodes did goes into a figure that is judged. At the rate that the real
+    ones had, finality follows an error of throughput fourfold; it is shown.
 
     Args:
         costs: Table of costs of this machine.
@@ -65,10 +71,9 @@ def compare_daemons(
         f"reference {real.reference_us:.0f} us, of the prices {machine.reference_us:.0f} us: times {slower:.3f}"
     )
     prices = load_costs(costs).times(slower)
-    simulated_s = ROUNDS * seconds
     with table_of(prices) as table:
         progress("simulated nodes, saturated")
-        closed = run_load(closed_load(table, machine, simulated_s))
+        closed = run_load(closed_load(table, machine, SIMULATED_S))
         rows = [
             Comparison(
                 quantity="throughput at saturation",
@@ -92,17 +97,20 @@ def compare_daemons(
                 tolerance=None,
             ),
         ]
-        for load, name in ((HEAVY, "at 70 % of saturation"), (LIGHT, f"at {LIGHT} a second")):
+        for load, name, rate, tolerance in (
+            (HEAVY, "at 70 % of its saturation", HEAVY_SHARE * closed.tx_per_s, TOLERANCE),
+            (HEAVY, "at 70 % of the real one's", real.loads[HEAVY]["rate"], None),
+            (LIGHT, f"at {LIGHT} a second", float(LIGHT), TOLERANCE),
+        ):
             progress(f"simulated nodes {name}")
-            figures = real.loads[load]
-            result = run_load(open_load(table, machine, figures["rate"], simulated_s)).result
+            result = run_load(open_load(table, machine, rate, SIMULATED_S)).result
             rows += [
                 Comparison(
                     quantity=f"finality {quantile} {name}",
-                    real=figures["finality_ms"][quantile],
+                    real=real.loads[load]["finality_ms"][quantile],
                     simulated=(getattr(result.tx_finality_ms, quantile) or 0.0) + 1000 * SLOT_S / 2,
                     unit="ms",
-                    tolerance=TOLERANCE if quantile == "p50" else None,
+                    tolerance=tolerance if quantile == "p50" else None,
                 )
                 for quantile in ("p50", "p95")
             ]
