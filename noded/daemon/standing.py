@@ -8,7 +8,7 @@ from noded.types.ids import Height, InstitutionId, TimestampMs, ValidatorId
 from noded.types.validator_set import ValidatorSet
 
 STILL_MS = 10_000
-"""Without a block for this long beyond the idle interval, the chain stands."""
+"""Without a block for this long beyond the idle interval, the chain stands; of the time before its start a node knows nothing."""
 
 STILL_STALL = 3
 """Views given up in a row, after which the chain is said to stand however little time passed."""
@@ -55,7 +55,7 @@ def status(
         power_connected=power_connected,
         faulty_power_max=(validators.total - 1) // 3,
         tolerated=tolerated(validators),
-        standing=_why_it_stands(node, rows, power_connected, now_ms),
+        standing=_why_it_stands(node, rows, power_connected, started_ms, now_ms),
         halted=node.halted,
         silence=why_silent(node, me),
         syncing=node.is_syncing,
@@ -99,7 +99,7 @@ def tolerated(validators: ValidatorSet) -> int:
 
 
 def _why_it_stands(
-    node: Node, rows: tuple[ValidatorStatus, ...], power_connected: int, now_ms: int
+    node: Node, rows: tuple[ValidatorStatus, ...], power_connected: int, started_ms: int, now_ms: int
 ) -> str | None:
     """A sentence that names who is missing; None while blocks come, or there is nothing to order."""
     if node.halted is not None:
@@ -115,7 +115,8 @@ def _why_it_stands(
         return None
     parameters = node.ledger.parameters_after(node.ledger.final_hash)
     age_ms = now_ms - node.chain.tip.header.time_ms
-    if node.core.stall < STILL_STALL and age_ms <= parameters.idle_interval_ms + STILL_MS:
+    quiet_ms = min(age_ms, now_ms - started_ms)
+    if node.core.stall < STILL_STALL and quiet_ms <= parameters.idle_interval_ms + STILL_MS:
         return None
     if -age_ms > parameters.drift_ms:
         return (

@@ -31,6 +31,7 @@ class Scene:
     missing: tuple[int, ...] = ()
     stall: int = 0
     age_ms: int = 500
+    up_ms: int = 10**9
     halted: str | None = None
     syncing: bool = False
     final_height: int = 1
@@ -69,7 +70,7 @@ class Scene:
             cast(Network, network),
             me=me,
             stored=Height(1),
-            started_ms=0,
+            started_ms=tip.header.time_ms + self.age_ms - self.up_ms,
             now_ms=tip.header.time_ms + self.age_ms,
         )
 
@@ -105,6 +106,16 @@ class TestWhyItStands:
 
         assert Scene(age_ms=idle_ms + STILL_MS).status().standing is None
         assert "no block for" in Scene(age_ms=idle_ms + STILL_MS + 1).status().standing
+
+    def test_nothing_is_expected_of_the_time_before_the_start(self) -> None:
+        """All nodes were off for an hour: none waits for the next block to be ready."""
+        idle_ms = make_genesis().parameters.idle_interval_ms
+
+        assert Scene(age_ms=3_600_000, up_ms=idle_ms + STILL_MS).status().standing is None
+        assert (
+            "no block for 3600 s" in Scene(age_ms=3_600_000, up_ms=idle_ms + STILL_MS + 1).status().standing
+        )
+        assert Scene(age_ms=3_600_000, up_ms=1, stall=STILL_STALL).status().standing is not None
 
     def test_a_halted_node_says_so(self) -> None:
         assert Scene(halted="another state").status().standing == "this node halted: another state"
