@@ -173,15 +173,16 @@ class _Course:
     async def _run(self, load: Load) -> dict[str, Any]:
         seconds, count = self._series.seconds, len(self._nodes)
         rate = load.rate or (load.share or 0.0) * self._closed_tx_per_s
-        if rate:
-            ready = sign_ahead(
-                self._sources, int(SPARE * rate * seconds / count) + SLOTS_SPARE, self._progress
-            )
-            drive: Callable[[], Any] = partial(drive_open, self._clients, ready, rate=rate, seconds=seconds)
-        else:
-            most = SIGNED_SHARE * self._closed_tx_per_s * seconds
-            ready = sign_ahead(self._sources, int(most / count) + 1, self._progress)
-            drive = partial(drive_closed, self._clients, ready, seconds=seconds, operations=1)
+        count_each = (
+            SPARE * rate * seconds / count if rate else SIGNED_SHARE * self._closed_tx_per_s * seconds / count
+        )
+        # What a load leaves is handed in by the next: a key's sequences have no gaps.
+        ready = self._sources = sign_ahead(self._sources, int(count_each) + SLOTS_SPARE, self._progress)
+        drive: Callable[[], Any] = (
+            partial(drive_open, self._clients, ready, rate=rate, seconds=seconds)
+            if rate
+            else partial(drive_closed, self._clients, ready, seconds=seconds, operations=1)
+        )
         before_us = await reference_us()
         synced = await read_log_syncs(self._clients)
         start = trio.current_time()
