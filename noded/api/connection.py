@@ -18,8 +18,9 @@ import trio
 
 from noded.loading import without
 
-# HTTP/2 and processes, of which there are none here: 2 MB, and a twentieth of a node's start.
-with without("h2", "h2.events", "hypercorn.protocol.h2", "logging.config", "multiprocessing.synchronize"):
+# HTTP/2, WebSocket and processes, of which there are none here: 2 MB, and a twelfth of a node's start.
+_OTHER = ("h2", "h2.events", "hypercorn.protocol.h2", "hypercorn.protocol.ws_stream")
+with without(*_OTHER, "logging.config", "multiprocessing.synchronize"):
     from hypercorn.config import Config
     from hypercorn.events import Closed, Event, RawData, Updated
     from hypercorn.protocol.events import Event as StreamEvent
@@ -130,6 +131,18 @@ class _Http1(H11Protocol):
         """Send a part of an answer."""
         self.is_held = type(event) is Response and any(name == b"content-length" for name, _ in event.headers)
         await super().stream_send(event)
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        """Begin an answer over HTTP, also for a client that would rather have a WebSocket."""
+        if any(name == b"upgrade" for name, _ in request.headers):
+            headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
+            request = h11.Request(
+                method=request.method,
+                target=request.target,
+                headers=headers,
+                http_version=request.http_version,
+            )
+        await super()._create_stream(request)
 
     async def _check_protocol(self, event: Any) -> None:
         """Stay with HTTP/1.1, whatever a client would rather switch to."""

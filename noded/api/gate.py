@@ -61,10 +61,7 @@ class Gate:
         self._observe = observe
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Serve one request; nobody gets a WebSocket."""
-        if scope["type"] != "http":
-            await send({"type": "websocket.close"})
-            return
+        """Serve one request."""
         began = trio.current_time()
         status = 0
 

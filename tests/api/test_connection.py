@@ -235,10 +235,8 @@ class TestHostileClients:
 
             assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5"))
 
-    @pytest.mark.parametrize(("upgrade", "status"), [("h2c", 200), ("websocket", 403)])
-    async def test_nobody_switches_to_another_protocol(
-        self, upgrade: str, status: int, tmp_path: Path
-    ) -> None:
+    @pytest.mark.parametrize("upgrade", ["h2c", "websocket"])
+    async def test_nobody_switches_to_another_protocol(self, upgrade: str, tmp_path: Path) -> None:
         async with serve(TestBackend(), tmp_path) as served, await served.connect() as stream:
             await stream.send_all(
                 b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: "
@@ -249,7 +247,7 @@ class TestHostileClients:
             answer = await stream.receive_some(1000)
             alive = await served.get("/livez")
 
-        assert answer.startswith(b"HTTP/1.1 %d " % status)
+        assert answer.startswith(b"HTTP/1.1 200 ")
         assert alive.status == 200
 
     async def test_a_body_that_nobody_reads_holds_nothing_up(self) -> None:

@@ -27,6 +27,7 @@ UNUSED = (
     "pygments",
     "rich.text",
     "urllib.request",
+    "wsproto",
 )
 """Modules that a node at work does not need, with all below them; a line is there also for one that could not be had."""
 
