@@ -103,6 +103,8 @@ class CommittedBlock:
     """After this block."""
     writes: tuple[StateWrite, ...]
     """Each path once."""
+    replaced: Mapping[bytes, bytes]
+    """By path, the leaf hashes of those keys that had one before."""
     delta: TreeDelta
     buckets: Mapping[int, bytes]
     """The leaves of the buckets that changed, side by side in order of their paths."""

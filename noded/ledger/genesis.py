@@ -68,6 +68,7 @@ def found(genesis: Genesis) -> CommittedBlock:
         finalization=None,
         state_root=root,
         writes=changes.writes,
+        replaced=changes.replaced,
         delta=changes.delta,
         buckets=changes.buckets,
         bucket_roots=changes.bucket_roots,

@@ -253,6 +253,7 @@ class Ledger:
             finalization=finalization,
             state_root=execution.state_root,
             writes=execution.changes.writes,
+            replaced=execution.changes.replaced,
             delta=execution.changes.delta,
             buckets=execution.changes.buckets,
             bucket_roots=execution.changes.bucket_roots,

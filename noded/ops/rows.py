@@ -6,7 +6,7 @@ from typing import Final
 from noded.codec.schema import decode_value, encode_value
 from noded.crypto.sparse_merkle import UpperTree, pack_leaves
 from noded.ledger.base import HeldBack
-from noded.ledger.commit import CommittedBlock, Events, Receipts
+from noded.ledger.commit import CommittedBlock, Events, Receipts, StateWrite
 from noded.ledger.head import table_key
 from noded.ledger.state import VALUE_BYTES_MAX
 from noded.ops.buckets import BucketCache
@@ -62,7 +62,17 @@ class StoreBase:
 
 def commit_batch(blocks: Sequence[CommittedBlock]) -> CommitBatch:
     """What the store writes for consecutive blocks; of several changes of one key the last counts."""
-    writes = {write.path: write for committed in blocks for write in committed.writes}
+    writes: dict[bytes, StateWrite] = {}
+    stored: dict[bytes, None] = {}
+    """Paths of keys that the store has."""
+    for committed in blocks:
+        stored.update((path, None) for path in committed.replaced if path not in writes)
+        writes.update((write.path, write) for write in committed.writes)
+    rows = [
+        StateRow(path, leaf, key, value)
+        for path, key, value, leaf in writes.values()
+        if value is not None and leaf is not None
+    ]
     roots = dict(pair for committed in blocks for pair in committed.bucket_roots)
     index = dict(pair for committed in blocks for pair in committed.index)
     return CommitBatch(
@@ -78,11 +88,8 @@ def commit_batch(blocks: Sequence[CommittedBlock]) -> CommitBatch:
             )
             for committed in blocks
         ],
-        state_puts=[
-            StateRow(path, leaf, key, value)
-            for path, key, value, leaf in writes.values()
-            if value is not None and leaf is not None
-        ],
+        state_adds=[row for row in rows if row.path not in stored],
+        state_puts=[row for row in rows if row.path in stored],
         state_deletes=[write.path for write in writes.values() if write.value is None],
         bucket_roots=sorted(roots.items()),
         index_puts=[IndexRow(key, value) for key, value in index.items() if value is not None],

@@ -116,6 +116,10 @@ def _check_heights(path: Path) -> Iterator[str]:
             )
             for (height,) in strays:
                 yield f"{table} has height {height}, blocks does not"
+        [keys] = connection.execute("SELECT count(*) FROM state").fetchone()
+        [contents] = connection.execute("SELECT count(*) FROM contents").fetchone()
+        if keys != contents:
+            yield f"state has {keys} keys, contents has {contents}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

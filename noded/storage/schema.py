@@ -31,13 +31,18 @@ CREATE TABLE certificates (
     height INTEGER PRIMARY KEY,
     data BLOB NOT NULL
 );
--- Path and leaf come first: a scan of a bucket never touches a value's overflow pages.
+-- Paths are random, so a new one changes a page of its own: short rows make these pages few.
 CREATE TABLE state (
     path BLOB PRIMARY KEY,
     leaf BLOB NOT NULL,
+    place INTEGER NOT NULL
+) WITHOUT ROWID;
+-- What is long is appended.
+CREATE TABLE contents (
+    place INTEGER PRIMARY KEY,
     key BLOB NOT NULL,
     value BLOB NOT NULL
-) WITHOUT ROWID;
+);
 -- The roots of all buckets at one height, and what changed since; see tree.py.
 CREATE TABLE tree_base (
     height INTEGER PRIMARY KEY,
@@ -143,4 +148,22 @@ def stored_version(connection: sqlite3.Connection, path: Path) -> int:
     return int(found)
 
 
-SCHEMA: Final = Schema(version=1, tables=TABLES)
+_CONTENTS_APART = """
+ALTER TABLE state RENAME TO state_before;
+CREATE TABLE state (
+    path BLOB PRIMARY KEY,
+    leaf BLOB NOT NULL,
+    place INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE contents (
+    place INTEGER PRIMARY KEY,
+    key BLOB NOT NULL,
+    value BLOB NOT NULL
+);
+INSERT INTO contents (place, key, value) SELECT row_number() OVER (ORDER BY path), key, value FROM state_before;
+INSERT INTO state (path, leaf, place) SELECT path, leaf, row_number() OVER (ORDER BY path) FROM state_before;
+DROP TABLE state_before;
+"""
+"""Version 1 had a key in one row: path, leaf, key and value."""
+
+SCHEMA: Final = Schema(version=2, tables=TABLES, upgrades=MappingProxyType({1: _CONTENTS_APART}))

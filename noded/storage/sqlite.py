@@ -33,10 +33,15 @@ about 150 ms.
 FREE_PART: Final = 8
 """A file of which less than an eighth is free is not made smaller while a node runs."""
 
-_STATE_PUT = (
-    "INSERT INTO state (path, leaf, key, value) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (path) DO UPDATE SET leaf = excluded.leaf, value = excluded.value"
+_STATE_ADD = "INSERT INTO state (path, leaf, place) VALUES (?, ?, ?)"
+_STATE_PUT = _STATE_ADD + " ON CONFLICT (path) DO UPDATE SET leaf = excluded.leaf"
+_CONTENTS_ADD = "INSERT INTO contents (key, value, place) VALUES (?, ?, ?)"
+_CONTENTS_PUT = (
+    "INSERT INTO contents (key, value, place)"
+    " VALUES (?, ?, coalesce((SELECT place FROM state WHERE path = ?), ?))"
+    " ON CONFLICT (place) DO UPDATE SET value = excluded.value"
 )
+_CONTENTS_DELETE = "DELETE FROM contents WHERE place = (SELECT place FROM state WHERE path = ?)"
 _TRANSACTION_PUT = (
     "INSERT INTO transactions (id, rest, place) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
     " SET place = excluded.place WHERE rest = excluded.rest AND (excluded.place & 1) > (place & 1)"
@@ -183,11 +188,9 @@ class SqliteStore(SqliteReader):
     def _write(self, batch: CommitBatch) -> int:
         """All rows of the batch; returns how many bucket roots changed since their last whole blob."""
         many = self._writer.executemany
-        if batch.state_deletes:
-            many("DELETE FROM state WHERE path = ?", ((path,) for path in batch.state_deletes))
-        many(_STATE_PUT, sorted(batch.state_puts))  # In the order of the pages.
+        self._write_state(batch)
         many("DELETE FROM listing WHERE key = ?", ((key,) for key in batch.index_deletes))
-        many("INSERT OR REPLACE INTO listing (key, value) VALUES (?, ?)", batch.index_puts)
+        many("INSERT OR REPLACE INTO listing (key, value) VALUES (?, ?)", sorted(batch.index_puts))
         self._write_transactions(batch.transactions)
         many("DELETE FROM batches WHERE hash = ?", ((hash_,) for hash_ in batch.batch_deletes))
         many(_BATCH_PUT, batch.batches)
@@ -195,6 +198,22 @@ class SqliteStore(SqliteReader):
         many("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", batch.meta)
         self._write_blocks(batch)
         return self._write_roots(batch)
+
+    def _write_state(self, batch: CommitBatch) -> None:
+        many = self._writer.executemany
+        if batch.state_deletes:
+            many(_CONTENTS_DELETE, ((path,) for path in batch.state_deletes))
+            many("DELETE FROM state WHERE path = ?", ((path,) for path in batch.state_deletes))
+        [last] = self._writer.execute("SELECT coalesce(max(place), 0) FROM contents").fetchone()
+        added = sorted(batch.state_adds, key=itemgetter(0))  # In the order of the pages.
+        many(_CONTENTS_ADD, ((row.key, row.value, place) for place, row in enumerate(added, last + 1)))
+        many(_STATE_ADD, ((row.path, row.leaf, place) for place, row in enumerate(added, last + 1)))
+        last += len(added)
+        put = sorted(batch.state_puts, key=itemgetter(0))
+        many(
+            _CONTENTS_PUT, ((row.key, row.value, row.path, place) for place, row in enumerate(put, last + 1))
+        )
+        many(_STATE_PUT, ((row.path, row.leaf, place) for place, row in enumerate(put, last + 1)))
 
     def _write_blocks(self, batch: CommitBatch) -> None:
         many = self._writer.executemany
@@ -280,7 +299,7 @@ def _set_up_writer(connection: sqlite3.Connection) -> None:
 
 def _pages(batch: CommitBatch) -> int:
     """About how many pages the batch wrote: one for a random row, and those of the long values."""
-    rows = len(batch.state_puts) + len(batch.state_deletes) + len(batch.transactions)
+    rows = len(batch.state_adds) + len(batch.state_puts) + len(batch.state_deletes) + len(batch.transactions)
     rows += len(batch.index_puts) + len(batch.index_deletes)
     long = sum(len(row.data) for row in batch.batches) + sum(len(row.data) for row in batch.sidecars)
     long += sum(len(block.receipts or b"") + len(block.events or b"") for block in batch.blocks)

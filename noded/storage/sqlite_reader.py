@@ -23,6 +23,9 @@ from noded.storage.tree import DELTA_BYTES, BucketRoots
 
 _BUCKET_END: Final = b"\xff" * 30
 
+_STATE_ROWS: Final = "SELECT path, leaf, key, value FROM state CROSS JOIN contents USING (place)"
+"""In this order: each key, then its contents."""
+
 _PLACE_SHIFT: Final = 1 + POSITION_MAX.bit_length()
 
 
@@ -46,7 +49,9 @@ class SqliteReader:
 
     def state_get(self, path: bytes) -> bytes | None:
         """The value of the key with this path."""
-        row = self._one("SELECT value FROM state WHERE path = ?", path)
+        row = self._one(
+            "SELECT value FROM contents WHERE place = (SELECT place FROM state WHERE path = ?)", path
+        )
         return None if row is None else row[0]
 
     def state_bucket(self, bucket: int) -> list[tuple[bytes, bytes]]:
@@ -58,17 +63,13 @@ class SqliteReader:
 
     def state_rows(self, after: bytes, limit: int) -> list[StateRow]:
         """Up to `limit` rows with a path above `after` (b"" for all), ascending by path."""
-        rows = self._all(
-            "SELECT path, leaf, key, value FROM state WHERE path > ? ORDER BY path LIMIT ?", after, limit
-        )
+        rows = self._all(f"{_STATE_ROWS} WHERE path > ? ORDER BY path LIMIT ?", after, limit)
         return [StateRow(*row) for row in rows]
 
     def state_scan(self, first: int, end: int) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
         """Path, leaf, key and value of all keys in the buckets `first` to `end` - 1, ascending by path."""
         bounds = (first.to_bytes(2, "big"), (end - 1).to_bytes(2, "big") + _BUCKET_END)
-        yield from self._scan(
-            "SELECT path, leaf, key, value FROM state WHERE path BETWEEN ? AND ? ORDER BY path", *bounds
-        )
+        yield from self._scan(f"{_STATE_ROWS} WHERE path BETWEEN ? AND ? ORDER BY path", *bounds)
 
     def bucket_roots(self) -> bytes:
         """The roots of all buckets side by side, zero where a bucket was never written; 2 MiB, for start-up."""

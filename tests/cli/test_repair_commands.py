@@ -77,7 +77,7 @@ class TestDatabase:
 
     def test_a_damaged_one_fails_and_is_named(self, home: Path, capsys: Captured) -> None:
         with closing(sqlite3.connect(home / STORE_NAME)) as connection:
-            connection.execute("UPDATE state SET value = x'00' WHERE key = ?", (b"org/",))
+            connection.execute("UPDATE contents SET value = x'00' WHERE key = ?", (b"org/",))
             connection.commit()
 
         checked = told(capsys, "db", "check", "--home", home, code=1)

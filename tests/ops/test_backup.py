@@ -225,7 +225,7 @@ class TestVerify:
     def test_a_changed_ledger(self, backup: Path, tmp_path: Path) -> None:
         (snapshot,) = (backup / "ledger").glob("*.snapshot")
         with closing(sqlite3.connect(snapshot)) as connection:
-            connection.execute("DELETE FROM state WHERE key = ?", (b"org/",))
+            connection.execute("DELETE FROM contents WHERE key = ?", (b"org/",))
             connection.commit()
 
         self.refused(backup, tmp_path, "no valid snapshot")

@@ -64,7 +64,7 @@ def test_another_chain(home: Path, genesis: Genesis) -> None:
 
 
 def test_a_changed_value(home: Path, genesis: Genesis) -> None:
-    found = spoil(home, genesis, "UPDATE state SET value = x'00' WHERE key = ?", b"org/")
+    found = spoil(home, genesis, "UPDATE contents SET value = x'00' WHERE key = ?", b"org/")
 
     assert found.findings == (f"the value of key {b'org/'.hex()} does not belong to its leaf",)
 

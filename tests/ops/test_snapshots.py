@@ -200,7 +200,7 @@ class TestForgeries:
 
     def test_a_changed_value(self, home: Path, genesis: Genesis) -> None:
         path = certified(home, genesis)
-        self.forge(path, ("UPDATE state SET value = x'00' WHERE key = ?", (b"org/",)))
+        self.forge(path, ("UPDATE contents SET value = x'00' WHERE key = ?", (b"org/",)))
 
         self.refused(path, genesis, "does not belong to its leaf")
 
@@ -216,7 +216,8 @@ class TestForgeries:
         delta = encode_delta([(bucket_of(place), root)])
         self.forge(
             path,
-            ("UPDATE state SET value = ?, leaf = ? WHERE key = ?", (b"forged", leaf, key)),
+            ("UPDATE contents SET value = ? WHERE key = ?", (b"forged", key)),
+            ("UPDATE state SET leaf = ? WHERE path = ?", (leaf, place)),
             ("UPDATE tree_delta SET roots = CAST(roots || ? AS BLOB) WHERE height = ?", (delta, BLOCKS)),
         )
 
@@ -224,7 +225,7 @@ class TestForgeries:
 
     def test_a_removed_key(self, home: Path, genesis: Genesis) -> None:
         path = certified(home, genesis)
-        self.forge(path, ("DELETE FROM state WHERE key = ?", (b"org/",)))
+        self.forge(path, ("DELETE FROM contents WHERE key = ?", (b"org/",)))
 
         self.refused(path, genesis, "does not belong to its leaves")
 

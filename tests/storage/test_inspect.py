@@ -59,13 +59,13 @@ def test_an_empty_store_has_no_findings(tmp_path: Path) -> None:
 
 
 def test_a_changed_value_is_found(path: Path) -> None:
-    assert spoil(path, "UPDATE state SET value = x'00' WHERE key = ?", KEY) == [
+    assert spoil(path, "UPDATE contents SET value = x'00' WHERE key = ?", KEY) == [
         f"the value of key {KEY.hex()} does not belong to its leaf"
     ]
 
 
 def test_a_changed_key_is_found(path: Path) -> None:
-    assert spoil(path, "UPDATE state SET key = x'00' WHERE key = ?", KEY) == [
+    assert spoil(path, "UPDATE contents SET key = x'00' WHERE key = ?", KEY) == [
         f"key 00 does not belong to path {path_of(KEY).hex()}"
     ]
 
@@ -73,8 +73,15 @@ def test_a_changed_key_is_found(path: Path) -> None:
 def test_a_lost_key_is_found(path: Path) -> None:
     bucket = bucket_of(path_of(KEY))
 
-    (finding,) = spoil(path, "DELETE FROM state WHERE key = ?", KEY)
-    assert f"bucket {bucket} " in finding
+    count, root = spoil(path, "DELETE FROM contents WHERE key = ?", KEY)
+    assert count == "state has 3000 keys, contents has 2999"
+    assert f"bucket {bucket} " in root
+
+
+def test_contents_of_no_key_are_found(path: Path) -> None:
+    findings = spoil(path, "INSERT INTO contents (key, value) VALUES ('stray', 'stray')")
+
+    assert findings == ["state has 3000 keys, contents has 3001"]
 
 
 def test_a_changed_root_is_found(path: Path) -> None:
@@ -114,7 +121,7 @@ def test_damaged_pages_are_found(path: Path) -> None:
 
 
 def test_the_findings_have_an_end(path: Path) -> None:
-    findings = spoil(path, "UPDATE state SET value = x'00'")
+    findings = spoil(path, "UPDATE contents SET value = x'00'")
 
     assert len(findings) == FINDINGS_MAX + 1
     assert findings[-1] == "and more"
@@ -125,7 +132,7 @@ def test_sizes_say_what_takes_the_space(path: Path) -> None:
     rows = {size.name: size.rows for size in sizes}
 
     assert sizes[0].name == "state"
-    assert (rows["state"], rows["blocks"], rows["batches"]) == (3000, 4, 0)
+    assert (rows["state"], rows["contents"], rows["blocks"], rows["batches"]) == (3000, 3000, 4, 0)
     assert sum(size.bytes for size in sizes) <= path.stat().st_size
     assert sizes[0].bytes > 3000 * (32 + 32)
 

@@ -1,6 +1,7 @@
 import json
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 
@@ -178,17 +179,21 @@ class TestSnapshot:
 
 
 NEXT = Schema(
-    version=2,
+    version=SCHEMA.version + 1,
     tables=TABLES,
-    upgrades=MappingProxyType({1: "ALTER TABLE meta ADD COLUMN note TEXT NOT NULL DEFAULT 'none'"}),
+    upgrades=MappingProxyType(
+        {SCHEMA.version: "ALTER TABLE meta ADD COLUMN note TEXT NOT NULL DEFAULT 'none'"}
+    ),
 )
 BROKEN = Schema(
-    version=2, tables=TABLES, upgrades=MappingProxyType({1: "DROP TABLE meta; INSERT INTO absent VALUES (1)"})
+    version=SCHEMA.version + 1,
+    tables=TABLES,
+    upgrades=MappingProxyType({SCHEMA.version: "DROP TABLE meta; INSERT INTO absent VALUES (1)"}),
 )
 TWICE = Schema(
-    version=3,
+    version=NEXT.version + 1,
     tables=TABLES,
-    upgrades=MappingProxyType({**NEXT.upgrades, 2: "UPDATE meta SET note = 'twice'"}),
+    upgrades=MappingProxyType({**NEXT.upgrades, NEXT.version: "UPDATE meta SET note = 'twice'"}),
 )
 
 
@@ -208,8 +213,28 @@ class TestMigrate:
         assert migrated.meta("chain") == b"id"
         migrated.close()
         assert snapshot is not None
-        assert verify_snapshot(snapshot).schema == 1
+        assert verify_snapshot(snapshot).schema == SCHEMA.version
         assert migrate(path, folder, schema=NEXT) is None
+
+    def test_version_1_had_keys_with_their_contents(self, path: Path, folder: Path) -> None:
+        rows = sorted(make_row(f"{i}") for i in range(500))
+        make_store(path).close()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(
+                "DROP TABLE state; DROP TABLE contents; CREATE TABLE state (path BLOB PRIMARY KEY,"
+                "leaf BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL) WITHOUT ROWID; PRAGMA user_version = 1"
+            )
+            connection.executemany("INSERT INTO state VALUES (?, ?, ?, ?)", rows)
+            connection.commit()
+        migrate(path, folder)
+
+        store = SqliteStore(path)
+        assert store.state_rows(b"", 1000) == rows
+        store.commit(CommitBatch(state_adds=[make_row("new")], state_puts=[make_row("7", "changed")]))
+        assert store.state_get(make_row("7").path) == b"changed"
+        assert store.state_get(make_row("new").path) == b"value"
+        assert len(store.state_rows(b"", 1000)) == 501
+        store.close()
 
     def test_several_versions_are_led_through_one_by_one(self, path: Path, folder: Path) -> None:
         store = make_store(path)
@@ -244,7 +269,9 @@ class TestMigrate:
         migrate(path, folder, schema=NEXT)
         before = path.read_bytes()
 
-        with pytest.raises(SchemaTooNew, match="has schema 2, this program knows up to 1"):
+        with pytest.raises(
+            SchemaTooNew, match=f"has schema {NEXT.version}, this program knows up to {SCHEMA.version}"
+        ):
             SqliteStore(path)
         with pytest.raises(SchemaTooNew):
             migrate(path, folder)

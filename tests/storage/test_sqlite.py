@@ -15,6 +15,7 @@ from noded.storage.errors import (
     StoreCorrupt,
     StoreMissing,
 )
+from noded.storage.schema import SCHEMA
 from noded.storage.sqlite import SqliteStore, open_reader
 from noded.storage.store import CommitBatch, StoredBatch, Tip
 from tests.helpers.store_rows import hash_of, make_blocks, make_row, put
@@ -82,7 +83,7 @@ class TestFile:
         for attempt in (SqliteStore, open_reader):
             with pytest.raises(SchemaTooNew) as refused:
                 attempt(path)
-            assert (refused.value.found, refused.value.known) == (7, 1)
+            assert (refused.value.found, refused.value.known) == (7, SCHEMA.version)
 
     def test_a_missing_folder_or_store_is_named(self, path: Path) -> None:
         with pytest.raises(StoreMissing, match=r"store\.db"):

@@ -43,12 +43,19 @@ places = st.builds(
 @st.composite
 def commit_batches(draw: st.DrawFn) -> list[CommitBatch]:
     """Batches that follow one another, with a block each, over few keys."""
-    return [draw(commit_batch(height)) for height in range(draw(st.integers(1, 5)))]
+    known: dict[bytes, None] = {}
+    return [draw(commit_batch(height, known)) for height in range(draw(st.integers(1, 5)))]
 
 
 @st.composite
-def commit_batch(draw: st.DrawFn, height: int) -> CommitBatch:
+def commit_batch(draw: st.DrawFn, height: int, known: dict[bytes, None]) -> CommitBatch:
     puts = draw(st.dictionaries(paths, st.binary(max_size=40), max_size=6))
+    deletes = draw(st.lists(paths.filter(lambda path: path not in puts), max_size=4))
+    rows = [StateRow(path, hash_of(value.hex()), b"key", value) for path, value in puts.items()]
+    adds = [row for row in rows if row.path not in known and draw(st.booleans())]
+    known.update(dict.fromkeys(puts))
+    for path in deletes:
+        known.pop(path, None)
     roots = draw(st.dictionaries(st.integers(0, 3), st.integers(1, 9), max_size=4))
     return CommitBatch(
         blocks=[make_block(height, certificate=draw(st.sampled_from([None, b"whole"])))],
@@ -56,8 +63,9 @@ def commit_batch(draw: st.DrawFn, height: int) -> CommitBatch:
             CertificateRow(draw(st.integers(0, height)), data)
             for data in draw(st.lists(st.sampled_from([None, b"slim"]), max_size=3))
         ],
-        state_puts=[StateRow(path, hash_of(value.hex()), b"key", value) for path, value in puts.items()],
-        state_deletes=draw(st.lists(paths.filter(lambda path: path not in puts), max_size=4)),
+        state_adds=adds,
+        state_puts=[row for row in rows if row not in adds],
+        state_deletes=deletes,
         bucket_roots=[(bucket, bytes([root]) * 32) for bucket, root in roots.items()],
         index_puts=[
             IndexRow(*row) for row in draw(st.dictionaries(keys, st.binary(max_size=5), max_size=6)).items()
