@@ -1,6 +1,6 @@
 """The ledger in a store: the rows that a committed block becomes, and reading them back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from noded.codec.schema import decode_value, encode_value
@@ -12,9 +12,7 @@ from noded.ledger.state import VALUE_BYTES_MAX
 from noded.ops.buckets import BucketCache
 from noded.storage.store import (
     CommitBatch,
-    IndexRow,
     Reader,
-    StateRow,
     StoredBatch,
     StoredBlock,
     TransactionPlace,
@@ -67,12 +65,9 @@ def commit_batch(blocks: Sequence[CommittedBlock]) -> CommitBatch:
     """Paths of keys that the store has."""
     for committed in blocks:
         stored.update((path, None) for path in committed.replaced if path not in writes)
-        writes.update((write.path, write) for write in committed.writes)
-    rows = [
-        StateRow(path, leaf, key, value)
-        for path, key, value, leaf in writes.values()
-        if value is not None and leaf is not None
-    ]
+        for write in committed.writes:
+            writes[write.path] = write
+    changed = [writes.pop(path) for path in stored]
     roots = dict(pair for committed in blocks for pair in committed.bucket_roots)
     index = dict(pair for committed in blocks for pair in committed.index)
     return CommitBatch(
@@ -88,11 +83,11 @@ def commit_batch(blocks: Sequence[CommittedBlock]) -> CommitBatch:
             )
             for committed in blocks
         ],
-        state_adds=[row for row in rows if row.path not in stored],
-        state_puts=[row for row in rows if row.path in stored],
-        state_deletes=[write.path for write in writes.values() if write.value is None],
+        state_adds=_state_rows(writes.values()),
+        state_puts=_state_rows(changed),
+        state_deletes=[write.path for write in changed if write.value is None],
         bucket_roots=sorted(roots.items()),
-        index_puts=[IndexRow(key, value) for key, value in index.items() if value is not None],
+        index_puts=[(key, value) for key, value in index.items() if value is not None],
         index_deletes=[key for key, value in index.items() if value is None],
         transactions=[
             TransactionPlace(entry.hash, committed.block.header.height, entry.position, entry.applied)
@@ -106,6 +101,14 @@ def commit_batch(blocks: Sequence[CommittedBlock]) -> CommitBatch:
         ],
         meta=[entry for committed in blocks for entry in _epoch_end(committed)],
     )
+
+
+def _state_rows(writes: Iterable[StateWrite]) -> list[tuple[bytes, bytes, bytes, bytes]]:
+    return [
+        (path, leaf, key, value)
+        for path, key, value, leaf in writes
+        if value is not None and leaf is not None
+    ]
 
 
 def epoch_meta_key(epoch: Epoch) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from itertools import chain
+from itertools import chain, starmap
 from types import MappingProxyType
 from typing import Final
 
@@ -284,8 +284,8 @@ def _apply_state(tables: _Tables, batch: CommitBatch) -> None:
     for path in batch.state_deletes:
         if tables.state.pop(path, None) is not None:
             del tables.buckets[_bucket(path)][path]
-    assert not any(row.path in tables.state for row in batch.state_adds)
-    for row in chain(batch.state_adds, batch.state_puts):
+    assert not any(path in tables.state for path, _, _, _ in batch.state_adds)
+    for row in starmap(StateRow, chain(batch.state_adds, batch.state_puts)):
         tables.state[row.path] = row
         tables.buckets.setdefault(_bucket(row.path), {})[row.path] = row.leaf
 

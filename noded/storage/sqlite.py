@@ -205,15 +205,15 @@ class SqliteStore(SqliteReader):
             many(_CONTENTS_DELETE, ((path,) for path in batch.state_deletes))
             many("DELETE FROM state WHERE path = ?", ((path,) for path in batch.state_deletes))
         [last] = self._writer.execute("SELECT coalesce(max(place), 0) FROM contents").fetchone()
-        added = sorted(batch.state_adds, key=itemgetter(0))  # In the order of the pages.
-        many(_CONTENTS_ADD, ((row.key, row.value, place) for place, row in enumerate(added, last + 1)))
-        many(_STATE_ADD, ((row.path, row.leaf, place) for place, row in enumerate(added, last + 1)))
+        added = sorted(batch.state_adds)  # In the order of the pages.
+        many(_CONTENTS_ADD, ((key, value, at) for at, (_, _, key, value) in enumerate(added, last + 1)))
+        many(_STATE_ADD, ((path, leaf, at) for at, (path, leaf, _, _) in enumerate(added, last + 1)))
         last += len(added)
-        put = sorted(batch.state_puts, key=itemgetter(0))
+        put = sorted(batch.state_puts)
         many(
-            _CONTENTS_PUT, ((row.key, row.value, row.path, place) for place, row in enumerate(put, last + 1))
+            _CONTENTS_PUT, ((key, value, path, at) for at, (path, _, key, value) in enumerate(put, last + 1))
         )
-        many(_STATE_PUT, ((row.path, row.leaf, place) for place, row in enumerate(put, last + 1)))
+        many(_STATE_PUT, ((path, leaf, at) for at, (path, leaf, _, _) in enumerate(put, last + 1)))
 
     def _write_blocks(self, batch: CommitBatch) -> None:
         many = self._writer.executemany

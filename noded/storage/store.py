@@ -118,15 +118,20 @@ class CommitBatch:
     blocks: Sequence[StoredBlock] = ()
     certificates: Sequence[CertificateRow] = ()
     """Replace those of stored blocks: by the slimmer form of an earlier tip's certificate, say."""
-    state_adds: Sequence[StateRow] = ()
-    """Of keys that the state lacks: the caller knows, so nobody looks. One that it has is a bug, and fails."""
-    state_puts: Sequence[StateRow] = ()
-    """Of keys that it has, or may have."""
+    state_adds: Sequence[tuple[bytes, bytes, bytes, bytes]] = ()
+    """
+    As `StateRow`, of keys that the state lacks: the caller knows, so nobody looks. One that it has is a bug, and fails.
+
+    These and the entries of the index are most of a commit, and a bare tuple is made in a fifth of the time.
+    """
+    state_puts: Sequence[tuple[bytes, bytes, bytes, bytes]] = ()
+    """The same of keys that it has, or may have."""
     state_deletes: Sequence[bytes] = ()
     """Paths."""
     bucket_roots: Sequence[tuple[int, bytes]] = ()
     """New roots of the buckets that changed; only together with blocks."""
-    index_puts: Sequence[IndexRow] = ()
+    index_puts: Sequence[tuple[bytes, bytes]] = ()
+    """As `IndexRow`."""
     index_deletes: Sequence[bytes] = ()
     """Deletes come before puts."""
     transactions: Sequence[TransactionPlace] = ()
@@ -250,7 +255,7 @@ def check_batch(batch: CommitBatch, tip: Tip | None) -> None:
         assert block.events is not None
         next_height = block.height + 1
     assert not batch.bucket_roots or batch.blocks, "bucket roots belong to a block"
-    paths = {row.path for row in batch.state_adds}
-    paths.update(row.path for row in batch.state_puts)
+    paths = {path for path, _, _, _ in batch.state_adds}
+    paths.update(path for path, _, _, _ in batch.state_puts)
     assert len(paths) == len(batch.state_adds) + len(batch.state_puts)
     assert paths.isdisjoint(batch.state_deletes)

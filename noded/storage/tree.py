@@ -5,6 +5,7 @@ A row for each node of the tree would be sixteen random writes a key; this is on
 """
 
 from collections.abc import Iterable, Sequence
+from struct import Struct
 from typing import Final
 
 from noded.crypto.hashing import HASH_BYTES
@@ -18,13 +19,15 @@ Start-up reads the blob and at most these, 1 MiB, in about 20 ms; and so does th
 changed root costs 64 bytes of blob and 34 of delta, where the page of its key's row costs 4 KiB.
 """
 
-DELTA_BYTES: Final = 2 + HASH_BYTES
+_ENTRY: Final = Struct(f">H{HASH_BYTES}s")
+
+DELTA_BYTES: Final = _ENTRY.size
 """A bucket's number, big-endian, and its root."""
 
 
 def encode_delta(roots: Iterable[tuple[int, bytes]]) -> bytes:
     """Compact form of the roots that changed."""
-    return b"".join(bucket.to_bytes(2, "big") + root for bucket, root in roots)
+    return b"".join([_ENTRY.pack(*pair) for pair in roots])
 
 
 class BucketRoots:
@@ -43,9 +46,8 @@ class BucketRoots:
         for delta in deltas:
             if len(delta) % DELTA_BYTES:
                 return False
-            for start in range(0, len(delta), DELTA_BYTES):
-                place = (delta[start] << 8 | delta[start + 1]) << 5
-                mine[place : place + HASH_BYTES] = delta[start + 2 : start + DELTA_BYTES]
+            for bucket, root in _ENTRY.iter_unpack(delta):
+                mine[bucket << 5 : (bucket << 5) + HASH_BYTES] = root
         return True
 
     def apply(self, roots: Sequence[tuple[int, bytes]]) -> None:

@@ -1,5 +1,7 @@
 """What every store does: the same tests against SQLite and memory."""
 
+from sqlite3 import IntegrityError
+
 import pytest
 
 from noded.storage.store import (
@@ -183,3 +185,11 @@ def test_a_snapshot_ends_with_its_block(store: Store) -> None:
     store.commit(put(make_row("a", "2")))
 
     assert store.state_get(hash_of("a")) == b"2"
+
+
+def test_a_key_that_is_there_is_not_added(store: Store) -> None:
+    """Who says that a key is new must be right: else the store would have two."""
+    store.commit(CommitBatch(state_puts=[make_row("a", "1")]))
+
+    with pytest.raises((IntegrityError, AssertionError)):
+        store.commit(CommitBatch(state_adds=[make_row("a", "2")]))
