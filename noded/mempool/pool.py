@@ -5,7 +5,7 @@ from itertools import islice, repeat
 from operator import itemgetter
 from typing import NamedTuple
 
-from noded.types.batch import SealedBatch
+from noded.types.batch import BATCH_BYTES_MAX, SealedBatch
 from noded.types.ids import BatchHash, Epoch, Height, TimestampMs, ValidatorId
 from noded.types.validator_set import ValidatorSet
 
@@ -14,6 +14,12 @@ ORDERED_KEPT_HEIGHTS = 16
 
 ORDERED_KEPT_BYTES = 4 * 1024 * 1024
 """Encodings of these batches: of full blocks fewer stay than of small ones, but always the last block's."""
+
+WAITING_BYTES_MAX = 128 * 1024 * 1024
+"""Encodings of all authors' unordered batches, divided among them; what one does not use is nobody else's."""
+
+AUTHOR_BYTES_MIN = 2 * BATCH_BYTES_MAX
+"""An author's part, however many they are: one batch waits while the next one is filled."""
 
 ACKNOWLEDGED_MAX = 16_384
 """Batches whose acknowledgements are counted at a time; the oldest are forgotten first."""
@@ -42,6 +48,8 @@ class BatchPool:
 
     def __init__(self, *, expiry_ms: int, author_bytes_max: int) -> None:
         self._author_bytes_max = author_bytes_max
+        self.part_bytes = author_bytes_max
+        """What one author may have under way (M5)."""
         self._expiry_ms = expiry_ms
         self._held: dict[BatchHash, HeldBatch] = {}
         self.get: Callable[[BatchHash], HeldBatch | None] = self._held.get
@@ -110,7 +118,11 @@ class BatchPool:
 
     def room(self, author: ValidatorId) -> int:
         """Bytes that an author may still have under way (M5)."""
-        return self._author_bytes_max - self._bytes_by_author.get(author, 0)
+        return self.part_bytes - self._bytes_by_author.get(author, 0)
+
+    def divide(self, authors: int) -> None:
+        """Give so many authors a part each of what may wait (M5)."""
+        self.part_bytes = min(self._author_bytes_max, max(AUTHOR_BYTES_MIN, WAITING_BYTES_MAX // authors))
 
     def unordered_bytes(self, author: ValidatorId) -> int:
         """Bytes of an author's batches that wait to be named."""

@@ -23,6 +23,7 @@ from noded.node.settings import (
     DIRECT_ACKNOWLEDGE_MAX,
     FORWARDED_BYTES_MAX,
     FORWARDED_WAITING_MAX,
+    OWN_WAITING_BYTES_MAX,
     PUSH_BYTES_MAX,
     PUSH_VALIDATORS_MAX,
     Signer,
@@ -96,6 +97,7 @@ class BatchDesk:
         self._validators = validators
         self._are_few = len(validators) <= DIRECT_ACKNOWLEDGE_MAX
         self._age_ms = BATCH_AGE_MS if self._are_few else BATCH_AGE_MANY_MS
+        self.pool.divide(len(validators))
         self._is_author = takes_part(validators, self._me, self._signer)
 
     def follow_view(self, proposers: tuple[PeerId, ...]) -> None:
@@ -127,7 +129,7 @@ class BatchDesk:
 
     def submit(self, token: int, encodings: tuple[bytes, ...], now_ms: TimestampMs) -> None:
         """Take transactions from this node's clients and answer what became of each (M6)."""
-        admission = self._gateway.admit(encodings, self.pool.room(self._me))
+        admission = self._gateway.admit(encodings, self._room())
 
         def judged(results: tuple[bool, ...]) -> None:
             accepted, answers = self._gateway.verified(admission, results)
@@ -144,7 +146,7 @@ class BatchDesk:
         if not self._is_author or self._forwarded >= FORWARDED_WAITING_MAX:
             return
         self._forwarded += 1
-        admission = self._gateway.admit(message.transactions, self.pool.room(self._me))
+        admission = self._gateway.admit(message.transactions, self._room())
 
         def judged(results: tuple[bool, ...]) -> None:
             self._forwarded -= 1
@@ -152,6 +154,10 @@ class BatchDesk:
             self._pack(accepted, now_ms)
 
         self._outbox.verify(admission.checks, judged)
+
+    def _room(self) -> int:
+        """Bytes of clients' transactions that may wait besides those that do (M6)."""
+        return min(OWN_WAITING_BYTES_MAX, self.pool.part_bytes // 2) - self.pool.unordered_bytes(self._me)
 
     def _pack(self, accepted: Sequence[SignedTransaction], now_ms: TimestampMs) -> None:
         builder = self._gateway.builder

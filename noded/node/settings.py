@@ -12,6 +12,10 @@ BATCH_AGE_MANY_MS = 200
 """The same among more than DIRECT_ACKNOWLEDGE_MAX validators: acknowledgements ride on votes there, once a view of
 several hundred ms, and each batch is a message to everybody (D16)."""
 
+OWN_WAITING_BYTES_MAX = 8 * 1024 * 1024
+"""Of its clients' transactions that a node lets wait, half a minute at full load: later an answer is of no use, and each
+node holds what waits everywhere."""
+
 ANNOUNCE_AGAIN_MS = 2_000
 """Age at which a batch of this node's that no block names is announced again, at every status interval."""
 

@@ -1,8 +1,15 @@
-"""What the pool keeps of batches that blocks have named: enough for peers that lack one, and no more."""
+"""What waits in the pool, and what it keeps of batches that blocks have named: enough, and no more."""
 
 import pytest
 
-from noded.mempool.pool import ORDERED_KEPT_BYTES, ORDERED_KEPT_HEIGHTS, BatchPool, HeldBatch
+from noded.mempool.pool import (
+    AUTHOR_BYTES_MIN,
+    ORDERED_KEPT_BYTES,
+    ORDERED_KEPT_HEIGHTS,
+    WAITING_BYTES_MAX,
+    BatchPool,
+    HeldBatch,
+)
 from noded.types.batch import BATCH_BYTES_MAX, Batch, SealedBatch, seal_batch
 from noded.types.ids import Epoch, Height, Signature, TimestampMs
 from tests.helpers.consensus_values import validator_id
@@ -32,6 +39,25 @@ def name_in_blocks(pool: BatchPool, batches: list[SealedBatch]) -> None:
     for number, sealed in enumerate(batches):
         pool.hold(HeldBatch(sealed, 1))
         pool.order(Height(number + 1), [sealed.hash])
+
+
+@pytest.mark.parametrize(
+    ("authors", "part"),
+    [(1, 4 << 20), (32, 4 << 20), (64, WAITING_BYTES_MAX // 64), (1000, AUTHOR_BYTES_MIN)],
+)
+def test_authors_have_a_part_each_of_what_may_wait(authors: int, part: int) -> None:
+    """M5: all of them together cannot fill a node's memory, and each has room for a batch."""
+    pool = BatchPool(expiry_ms=60_000, author_bytes_max=4 << 20)
+    sealed = batch(1, 1000)
+    author = sealed.batch.author
+
+    pool.divide(authors)
+    pool.hold(HeldBatch(sealed, 1))
+
+    assert pool.room(author) == part - len(sealed.encoding)
+    assert pool.room(validator_id(2)) == part
+    pool.order(Height(1), [sealed.hash])
+    assert pool.room(author) == part
 
 
 def test_batches_of_recent_blocks_stay(pool: BatchPool) -> None:

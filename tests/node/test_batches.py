@@ -77,6 +77,21 @@ class TestAdmission:
 
         assert net.answers[token][0].refused == "WrongChain"
 
+    def test_what_would_wait_too_long_is_refused_until_the_rest_is_ordered(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        net = NodeNet()
+        net.run(0.5)
+        first, second = net.anchor(0, 1), net.anchor(0, 2)
+        monkeypatch.setattr("noded.node.batches.OWN_WAITING_BYTES_MAX", len(first.encoding) + 9)
+
+        tokens = [net.submit(0, each) for each in (first, second)]
+        assert net.run(8, until=lambda: net.is_final(first))
+        again = net.submit(0, second)
+
+        assert net.run(8, until=lambda: net.is_final(second))
+        assert [net.answers[token][0].refused for token in (*tokens, again)] == [None, "PoolFull", None]
+
 
 class TestBatches:
     """M1, M2: a batch reaches all who must have it."""

@@ -3,10 +3,12 @@
 import pytest
 
 from noded.ledger.admission import OpenBatch
+from noded.mempool.errors import QuotaExceeded
 from noded.mempool.pool import BatchPool
 from noded.node.exchange import FETCH_RETRY_MS, NEEDED_MS, BatchExchange
 from noded.node.payload import PayloadLimits, PayloadRules
-from noded.types.ids import BatchHash, ChainId, TimestampMs
+from noded.types.batch import Batch, seal_batch
+from noded.types.ids import BatchHash, ChainId, Signature, TimestampMs
 from tests.helpers.consensus_values import equal_set, make_block, make_genesis, validator_id
 
 VALIDATORS = equal_set(4)
@@ -50,6 +52,35 @@ class TestNeeded:
         assert asked(exchange, NEEDED_MS + FETCH_RETRY_MS) == NAMES[:3]
         assert asked(exchange, 2 * NEEDED_MS + FETCH_RETRY_MS) == []
         assert not exchange.has_wanted()
+
+
+class TestQuota:
+    """M5: what one author may have under way."""
+
+    def test_more_is_refused_unless_a_block_needs_it(self, exchange: BatchExchange, pool: BatchPool) -> None:
+        author = PEERS[0]
+        sealed = seal_batch(
+            Batch(
+                author=author,
+                epoch=VALIDATORS.epoch,
+                number=1,
+                time_ms=TimestampMs(1),
+                transactions=(bytes(1000),),
+                signature=Signature(bytes(64)),
+            )
+        )
+        pool.part_bytes = len(sealed.encoding) - 1
+        sets = {VALIDATORS.epoch: VALIDATORS}
+
+        with pytest.raises(QuotaExceeded):
+            exchange.receive(author, sealed.encoding, sets)
+
+        exchange.want([sealed.hash], [author], TimestampMs(0), needed=True)
+        with pytest.raises(AssertionError):  # It is opened now.
+            exchange.receive(author, sealed.encoding, sets)
+        pool.part_bytes += 1
+        with pytest.raises(AssertionError):
+            exchange.receive(author, sealed.encoding, sets)
 
 
 class TestKnownInvalid:
