@@ -26,8 +26,6 @@ class Machine:
     """Of a write of the log."""
     idle_share: float
     """Of a core, that a node with nothing to do uses."""
-    reference_us: float
-    """What the bench's reference took while these prices were measured; 0: nobody looked."""
 
 
 def dump_costs(costs: Costs, machine: Machine, notes: dict[str, float]) -> str:
@@ -46,7 +44,6 @@ def dump_costs(costs: Costs, machine: Machine, notes: dict[str, float]) -> str:
     ]
     lines += ["", "[machine]", f'cpu = "{machine.cpu}"', f"cores = {machine.cores}"]
     lines += [f"fsync_ns = {machine.fsync_ns}", f"idle_share = {machine.idle_share}"]
-    lines += [f"reference_us = {machine.reference_us}"]
     if notes:
         lines += ["", "[notes]", *(f"{name} = {value:.6g}" for name, value in notes.items())]
     return "\n".join(lines) + "\n"
@@ -71,9 +68,7 @@ def table_of(costs: Costs) -> Iterator[str]:
     """A file of these costs, for as long as the block lasts."""
     with TemporaryDirectory(prefix="noded-sim-") as folder:
         path = Path(folder, "costs.toml")
-        path.write_text(
-            dump_costs(costs, Machine(cpu="", cores=1, fsync_ns=0, idle_share=0.0, reference_us=0.0), {})
-        )
+        path.write_text(dump_costs(costs, Machine(cpu="", cores=1, fsync_ns=0, idle_share=0.0), {}))
         yield str(path)
 
 

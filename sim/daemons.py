@@ -117,8 +117,6 @@ class Real:
 
     loads: dict[str, dict[str, Any]]
     """Figures by load, as `noded bench --loads` names both."""
-    reference_us: float
-    """What the bench's reference took meanwhile, beside these very loads."""
     idle_share: float
     cpu: str
 
@@ -128,19 +126,11 @@ class Real:
         by_load: dict[str, list[dict[str, Any]]] = {}
         for figures in chain.from_iterable(plain["rounds"]):
             by_load.setdefault(figures["load"], []).append(figures)
-        references = [
-            each for same in by_load.values() for figures in same for each in figures["reference_us"]
-        ]
         return cls(
             loads={load: _medians(same) for load, same in by_load.items()},
-            reference_us=_middle(references),
             idle_share=plain["idle_cpu_percent"] / 100,
             cpu=plain["machine"]["cpu"],
         )
-
-    def slower_than(self, machine: Machine) -> float:
-        """How many times as long as when the prices of `machine` were measured anything takes; 1 if nobody looked then."""
-        return self.reference_us / machine.reference_us if machine.reference_us else 1.0
 
 
 def _medians(same: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -195,19 +185,12 @@ def machine_of(real: Real | None) -> Machine:
     """
     cores = len(os.sched_getaffinity(0))
     if real is None:
-        return Machine(
-            cpu=platform.processor(),
-            cores=cores,
-            fsync_ns=measure_fsync_ns(),
-            idle_share=0.0,
-            reference_us=0.0,
-        )
+        return Machine(cpu=platform.processor(), cores=cores, fsync_ns=measure_fsync_ns(), idle_share=0.0)
     return Machine(
         cpu=real.cpu,
         cores=cores,
         fsync_ns=round(real.loads[CALIBRATION_RATES[0]]["log_sync_ms"] * 1e6),
         idle_share=round(real.idle_share, 5),
-        reference_us=round(real.reference_us, 1),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sim.costs_file import Machine, table_of
+from sim.costs_file import Machine
 from sim.daemons import CLOSED, ROUNDS, SLOT_S, closed_load, open_load, run_load, run_real
 from sim.models.cpu import load_costs
 
@@ -51,9 +51,8 @@ def compare_daemons(
     """
     Run real daemons, saturated, at 70 % of that and with a light load in turn, and simulate the same.
 
-    Prices are those of the table times what the reference takes now by what it took then. Each network's heavy load is 70 %
-    of what it sustained itself, so nothing of what real nodes did goes into a figure that is judged. At the rate that the real
-    ones had, finality follows an error of throughput fourfold; it is shown.
+    Each network's heavy load is 70 % of what it sustained itself, so nothing of what real nodes did goes into a figure that is
+    judged. At the rate that the real ones had, finality follows an error of throughput fourfold; it is shown.
 
     Args:
         costs: Table of costs of this machine.
@@ -66,52 +65,46 @@ def compare_daemons(
         BenchFailed: The real daemons delivered no figures.
     """
     real = run_real((CLOSED, HEAVY, LIGHT), seconds=seconds, rounds=ROUNDS, parts=parts, progress=progress)
-    slower = real.slower_than(machine)
-    progress(
-        f"reference {real.reference_us:.0f} us, of the prices {machine.reference_us:.0f} us: times {slower:.3f}"
-    )
-    prices = load_costs(costs).times(slower)
-    with table_of(prices) as table:
-        progress("simulated nodes, saturated")
-        closed = run_load(closed_load(table, machine, SIMULATED_S))
-        rows = [
+    progress("simulated nodes, saturated")
+    closed = run_load(closed_load(costs, machine, SIMULATED_S))
+    rows = [
+        Comparison(
+            quantity="throughput at saturation",
+            real=real.loads[CLOSED]["tx_per_s"],
+            simulated=closed.tx_per_s,
+            unit="transactions / s",
+            tolerance=TOLERANCE,
+        ),
+        Comparison(
+            quantity="processor time, saturated (calibrated)",
+            real=real.loads[CLOSED]["cpu_s_per_1000_tx"],
+            simulated=closed.cpu_s_per_1000(load_costs(costs)),
+            unit="s for 1000",
+            tolerance=None,
+        ),
+        Comparison(
+            quantity="finality p50 at saturation",
+            real=real.loads[CLOSED]["finality_ms"]["p50"],
+            simulated=closed.result.tx_finality_ms.p50 or 0.0,
+            unit="ms",
+            tolerance=None,
+        ),
+    ]
+    for load, name, rate, tolerance in (
+        (HEAVY, "at 70 % of its saturation", HEAVY_SHARE * closed.tx_per_s, TOLERANCE),
+        (HEAVY, "at 70 % of the real one's", real.loads[HEAVY]["rate"], None),
+        (LIGHT, f"at {LIGHT} a second", float(LIGHT), TOLERANCE),
+    ):
+        progress(f"simulated nodes {name}")
+        result = run_load(open_load(costs, machine, rate, SIMULATED_S)).result
+        rows += [
             Comparison(
-                quantity="throughput at saturation",
-                real=real.loads[CLOSED]["tx_per_s"],
-                simulated=closed.tx_per_s,
-                unit="transactions / s",
-                tolerance=TOLERANCE,
-            ),
-            Comparison(
-                quantity="processor time, saturated (calibrated)",
-                real=real.loads[CLOSED]["cpu_s_per_1000_tx"],
-                simulated=closed.cpu_s_per_1000(prices),
-                unit="s for 1000",
-                tolerance=None,
-            ),
-            Comparison(
-                quantity="finality p50 at saturation",
-                real=real.loads[CLOSED]["finality_ms"]["p50"],
-                simulated=closed.result.tx_finality_ms.p50 or 0.0,
+                quantity=f"finality {quantile} {name}",
+                real=real.loads[load]["finality_ms"][quantile],
+                simulated=(getattr(result.tx_finality_ms, quantile) or 0.0) + 1000 * SLOT_S / 2,
                 unit="ms",
-                tolerance=None,
-            ),
+                tolerance=tolerance if quantile == "p50" else None,
+            )
+            for quantile in ("p50", "p95")
         ]
-        for load, name, rate, tolerance in (
-            (HEAVY, "at 70 % of its saturation", HEAVY_SHARE * closed.tx_per_s, TOLERANCE),
-            (HEAVY, "at 70 % of the real one's", real.loads[HEAVY]["rate"], None),
-            (LIGHT, f"at {LIGHT} a second", float(LIGHT), TOLERANCE),
-        ):
-            progress(f"simulated nodes {name}")
-            result = run_load(open_load(table, machine, rate, SIMULATED_S)).result
-            rows += [
-                Comparison(
-                    quantity=f"finality {quantile} {name}",
-                    real=real.loads[load]["finality_ms"][quantile],
-                    simulated=(getattr(result.tx_finality_ms, quantile) or 0.0) + 1000 * SLOT_S / 2,
-                    unit="ms",
-                    tolerance=tolerance if quantile == "p50" else None,
-                )
-                for quantile in ("p50", "p95")
-            ]
     return rows

@@ -1,8 +1,7 @@
 """
-Several loads in turn, several times over, on one network, each between two looks at the machine's speed.
+Several loads in turn, several times over, on one network.
 
-A machine's speed drifts from minute to minute. Short loads that take turns meet all of its speeds alike, and what the
-reference took beside each says which it was.
+A machine's speed drifts from minute to minute. Short loads that take turns meet all of its speeds alike.
 """
 
 import tempfile
@@ -18,7 +17,6 @@ import trio
 from noded.bench.driving import Source, drive_closed, drive_open
 from noded.bench.figures import machine, percentiles
 from noded.bench.log_syncs import read_log_syncs
-from noded.bench.reference import reference_us
 from noded.bench.windows import (
     IDLE_S,
     SIGNED_SHARE,
@@ -160,7 +158,6 @@ class _Course:
         self._sources = sources
         self._progress = progress
         self._closed_tx_per_s = CLOSED_TX_PER_S_MAX / SIGNED_SHARE
-        self._reference_us = 0.0
 
     async def round(self, number: int) -> list[dict[str, Any]]:
         """Figures of each load."""
@@ -183,12 +180,10 @@ class _Course:
             if rate
             else partial(drive_closed, self._clients, ready, seconds=seconds, operations=1)
         )
-        before_us = await reference_us()
         synced = await read_log_syncs(self._clients)
         start = trio.current_time()
         measured = await run_window(self._nodes, drive)
         log_sync_ms = (await read_log_syncs(self._clients)).mean_ms_since(synced)
-        after_us = await reference_us()
         check_tally(measured.tally)
         tx_per_s = throughput(measured, start, seconds)
         if not rate:
@@ -203,7 +198,6 @@ class _Course:
             "cpu_percent": round(100 * measured.nodes_cpu_s / measured.seconds, 1),
             "load_cpu_percent": round(100 * measured.own_cpu_s / measured.seconds, 2),
             "log_sync_ms": round(log_sync_ms, 3),
-            "reference_us": [round(before_us, 1), round(after_us, 1)],
             "seconds": round(measured.seconds, 2),
         }
 

@@ -86,15 +86,11 @@ def _show(data: Json) -> str:
 
 
 def _show_series(data: Json) -> str:
-    head = (
-        f"{'load':>10}{'tx/s':>10}{'finality p50':>14}{'p95 ms':>10}{'CPU s / 1000':>14}{'reference us':>14}"
-    )
-    lines = [head]
+    lines = [f"{'load':>10}{'tx/s':>10}{'finality p50':>14}{'p95 ms':>10}{'CPU s / 1000':>14}"]
     for figures in (figures for each in data["rounds"] for figures in each):
         finality = figures["finality_ms"]
-        before_us, after_us = figures["reference_us"]
         lines.append(
             f"{figures['load']:>10}{figures['tx_per_s']:>10.1f}{cell(finality['p50']):>14}{cell(finality['p95']):>10}"
-            f"{figures['cpu_s_per_1000_tx']:>14.3f}{(before_us + after_us) / 2:>14.1f}"
+            f"{figures['cpu_s_per_1000_tx']:>14.3f}"
         )
     return "\n".join(lines)

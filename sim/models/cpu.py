@@ -64,13 +64,6 @@ class Costs:
     client: Price = FREE
     """What clients compute for a call, by number of transactions; counts where they share the nodes' machine."""
 
-    def times(self, factor: float) -> "Costs":
-        """The same on a core on which everything takes `factor` times as long."""
-        prices = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Costs(
-            **{name: Price(each.fixed * factor, each.each * factor) for name, each in prices.items()}
-        )
-
 
 def load_costs(source: str) -> Costs:
     """

@@ -58,7 +58,7 @@ def test_four_nodes_are_saturated(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_loads_take_turns_between_looks_at_the_machines_speed(tmp_path: Path) -> None:
+def test_loads_take_turns(tmp_path: Path) -> None:
     result = printed(
         tmp_path, "bench", "--nodes", "1", "--seconds", "4", "--loads", "closed,50%,20", "--rounds", "2"
     )
@@ -72,4 +72,3 @@ def test_loads_take_turns_between_looks_at_the_machines_speed(tmp_path: Path) ->
             assert load["tx_per_s"] > 0
             assert load["cpu_s_per_1000_tx"] > 0
             assert 0 < load["finality_ms"]["p50"] <= load["finality_ms"]["p95"]
-            assert min(load["reference_us"]) > 0

@@ -29,7 +29,7 @@ from sim.models.cpu import Costs, Price, load_costs
 from sim.predict import Comparison
 from sim.validate import Row, targets, work
 
-MACHINE = Machine(cpu="some", cores=2, fsync_ns=200_000, idle_share=0.0, reference_us=1_200.0)
+MACHINE = Machine(cpu="some", cores=2, fsync_ns=200_000, idle_share=0.0)
 
 
 def make_row(measured: float, tolerance: float | None = 0.1) -> Row:
@@ -178,7 +178,7 @@ class TestShell:
                 }
             full = run_load(closed_load(costs, MACHINE, 6.0))
         loads[CLOSED] = {"cpu_s_per_1000_tx": full.cpu_s_per_1000(hidden.on(core))}
-        real = Real(loads=loads, reference_us=1.0, idle_share=0.0, cpu="some")
+        real = Real(loads=loads, idle_share=0.0, cpu="some")
         found = measure_shell(core, MACHINE, real, lambda text: None)
 
         assert found.message_ns == pytest.approx(hidden.message_ns, rel=0.25)
@@ -187,9 +187,7 @@ class TestShell:
         assert found.residual_share < 0.05
 
 
-def round_of(
-    load: str, *, p50: float, reference_us: tuple[float, float], log_sync_ms: float = 1.0
-) -> dict[str, object]:
+def round_of(load: str, *, p50: float, log_sync_ms: float = 1.0) -> dict[str, object]:
     """Figures of one load in one round, as the bench prints them."""
     return {
         "load": load,
@@ -199,7 +197,6 @@ def round_of(
         "cpu_s_per_1000_tx": 1.0,
         "load_cpu_percent": 2.0,
         "log_sync_ms": log_sync_ms,
-        "reference_us": list(reference_us),
     }
 
 
@@ -212,12 +209,12 @@ class TestReal:
     def test_of_loads_that_take_turns_the_median_counts(self) -> None:
         real = Real.of(
             printed(
-                [round_of(CLOSED, p50=7, reference_us=(1, 2)), round_of("60", p50=1, reference_us=(2, 3))],
+                [round_of(CLOSED, p50=7), round_of("60", p50=1)],
                 [
-                    round_of(CLOSED, p50=900, reference_us=(3, 90)),
-                    round_of("60", p50=3, reference_us=(90, 4)),
+                    round_of(CLOSED, p50=900),
+                    round_of("60", p50=3),
                 ],
-                [round_of(CLOSED, p50=8, reference_us=(4, 5)), round_of("60", p50=2, reference_us=(5, 4))],
+                [round_of(CLOSED, p50=8), round_of("60", p50=2)],
             )
         )
 
@@ -227,30 +224,19 @@ class TestReal:
         }
         assert real.loads[CLOSED]["tx_per_s"] == 80
         assert real.loads["60"]["rate"] == 60
-        assert real.reference_us == 4
         assert (real.idle_share, real.cpu) == (0.005, "some")
-
-    def test_prices_of_another_hour_are_scaled_by_what_the_reference_took_then(self) -> None:
-        real = Real.of(printed([round_of("60", p50=1, reference_us=(1_500, 1_500))]))
-
-        assert real.slower_than(MACHINE) == pytest.approx(1.25)
-        assert real.slower_than(replace(MACHINE, reference_us=0.0)) == 1.0
-        assert Costs(verify=Price(4, 8), send=Price(0, 2)).times(1.25) == Costs(
-            verify=Price(5, 10), send=Price(0, 2.5)
-        )
 
     def test_a_write_of_the_log_takes_what_the_nodes_under_the_lightest_load_say(self) -> None:
         lightest = CALIBRATION_RATES[0]
-        load = round_of(lightest, p50=1, reference_us=(1_300, 1_500), log_sync_ms=2.5)
-        other = round_of(CALIBRATION_RATES[1], p50=1, reference_us=(1_300, 1_500), log_sync_ms=9.0)
+        load = round_of(lightest, p50=1, log_sync_ms=2.5)
+        other = round_of(CALIBRATION_RATES[1], p50=1, log_sync_ms=9.0)
         machine = machine_of(Real.of(printed([load, other])))
 
         assert machine.fsync_ns == 2_500_000
         assert machine.idle_share == 0.005
-        assert machine.reference_us == 1_400
 
     def test_kept_figures_are_not_measured_again(self, tmp_path: Path) -> None:
-        kept = printed([round_of("60", p50=5, reference_us=(1, 1))])
+        kept = printed([round_of("60", p50=5)])
         (tmp_path / "bench-closed-70-60-3x5s.json").write_text(json.dumps(kept))
         loads = (CLOSED, "70%", "60")
 
