@@ -14,10 +14,10 @@ TOLERANCE: Final = 0.20
 LIGHT: Final = "60"
 """None of the loads that the prices were measured at."""
 
-HEAVY: Final = "70%"
-"""Of what saturated nodes did in the same round."""
+HEAVY: Final = "50%"
+"""Of what saturated nodes did in the same round. At 70 % real nodes differ from turn to turn by a factor of three."""
 
-HEAVY_SHARE: Final = 0.7
+HEAVY_SHARE: Final = 0.5
 
 SIMULATED_S: Final = 20.0
 """Of each load; simulated machines have one speed, so there are no turns to take."""
@@ -49,9 +49,9 @@ def compare_daemons(
     costs: str, machine: Machine, seconds: float, parts: Path | None, progress: Callable[[str], None]
 ) -> list[Comparison]:
     """
-    Run real daemons, saturated, at 70 % of that and with a light load in turn, and simulate the same.
+    Run real daemons, saturated, at half of that and with a light load in turn, and simulate the same.
 
-    Each network's heavy load is 70 % of what it sustained itself, so nothing of what real nodes did goes into a figure that is
+    Each network's heavy load is half of what it sustained itself, so nothing of what real nodes did goes into a figure that is
     judged. At the rate that the real ones had, finality follows an error of throughput fourfold; it is shown.
 
     Args:
@@ -91,8 +91,8 @@ def compare_daemons(
         ),
     ]
     for load, name, rate, tolerance in (
-        (HEAVY, "at 70 % of its saturation", HEAVY_SHARE * closed.tx_per_s, TOLERANCE),
-        (HEAVY, "at 70 % of the real one's", real.loads[HEAVY]["rate"], None),
+        (HEAVY, "at half of its saturation", HEAVY_SHARE * closed.tx_per_s, TOLERANCE),
+        (HEAVY, "at half of the real one's", real.loads[HEAVY]["rate"], None),
         (LIGHT, f"at {LIGHT} a second", float(LIGHT), TOLERANCE),
     ):
         progress(f"simulated nodes {name}")
