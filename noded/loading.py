@@ -12,9 +12,8 @@ class Absent:
 
 class _StandIn(ModuleType):
     def __getattr__(self, name: str) -> type[Absent]:
-        if name.startswith(
-            "__"
-        ):  # Among them what would make it a package: of such a one nothing can be imported.
+        # Among them what would make it a package: of such a one nothing can be imported.
+        if name.startswith("__"):
             raise AttributeError(name)
         return Absent
 

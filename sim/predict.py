@@ -52,7 +52,7 @@ def compare_daemons(
     Run real daemons, saturated, at half of that and with a light load in turn, and simulate the same.
 
     Each network's heavy load is half of what it sustained itself, so nothing of what real nodes did goes into a figure that is
-    judged. At the rate that the real ones had, finality follows an error of throughput fourfold; it is shown.
+    judged. At the rate that the real ones had, finality follows an error of throughput more than once; it is shown.
 
     Args:
         costs: Table of costs of this machine.

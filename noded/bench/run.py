@@ -21,12 +21,12 @@ from noded.bench.windows import (
     SLOTS_SPARE,
     SPARE,
     Window,
-    begin,
+    begin_load,
     check_tally,
     run_window,
-    sender_of,
     sign_ahead,
     usages_of,
+    watch_idle,
 )
 from noded.client.async_http import AsyncNodeClient
 from noded.testnet.creating import create_testnet
@@ -82,13 +82,8 @@ async def _measure(
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
     progress(f"ready after {ready_s:.1f} s; watching idle nodes for {IDLE_S:.0f} s")
-    before = usages_of(nodes)
-    await trio.sleep(IDLE_S)
-    idle = [now.cpu_s - then.cpu_s for now, then in zip(usages_of(nodes), before, strict=True)]
-    clients = [AsyncNodeClient(node.home) for node in nodes]
-    senders = [sender_of(node, genesis) for node in nodes]
-    for client, sender in zip(clients, senders, strict=True):
-        await begin(client, sender.register_patient())
+    idle_cpu_percent = await watch_idle(nodes)
+    clients, senders = await begin_load(nodes, genesis)
     progress("reading")
     reads = await drive_reads(nodes[0], clients[0], senders[0].patient_path)
     sources = [sender.records(plan.operations) for sender in senders]
@@ -125,7 +120,7 @@ async def _measure(
         "finality_ms": percentiles(opened.tally.latencies_ms),
         "cpu_s_per_1000_tx": round(shown.nodes_cpu_s / count * 1000, 3),
         "rss_mb_max": round(rss_mb, 1),
-        "idle_cpu_percent": round(100 * max(idle) / IDLE_S, 2),
+        "idle_cpu_percent": idle_cpu_percent,
         "log_sync_ms": round(log_sync_ms, 3),
         "reads_per_s": round(reads.per_s),
         "reads_per_cpu_s": round(reads.per_cpu_s),

@@ -23,12 +23,11 @@ from noded.bench.windows import (
     SLOTS_SPARE,
     SPARE,
     Window,
-    begin,
+    begin_load,
     check_tally,
     run_window,
-    sender_of,
     sign_ahead,
-    usages_of,
+    watch_idle,
 )
 from noded.client.async_http import AsyncNodeClient
 from noded.errors import NodedError
@@ -121,20 +120,15 @@ async def _measure(
     series: Series, nodes: Sequence[NodeProcess], genesis: Genesis, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     progress(f"watching idle nodes for {IDLE_S:.0f} s")
-    before = usages_of(nodes)
-    await trio.sleep(IDLE_S)
-    idle = [now.cpu_s - then.cpu_s for now, then in zip(usages_of(nodes), before, strict=True)]
-    clients = [AsyncNodeClient(node.home) for node in nodes]
-    senders = [sender_of(node, genesis) for node in nodes]
-    for client, sender in zip(clients, senders, strict=True):
-        await begin(client, sender.register_patient())
+    idle_cpu_percent = await watch_idle(nodes)
+    clients, senders = await begin_load(nodes, genesis)
     course = _Course(series, nodes, clients, [sender.records(1) for sender in senders], progress)
     rounds = [await course.round(number) for number in range(series.rounds)]
     for client in clients:
         await client.aclose()
     return {
         "rounds": rounds,
-        "idle_cpu_percent": round(100 * max(idle) / IDLE_S, 2),
+        "idle_cpu_percent": idle_cpu_percent,
         "machine": machine(),
         "nodes": series.nodes,
         "seconds": series.seconds,

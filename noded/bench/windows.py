@@ -79,20 +79,37 @@ def usages_of(nodes: Sequence[NodeProcess]) -> list[Usage]:
     return [usage_of(node.pid) for node in nodes]
 
 
-def sender_of(node: NodeProcess, genesis: Genesis) -> Sender:
-    """Who makes a node's transactions."""
+def _sender(node: NodeProcess, genesis: Genesis) -> Sender:
     key = key_pair(open_keystore(node.home / KEYS_NAME, None).secret(ACCOUNT))
     valid_until = Height(DEFAULT_PARAMETERS.valid_until_max // 2)
     return make_sender(node.institution.id, key, genesis.chain_id, valid_until)
 
 
-async def begin(client: AsyncNodeClient, first: SignedTransaction) -> None:
+async def watch_idle(nodes: Sequence[NodeProcess]) -> float:
+    """Percent of a core that the busiest node uses with nothing to do."""
+    before = usages_of(nodes)
+    await trio.sleep(IDLE_S)
+    used_s = max(now.cpu_s - then.cpu_s for now, then in zip(usages_of(nodes), before, strict=True))
+    return round(100 * used_s / IDLE_S, 2)
+
+
+async def begin_load(
+    nodes: Sequence[NodeProcess], genesis: Genesis
+) -> tuple[list[AsyncNodeClient], list[Sender]]:
     """
-    Hand in what the load needs to be there.
+    A client and a sender for each node, whose patients are registered.
 
     Raises:
-        LoadFailed: It did not take effect.
+        LoadFailed: A registration did not take effect.
     """
+    clients = [AsyncNodeClient(node.home) for node in nodes]
+    senders = [_sender(node, genesis) for node in nodes]
+    for client, sender in zip(clients, senders, strict=True):
+        await _begin(client, sender.register_patient())
+    return clients, senders
+
+
+async def _begin(client: AsyncNodeClient, first: SignedTransaction) -> None:
     (posted,) = await client.post_transactions([first.encoding], wait_s=WAIT_S)
     if posted.refused is not None or not posted.is_applied:
         why = posted.refused or posted.error or "not final"

@@ -49,7 +49,17 @@ def request(
     record in it can be got by that request, as long as the consent stands.
     """
     from noded.ops.reading import request_access
-    from noded.types.medical import Compartment, ConsentId, OpeningId, PatientId, RecordId, Tag, Use, Version
+    from noded.types.medical import (
+        TAGS_MAX,
+        Compartment,
+        ConsentId,
+        OpeningId,
+        PatientId,
+        RecordId,
+        Tag,
+        Use,
+        Version,
+    )
     from noded.types.operations.consent import (
         Basis,
         InEmergency,
@@ -79,6 +89,8 @@ def request(
         target = OneRecord(record=name, version=Version(version))
     declared = enum_members(Use, uses, "use")
     about = tuple(Tag(hexadecimal(each, "a tag")) for each in dict.fromkeys(tags))
+    if len(about) > TAGS_MAX:
+        raise click.UsageError(f"{len(about)} times --tag; a request has at most {TAGS_MAX}")
     with desk_at(home) as desk:
         asked, access = request_access(
             desk, target, basis, purpose=stated, actor=actor, uses=declared, tags=about

@@ -30,8 +30,7 @@ from noded.cli.output import Json, Output, cell, members
 @click.option(
     "--loads",
     metavar="LOADS",
-    help="Several loads in turn, --rounds times, each between two looks at the machine's speed: "
-    "such as closed,70%,60 for saturated, at 70 % of that, and at 60 a second.",
+    help="Several loads in turn, --rounds times: such as closed,50%,60 for saturated, at half of that, and at 60 a second.",
 )
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Of these loads.")
 def command(

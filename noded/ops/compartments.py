@@ -92,7 +92,7 @@ def _compartment_key(desk: Desk, request: RequestId) -> HeldKey:
         keep_key(desk, request, held)
     if desk.entry("requests", request)["status"] == "released":
         desk.send(AccessReceipt(request=request, result=ReceiptResult.READ))
-        drop_ticket(desk, request)
+    drop_ticket(desk, request)
     return held
 
 
