@@ -43,11 +43,10 @@ class Links:
         self.refusals[name] += 1
         member = None if peer is None else self._members.get(peer)
         if member is not None and peer is not None:
-            member.last_fault = name
-            member.last_fault_detail = str(reason)[:REASON_CHARACTERS_MAX]
             if isinstance(reason, InvalidMessage):
                 points = reason.points if isinstance(reason, PeerFault) else PeerFault.points
                 self.penalize(peer, name, points)
+            member.last_fault, member.last_fault_detail = name, str(reason)[:REASON_CHARACTERS_MAX]
 
     def note_flood(self, peer: InstitutionId, held_s: float) -> None:
         """Score a peer that had to be slowed down for so many seconds (N8)."""

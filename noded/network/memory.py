@@ -296,11 +296,11 @@ class MemoryNetwork:
         del self._halves[half.peer.me]
         name = type(reason).__name__
         self._refusals[name] += 1
+        if isinstance(reason, InvalidMessage):
+            self.penalize(half.peer.me, name, PeerFault.points)
         member = self._members.get(half.peer.me)
         if member is not None:
             member.last_fault, member.last_fault_detail = name, str(reason)
-        if isinstance(reason, InvalidMessage):
-            self.penalize(half.peer.me, name, PeerFault.points)
 
     def counters(self, peer: InstitutionId, lane: Lane) -> LaneCounters:
         """Traffic with a peer; counted in vain when it is no member any longer."""

@@ -64,6 +64,7 @@ class TestLanes:
 
             assert node.handler.down == [(peer_id(2), reason)]
             assert node.peer(2).last_fault == reason
+            assert node.peer(2).last_fault_detail
             assert 0 < node.peer(2).score < PENALTY_BAN
 
     async def test_a_lane_opened_twice_is_a_fault(self) -> None:
