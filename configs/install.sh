@@ -14,7 +14,7 @@ rollback   Switch back to the release before, and restart nodes that run.
 uninstall  Stop the nodes and remove program and units. Keys, ledger and settings stay in /var/lib/noded*, the
            passphrase in /etc/noded; --purge destroys them.
 
-NODED_PYTHON names the Python to use, 3.11 or newer.
+NODED_PYTHON names the Python to use, 3.11 to 3.13.
 USAGE
 }
 
@@ -36,13 +36,15 @@ has_systemd() {
 }
 
 find_python() {
-    for candidate in ${NODED_PYTHON:-} python3.13 python3.12 python3.11 python3; do
-        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    for candidate in ${NODED_PYTHON:-python3.13 python3.12 python3.11 python3}; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+            2>/dev/null; then
             command -v "$candidate"
             return
         fi
     done
-    fail "Python 3.11 or newer with venv is needed; on Debian: apt-get install python3-venv"
+    fail "${NODED_PYTHON:+$NODED_PYTHON does not serve: }Python 3.11 to 3.13 with venv is needed; on Debian:" \
+        "apt-get install python3-venv"
 }
 
 # Releases have no pip in them; what puts them together has.
