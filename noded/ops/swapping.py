@@ -60,12 +60,12 @@ def swap_in(
         StorageError: It failed; the old store is in its place, or beside it under its new name.
     """
     own = home / STORE_NAME
-    in_the_way = [part for part in _part_paths(own) if part.exists()]
-    if in_the_way and not replace:
+    if not replace and _parts_of(own):
         raise StoreExists(own)
     aside = own.with_name(f"{STORE_NAME}.replaced-{now():%Y%m%dT%H%M%SZ}")
-    if own in in_the_way:
+    if own.exists():
         _take_over(own, new)
+    in_the_way = _parts_of(own)  # Only now: whoever reads a store that was killed copies its journal, and removes it.
     with os_errors(home):
         for part in reversed(in_the_way):
             part.rename(aside.with_name(aside.name + part.name.removeprefix(STORE_NAME)))
@@ -82,6 +82,11 @@ def _take_over(old: Path, new: Path) -> None:
                 store.commit(CommitBatch(sidecars=some))
     except StorageError:
         return  # The old one cannot be read, which may be why it is replaced; readers ask for their keys again.
+
+
+def _parts_of(path: Path) -> list[Path]:
+    """The parts of a store that are there."""
+    return [part for part in _part_paths(path) if part.exists()]
 
 
 def _part_paths(path: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """O1–O4: a snapshot is proven before it becomes a store, and whatever is wrong with it is noticed."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -135,6 +136,22 @@ class TestInstalling:
         with closing(open_reader(other / STORE_NAME)) as reader:
             assert list(reader.sidecar_scan()) == sidecars
         assert (other / WAL_NAME / "0000000000000001.wal").read_bytes() == b"signed"
+
+    def test_a_store_whose_node_was_killed_is_set_aside(
+        self, home: Path, tmp_path: Path, genesis: Genesis
+    ) -> None:
+        path = certified(home, genesis)
+        with closing(StoredChain(home / STORE_NAME, genesis)) as chain:
+            chain.grow(1)
+            killed = shutil.copytree(home, tmp_path / "killed")
+        assert (killed / f"{STORE_NAME}-wal").stat().st_size > 0
+
+        restored = install(path, killed, genesis, replace=True)
+
+        assert restored.set_aside is not None
+        with closing(open_reader(restored.set_aside)) as old, closing(open_reader(killed / STORE_NAME)) as new:
+            tips = [old.tip(), new.tip()]
+            assert [tip and tip.height for tip in tips] == [BLOCKS + 2, BLOCKS]
 
     def test_a_home_in_use_is_left_alone(self, home: Path, other: Path, genesis: Genesis) -> None:
         path = certified(home, genesis)
