@@ -4,8 +4,10 @@ Patients whose keys an institution keeps for them until they take them along: on
 What a document calls a patient is personal data, and a wallet is the patient: neither ever stands in the clear.
 """
 
+import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final
@@ -18,6 +20,7 @@ from noded.codec.schema import Limit, decode_value, encode_value
 from noded.crypto.kdf import hkdf
 from noded.errors import ConfigError
 from noded.keys.files import read_private_whole, write_private
+from noded.storage.files import os_errors
 from noded.types.ids import InstitutionId
 from noded.types.medical import PatientId
 
@@ -93,9 +96,7 @@ class Patients:
         self._custodian = custodian
         self._random_bytes = random_bytes
         self._cipher = ChaCha20Poly1305(hkdf(data_key, info=_INFO))
-        listed = self._read() if self.path.exists() else ()
-        self._by_id = {each.patient: each for each in listed}
-        self._by_name = {each.name: each for each in listed if each.name}
+        self._load()
 
     def __iter__(self) -> Iterator[KeptPatient]:
         return iter(self._by_id.values())
@@ -120,19 +121,48 @@ class Patients:
         return found
 
     def add(self, names: list[str]) -> list[KeptPatient]:
-        """Make a wallet for each of these; kept durably before anything of it reaches the ledger."""
-        new = []
-        for name in names:
-            assert not name or name not in self._by_name
-            wallet, _ = Wallet(seed=self._random_bytes(_SEED_BYTES), relations=()).register(self._custodian)
-            kept = KeptPatient(name=name, patient=wallet.patient_id(self._custodian), wallet=wallet)
-            new.append(kept)
-        self._write((*self._by_id.values(), *new))
-        for kept in new:
+        """
+        Make a wallet for each of these; kept durably before anything of it reaches the ledger.
+
+        Returns:
+            Those that are new: whom another command has added meanwhile is found like those known before.
+        """
+        assert not any(name in self._by_name for name in names)
+        if not names:
+            return []
+        with self._alone():
+            self._load()
+            new = [self._make(name) for name in names if name not in self._by_name]
+            self._write((*self._by_id.values(), *new))
+        self._note(new)
+        return new
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other command changes the file meanwhile: it would write what it read before, without these keys."""
+        with os_errors(self.path):
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with os_errors(self.path):
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def _make(self, name: str) -> KeptPatient:
+        wallet, _ = Wallet(seed=self._random_bytes(_SEED_BYTES), relations=()).register(self._custodian)
+        return KeptPatient(name=name, patient=wallet.patient_id(self._custodian), wallet=wallet)
+
+    def _load(self) -> None:
+        self._by_id: dict[PatientId, KeptPatient] = {}
+        self._by_name: dict[str, KeptPatient] = {}
+        self._note(self._read() if self.path.exists() else ())
+
+    def _note(self, patients: Iterable[KeptPatient]) -> None:
+        for kept in patients:
             self._by_id[kept.patient] = kept
             if kept.name:
                 self._by_name[kept.name] = kept
-        return new
 
     def _read(self) -> tuple[KeptPatient, ...]:
         data = read_private_whole(self.path, FILE_BYTES_MAX)

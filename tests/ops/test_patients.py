@@ -1,6 +1,7 @@
 """Patients' wallets are kept sealed, and come back for the home's key alone."""
 
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -37,6 +38,26 @@ class TestPatients:
         assert len(found) == 5
         assert len({each.patient for each in found}) == 5
         assert [each.name for each in found] == [NAME, "Patient/2", "Patient/3", "", ""]
+
+    def test_two_commands_at_once_lose_no_keys(self, tmp_path: Path) -> None:
+        first, second = patients(tmp_path), patients(tmp_path)
+        (kept,) = first.add([NAME])
+
+        new = second.add([NAME, "Patient/2", ""])
+
+        assert [each.name for each in new] == ["Patient/2", ""]
+        assert second.find(NAME) == kept
+        assert list(patients(tmp_path)) == [kept, *new]
+
+    def test_a_command_waits_for_another_that_adds(self, tmp_path: Path) -> None:
+        first, second = patients(tmp_path), patients(tmp_path)
+        with first._alone():
+            thread = Thread(target=second.add, args=(["Patient/2"],))
+            thread.start()
+            thread.join(0.2)
+            assert thread.is_alive()
+        thread.join(30)
+        assert patients(tmp_path).find("Patient/2") is not None
 
     def test_one_is_found_by_id(self, tmp_path: Path) -> None:
         (kept,) = patients(tmp_path).add([NAME])
