@@ -113,18 +113,22 @@ def open_home(config: NodeConfig, keystore: Keystore, stack: ExitStack) -> Opene
     base = StoreBase(store)
     ledger = _ledger(config, genesis, base)
     _check_checkpoint(config, ledger)
-    wal = Wal(config.home / WAL_NAME, chain_id)
+    tip = _tip(store)
+    has_signed = tip.header.height > 0 or watermark is not None
+    wal = Wal(config.home / WAL_NAME, chain_id, missed_ms=clock_ms() if has_signed else None)
     stack.callback(wal.close)
     records = _read_log(wal, signer)
     me = _identify(config, genesis, keystore)
-    tip = _tip(store)
-    is_log_lost = wal.is_new and (tip.header.height > 0 or watermark is not None)
+    parameters = ledger.parameters_after(tip.hash)
+    epoch_genesis = _epoch_genesis(store, tip)
+    # However often the node has started since: the votes of this epoch are gone (R21).
+    is_log_lost = (
+        wal.missed_ms is not None and epoch_genesis.header.time_ms <= wal.missed_ms + parameters.drift_ms
+    )
     if not is_joined(records, tip, ledger.epoch_after(tip.hash)):
         # The signer remembers all of the log; the rest of it is of a time that this store has not reached.
         records = [record for record in records if isinstance(record, BatchRecord)]
         is_log_lost = True
-    parameters = ledger.parameters_after(tip.hash)
-    epoch_genesis = _epoch_genesis(store, tip)
     durable = Durable(
         tip=tip,
         proof=_proof(store, tip),
@@ -176,7 +180,7 @@ def signed_until(config: NodeConfig, keystore: Keystore, name: str) -> Mapping[C
         StorageError: The log cannot be read.
     """
     folder = config.home / WAL_NAME
-    if not is_for(name, CONSENSUS) or not folder.exists():
+    if not is_for(name, CONSENSUS) or not any(folder.glob("*.wal")):
         return {}
     chain_id = read_genesis(config.path(config.node.genesis)).chain_id
     signer = WatermarkSigner(keystore.secret(CONSENSUS), chain_id)

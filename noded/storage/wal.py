@@ -7,6 +7,7 @@ The log is a folder of segments; `checkpoint` removes the oldest ones once nothi
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,12 @@ SEGMENT_BYTES: Final = 16 * 1024 * 1024
 FOLDER_MODE: Final = 0o700
 
 _SUFFIX: Final = ".wal"
+_NAME: Final = re.compile(r"[0-9a-f]{16}")
+
+_MISSED_NAME: Final = "missed"
+"""The file that says since when a log before this one is gone: milliseconds, in decimal digits."""
+
+_DIGITS_MAX: Final = 20
 
 
 @dataclass(slots=True)
@@ -57,11 +64,19 @@ class Wal:
         folder: Path,
         chain_id: bytes,
         *,
+        missed_ms: int | None = None,
         segment_bytes: int = SEGMENT_BYTES,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """
         Open the log in this folder; make an empty one if there is none.
+
+        Args:
+            folder: Of the log.
+            chain_id: Of the chain that it is of.
+            missed_ms: The time, where there must have been a log before: noted in the one that is made in its place.
+            segment_bytes: After which a segment is closed.
+            random_bytes: Where keys of segments come from.
 
         Raises:
             WalCorrupt: A segment is missing.
@@ -79,11 +94,13 @@ class Wal:
         with os_errors(folder):
             folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
             self._segments = self._find_segments()
-            self.is_new = not self._segments
-            """Whether there was no log: either the node is new, or it lost its memory of what it signed."""
-            if self.is_new:
+            if not self._segments:
+                if missed_ms is not None:
+                    write_private(folder / _MISSED_NAME, b"%d\n" % missed_ms)  # First: a log makes the loss unseen.
                 self._segments = [self._create_segment(1)]
                 sync_folder(folder.parent)
+            self.missed_ms = self._read_missed()
+            """When this log took the place of one that was gone, with the memory of what was signed; None if it did not."""
 
     def replay(self) -> Iterator[WalRecord]:
         """
@@ -175,12 +192,23 @@ class Wal:
             if path.suffix == ".new":
                 path.unlink()
             elif path.suffix == _SUFFIX:
+                if _NAME.fullmatch(path.stem) is None:
+                    raise WalCorrupt(path, 0, "no segment is called so")
                 segments.append(_Segment(path, int(path.stem, 16)))
         for before, after in pairwise(segments):
             if after.sequence != before.sequence + 1:
                 missing = self._path(before.sequence + 1)
                 raise WalCorrupt(missing, 0, "this segment is missing")
         return segments
+
+    def _read_missed(self) -> int | None:
+        path = self.folder / _MISSED_NAME
+        if not path.exists():
+            return None
+        text = path.read_bytes().strip()
+        if not text.isdigit() or len(text) > _DIGITS_MAX:
+            raise WalCorrupt(path, 0, "it is no time")
+        return int(text)
 
     def _path(self, sequence: int) -> Path:
         return self.folder / f"{sequence:016x}{_SUFFIX}"

@@ -1,15 +1,20 @@
-"""Opening a home whose parts do not belong together ends with an error that names them."""
+"""Opening a home: what does not belong together is named, and a lost log is not forgotten (R21)."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from noded.config.loading import load
-from noded.daemon.boot import WrongHome, open_home
-from noded.ops.founding import write_genesis
-from noded.ops.home import GENESIS_NAME, STORE_NAME, open_keys
+from noded.consensus.signer import Silence
+from noded.daemon.boot import WrongHome, open_home, signed_until
+from noded.keys.names import CONSENSUS
+from noded.ops.founding import read_genesis, write_genesis
+from noded.ops.home import GENESIS_NAME, STORE_NAME, WAL_NAME, open_keys
+from noded.storage.wal import Wal
 from noded.testnet.creating import create_testnet
+from tests.helpers.record_chain import extend, voters_of
+from tests.helpers.stored_chain import StoredChain
 
 
 def test_a_store_of_another_chain_is_named(tmp_path: Path) -> None:
@@ -26,3 +31,40 @@ def test_a_store_of_another_chain_is_named(tmp_path: Path) -> None:
 
     assert str(home / STORE_NAME) in str(caught.value)
     assert str(home / GENESIS_NAME) in str(caught.value)
+
+
+@pytest.fixture
+def member(tmp_path: Path) -> Path:
+    """The home of one of four validators, with a block in its first epoch."""
+    genesis = create_testnet(tmp_path / "net", 4, encrypted=False)
+    home = tmp_path / "net" / "node1"
+    with closing(StoredChain(home / STORE_NAME, genesis, voters_of(tmp_path / "net"))) as chain:
+        extend(chain, 0, 1, per_block=1)
+    return home
+
+
+def silence(home: Path) -> Silence | None:
+    """Why the node would not vote, were it started now."""
+    config = load(home, {})
+    with ExitStack() as stack:
+        return open_home(config, open_keys(config), stack).node.core.silence
+
+
+def test_a_lost_log_is_remembered_at_each_start(member: Path) -> None:
+    """R21: what was signed in this epoch is gone, however often the node starts."""
+    assert [silence(member) for _ in range(3)] == [Silence.LOG_LOST] * 3
+
+
+def test_a_log_lost_before_the_epoch_began_is_no_reason_for_silence(member: Path) -> None:
+    genesis = read_genesis(member / GENESIS_NAME)
+    Wal(member / WAL_NAME, genesis.chain_id, missed_ms=1).close()
+
+    assert silence(member) is Silence.WAITING
+
+
+def test_exporting_a_key_makes_no_log_in_the_place_of_a_lost_one(member: Path) -> None:
+    config = load(member, {})
+    (member / WAL_NAME).mkdir()
+
+    assert signed_until(config, open_keys(config), CONSENSUS) == {}
+    assert silence(member) is Silence.LOG_LOST

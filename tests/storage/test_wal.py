@@ -1,7 +1,9 @@
 """S2 and S4: what was appended comes back, in segments and after checkpoints."""
 
 import errno
+import re
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,14 +21,28 @@ from tests.helpers.wals import CHAIN, flat, open_wal, record, replayed, segments
 class TestReplay:
     """S2: all records of one append are durable when it returns."""
 
-    def test_a_new_log_is_empty_and_says_that_it_is_new(self, folder: Path) -> None:
+    def test_a_new_log_is_empty_and_took_no_others_place(self, folder: Path) -> None:
         wal, records = open_wal(folder)
-        assert (records, wal.is_new) == ([], True)
+        assert (records, wal.missed_ms) == ([], None)
         wal.close()
 
-        wal, records = open_wal(folder)
-        assert (records, wal.is_new) == ([], False)
-        wal.close()
+    def test_that_a_log_was_missed_is_remembered(self, folder: Path) -> None:
+        for now_ms in (5, 6, None):
+            with closing(Wal(folder, CHAIN, missed_ms=now_ms)) as wal:
+                list(wal.replay())
+                assert wal.missed_ms == 5
+
+    def test_a_log_that_is_there_was_not_missed(self, folder: Path) -> None:
+        write(folder, steps(1))
+        with closing(Wal(folder, CHAIN, missed_ms=5)) as wal:
+            assert wal.missed_ms is None
+
+    @pytest.mark.parametrize("name", ["missed", "0000000000000001 (copy).wal", "1.wal"])
+    def test_what_is_none_of_its_files_is_named(self, folder: Path, name: str) -> None:
+        write(folder, steps(1))
+        (folder / name).write_bytes(b"x")
+        with pytest.raises(WalCorrupt, match=re.escape(name)):
+            Wal(folder, CHAIN)
 
     def test_all_records_come_back_in_order(self, folder: Path) -> None:
         write(folder, steps(10))
