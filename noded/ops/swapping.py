@@ -65,7 +65,9 @@ def swap_in(
     aside = own.with_name(f"{STORE_NAME}.replaced-{now():%Y%m%dT%H%M%SZ}")
     if own.exists():
         _take_over(own, new)
-    in_the_way = _parts_of(own)  # Only now: whoever reads a store that was killed copies its journal, and removes it.
+    in_the_way = _parts_of(
+        own
+    )  # Only now: whoever reads a store that was killed copies its journal, and removes it.
     with os_errors(home):
         for part in reversed(in_the_way):
             part.rename(aside.with_name(aside.name + part.name.removeprefix(STORE_NAME)))

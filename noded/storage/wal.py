@@ -96,7 +96,9 @@ class Wal:
             self._segments = self._find_segments()
             if not self._segments:
                 if missed_ms is not None:
-                    write_private(folder / _MISSED_NAME, b"%d\n" % missed_ms)  # First: a log makes the loss unseen.
+                    write_private(
+                        folder / _MISSED_NAME, b"%d\n" % missed_ms
+                    )  # First: a log makes the loss unseen.
                 self._segments = [self._create_segment(1)]
                 sync_folder(folder.parent)
             self.missed_ms = self._read_missed()

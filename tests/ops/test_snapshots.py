@@ -149,7 +149,10 @@ class TestInstalling:
         restored = install(path, killed, genesis, replace=True)
 
         assert restored.set_aside is not None
-        with closing(open_reader(restored.set_aside)) as old, closing(open_reader(killed / STORE_NAME)) as new:
+        with (
+            closing(open_reader(restored.set_aside)) as old,
+            closing(open_reader(killed / STORE_NAME)) as new,
+        ):
             tips = [old.tip(), new.tip()]
             assert [tip and tip.height for tip in tips] == [BLOCKS + 2, BLOCKS]
 
