@@ -1,5 +1,6 @@
 """`noded init`."""
 
+import re
 from pathlib import Path
 
 import click
@@ -26,7 +27,9 @@ ROLES = (
 @home_option
 @click.option("--name", "legal_name", required=True, help="The institution's legal name.")
 @click.option("--role", required=True, type=click.Choice(ROLES), help="What it is admitted as.")
-@click.option("--jurisdiction", required=True, help="ISO 3166 code of its country or part of it.")
+@click.option(
+    "--jurisdiction", required=True, help="ISO 3166 code of its country or part of it, such as DE or CA-QC."
+)
 @click.option(
     "--owner", default="", help="Common owner of several members, who share one cap on voting power."
 )
@@ -54,6 +57,7 @@ def command(
     """
     from noded.network.addresses import parse_address
     from noded.ops.home import FOUNDER_NAME, Particulars, create_home
+    from noded.types.genesis import LEGAL_NAME_MAX
     from noded.types.roles import Role
 
     passphrase = read_passphrase(passphrase_file, passphrase_fd)
@@ -63,6 +67,13 @@ def command(
         )
     if passphrase is not None and unencrypted:
         raise click.UsageError("--unencrypted and a passphrase exclude each other")
+    if re.fullmatch(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", jurisdiction) is None:
+        raise click.UsageError(f"--jurisdiction is a code such as DE or CA-QC, not {jurisdiction!r}")
+    for option, text, least in (("--name", legal_name, 1), ("--owner", owner, 0)):
+        if not least <= len(text.encode()) <= LEGAL_NAME_MAX:
+            raise click.UsageError(
+                f"{option} has {least} to {LEGAL_NAME_MAX} bytes, not {len(text.encode())}"
+            )
     for given in (listen, address):
         if given is not None:
             try:

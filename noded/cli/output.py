@@ -36,6 +36,10 @@ class Output:
     def failed(self, data: Json, text: str) -> None:
         """Why the command failed; a result that was shown before stands."""
         print(f"error: {text}", file=sys.stderr)
+        self.failed_as_said(data)
+
+    def failed_as_said(self, data: Json) -> None:
+        """Why the command failed, where people have been told."""
         if self.is_json and not self._is_shown:
             _write(json.dumps({"error": data}, ensure_ascii=False, separators=(",", ":")))
 

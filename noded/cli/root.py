@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import click
@@ -88,6 +89,8 @@ def run(arguments: Sequence[str]) -> int:
         result = noded.main(args=list(arguments), prog_name="noded", standalone_mode=False, obj=output)
     except click.ClickException as error:
         error.show()
+        output.is_json = "--output=json" in arguments or ("--output", "json") in pairwise(arguments)
+        output.failed_as_said({"name": type(error).__name__, "message": error.format_message()})
         return error.exit_code
     except click.Abort:
         return 130

@@ -294,10 +294,14 @@ def _is_alive(kept: socket.socket) -> bool:
 
 
 def _connect_unix(path: Path) -> socket.socket:
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         made.connect(short_path(path, folder))
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        made.close()
+        way_out = f"`noded start --home {path.parent}` starts it"
+        raise NodeUnreachable(f"no node answers at {path}: {error.strerror}; {way_out}") from error
     except OSError:
         made.close()
         raise

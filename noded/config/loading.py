@@ -72,7 +72,7 @@ def load(home: Path, environment: Mapping[str, str], *, file: Path | None = None
         file: Another file than the home's own, which then must exist.
 
     Raises:
-        InvalidConfig: They cannot be used.
+        InvalidConfig: They cannot be used, or there is no such home.
     """
     path = file or home / CONFIG_NAME
     try:
@@ -81,6 +81,10 @@ def load(home: Path, environment: Mapping[str, str], *, file: Path | None = None
     except FileNotFoundError:
         if file is not None:
             raise _one(str(path), "", "there is no such file") from None
+        if not home.is_dir():
+            raise _one(
+                str(home), "", "there is no home here; name another, or make one with `noded init`"
+            ) from None
         data = b""
     except OSError as error:
         raise _one(str(path), "", f"it cannot be read ({error.strerror})") from error

@@ -24,7 +24,7 @@ from noded.config import NodeConfig
 from noded.errors import NodedError
 from noded.keys.files import check_private, make_private_folder
 from noded.ops.founding import read_genesis
-from noded.ops.home import HomeExists
+from noded.ops.home import FOUNDER_NAME, HomeExists, read_institution
 from noded.ops.home_files import RECORDS_NAME, CopiedFile, copy_file, describe_file, files_of, is_record
 from noded.ops.snapshots import Restored, check_snapshot, install_snapshot, take_snapshot
 from noded.storage.files import os_errors, sync_folder, write_private
@@ -90,7 +90,7 @@ def create_backup(
 
     Args:
         config: Of the home.
-        target: A folder that is missing, empty, or has an earlier backup of the same chain.
+        target: A folder that is missing, empty, or has an earlier backup of the same institution's node.
         now_ms: The time.
         sleep: Waits for the block that certifies the state.
 
@@ -263,6 +263,12 @@ def _check_target(target: Path, home: Path, genesis: Genesis) -> None:
             raise BackupRefused(target, "it has a backup of another chain; choose another folder")
     elif any(name not in (HOME_NAME, LEDGER_NAME) for name in found):
         raise BackupRefused(target, f"there is {found[0]}, which is no backup; choose another folder")
+    named = home / FOUNDER_NAME
+    earlier_named = target / HOME_NAME / FOUNDER_NAME
+    if named.exists() and earlier_named.exists():
+        owner = read_institution(earlier_named)
+        if owner.id != read_institution(named).id:
+            raise BackupRefused(target, f"it has a backup of {owner.legal_name!r}; choose another folder")
 
 
 def _left_out(config: NodeConfig) -> Iterator[str]:

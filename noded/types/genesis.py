@@ -35,6 +35,9 @@ from noded.types.roles import Role
 
 GENESIS_DOMAIN = "noded/genesis/1"
 
+LEGAL_NAME_MAX = 128
+"""Bytes of an institution's name: some words in any script."""
+
 BLOCK_BYTES_MAX = 640 * 1024
 """Of a block's batches: with its proof, a block fits one message of block sync."""
 
@@ -135,9 +138,9 @@ class Institution:
     """What a member is admitted with."""
 
     id: InstitutionId
-    legal_name: Annotated[str, Limit(1, 128)]
+    legal_name: Annotated[str, Limit(1, LEGAL_NAME_MAX)]
     role: Role
-    owner: Annotated[str, Limit(0, 128)]
+    owner: Annotated[str, Limit(0, LEGAL_NAME_MAX)]
     """Members with the same owner share one cap on voting power; empty for a member on its own."""
     jurisdiction: Annotated[str, Limit(2, 8)]
     """ISO 3166 code of the country or its part."""

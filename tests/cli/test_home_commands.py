@@ -53,6 +53,24 @@ class TestInit:
         complaint(capsys, *INIT, "--home", tmp_path / "home", "--unencrypted", "--address", "nowhere", code=2)
         assert not (tmp_path / "home").exists()
 
+    @pytest.mark.parametrize(
+        ("option", "value", "why"),
+        [
+            ("--name", "", "1 to 128 bytes, not 0"),
+            ("--name", "ä" * 65, "1 to 128 bytes, not 130"),
+            ("--owner", "x" * 129, "0 to 128 bytes, not 129"),
+            ("--jurisdiction", "Germany", "such as DE or CA-QC, not 'Germany'"),
+            ("--jurisdiction", "de", "such as DE or CA-QC, not 'de'"),
+        ],
+    )
+    def test_what_no_founding_document_takes_is_usage(
+        self, tmp_path: Path, capsys: Captured, option: str, value: str, why: str
+    ) -> None:
+        given = (*INIT, "--home", tmp_path / "home", "--unencrypted", option, value)
+
+        assert why in complaint(capsys, *given, code=2)
+        assert not (tmp_path / "home").exists()
+
 
 class TestKeys:
     def test_are_listed_without_secrets(self, home: Path, capsys: Captured) -> None:

@@ -85,7 +85,21 @@ class TestExitCodes:
         assert exit_code(error) == code
 
     def test_a_home_without_a_node_is_not_reachable(self, tmp_path: Path, capsys: Captured) -> None:
-        assert "no node answers" in complaint(capsys, "status", "--home", tmp_path, code=4)
+        said = complaint(capsys, "status", "--home", tmp_path, code=4)
+
+        assert "no node answers" in said
+        assert f"`noded start --home {tmp_path}`" in said
+
+    def test_a_home_that_is_not_there_is_named_before_anything_is_done(
+        self, tmp_path: Path, capsys: Captured
+    ) -> None:
+        missing = tmp_path / "none"
+
+        for command in (("start",), ("config", "validate"), ("config", "show")):
+            assert f"{missing}: there is no home here" in complaint(
+                capsys, *command, "--home", missing, code=3
+            )
+        assert not missing.exists()
 
     def test_bad_settings_are_config(self, tmp_path: Path, capsys: Captured) -> None:
         (tmp_path / "config.toml").write_text("[network]\nlisten = 5\n")
@@ -105,6 +119,20 @@ class TestExitCodes:
 
         assert data["error"]["name"] == "NodeUnreachable"
         assert str(tmp_path) in data["error"]["message"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "why"),
+        [
+            (["keys", "show"], "Missing argument"),
+            (["status", "--nonsense"], "--nonsense"),
+            (["patient", "register", "--count", "none"], "--count"),
+            (["access", "request", "--actor", "x"], "give either a RECORD or --patient"),
+        ],
+    )
+    def test_a_mistake_on_the_command_line_is_one_json_object_too(
+        self, arguments: list[str], why: str, capsys: Captured
+    ) -> None:
+        assert why in told(capsys, *arguments, code=2)["error"]["message"]
 
     def test_a_missing_file_is_named(self, tmp_path: Path, capsys: Captured) -> None:
         error = complaint(capsys, "proof", "verify", tmp_path / "none", "--chain-id", "00" * 32, code=1)

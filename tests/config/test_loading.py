@@ -153,6 +153,10 @@ class TestRefusals:
     def test_a_value_in_a_sections_place(self) -> None:
         assert refused("log = 5") == ["config.toml: log: it is a section; write [log]"]
 
+    def test_a_home_that_is_not_there_is_no_home_with_defaults(self, tmp_path: Path) -> None:
+        with pytest.raises(InvalidConfig, match=r"nowhere: there is no home here; .*noded init"):
+            load(tmp_path / "nowhere", {})
+
     def test_a_file_that_was_named_must_exist(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidConfig, match=r"other\.toml: there is no such file"):
             load(tmp_path, {}, file=tmp_path / "other.toml")

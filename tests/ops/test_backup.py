@@ -26,12 +26,22 @@ from noded.ops.backup import (
     verify_backup,
 )
 from noded.ops.founding import write_genesis
-from noded.ops.home import GENESIS_NAME, STORE_NAME, WAL_NAME, HomeExists, open_keys
+from noded.ops.home import (
+    FOUNDER_NAME,
+    GENESIS_NAME,
+    STORE_NAME,
+    WAL_NAME,
+    HomeExists,
+    open_keys,
+    read_institution,
+    write_institution,
+)
 from noded.storage.errors import SnapshotInvalid
 from noded.storage.lock import HomeLock
 from noded.storage.sqlite import open_reader
 from noded.testnet.creating import PASSPHRASE_NAME, create_testnet
 from noded.types.genesis import Genesis
+from noded.types.ids import InstitutionId
 from noded.types.medical import RecordId, Version
 from tests.helpers.stored_chain import BLOCKS, StoredChain, make_store
 
@@ -184,6 +194,20 @@ class TestCreate:
 
         with pytest.raises(BackupRefused, match="another chain"):
             back_up(config, tmp_path / "backup")
+        assert read_backup(tmp_path / "backup").height == BLOCKS
+
+    def test_a_backup_of_another_institution_is_not_overwritten(
+        self, config: NodeConfig, tmp_path: Path
+    ) -> None:
+        back_up(config, tmp_path / "backup")
+        keys = (tmp_path / "backup" / "home" / "keys" / "consensus.key").read_bytes()
+        named = config.home / FOUNDER_NAME
+        other = replace(read_institution(named), id=InstitutionId(bytes(16)))
+        write_institution(named, other)
+
+        with pytest.raises(BackupRefused, match=r"a backup of '.*'; choose another folder"):
+            back_up(config, tmp_path / "backup")
+        assert (tmp_path / "backup" / "home" / "keys" / "consensus.key").read_bytes() == keys
         assert read_backup(tmp_path / "backup").height == BLOCKS
 
 
