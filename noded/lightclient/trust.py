@@ -114,6 +114,8 @@ def _next(trusted: Trusted, entry: EpochEntry, table: ValidatorTable) -> Trusted
     names = [validator.id for validator in table.validators]
     if any(first >= second for first, second in pairwise(names)):
         raise TableForged(part=part, why="its voters are not in order, each once")
+    if not any(validator.share for validator in table.validators):
+        raise TableForged(part=part, why="none of its voters may propose")
     check_finality(trusted.chain_id, ValidatorSet(table), terminal, entry.seals, entry.finalization, part)
     following = entry.table
     if following.epoch != table.epoch + 1 or table_root(following) != terminal.next_epoch_root:

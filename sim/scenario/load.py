@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -111,8 +111,10 @@ def _index(items: list[Any], part: str, key: str) -> int:
 def _explain(detail: ErrorDetails) -> str:
     key, siblings = _walk(detail["loc"])
     if detail["type"] == "extra_forbidden":
-        nearest = get_close_matches(key.rpartition(".")[2], siblings, n=1, cutoff=0.0)
-        return f"unknown key {key!r}; the nearest known one is {nearest[0]!r}"
+        last = key.rpartition(".")[2]
+        elsewhere = [known for known in _section_keys() if known.rpartition(".")[2] == last]
+        nearest = elsewhere or get_close_matches(last, siblings, n=1, cutoff=0.0)
+        return f"unknown key {key!r}; the nearest known one is {' or '.join(map(repr, nearest))}"
     message = detail["msg"].removeprefix("Value error, ")
     return f"{key}: {message[:1].lower()}{message[1:]}"
 
@@ -137,6 +139,16 @@ def _walk(location: tuple[int | str, ...]) -> tuple[str, list[str]]:
         ]
         models = found or models
     return ".".join(path), siblings
+
+
+def _section_keys() -> list[str]:
+    """The dotted keys of the scenario and of its tables that are no lists."""
+    keys = []
+    for name, field in Scenario.model_fields.items():
+        keys.append(name)
+        if get_origin(field.annotation) is not list:
+            keys += [f"{name}.{inner}" for model in _models_in(field.annotation) for inner in model.model_fields]
+    return keys
 
 
 def _tags(model: type[BaseModel]) -> tuple[str, ...]:

@@ -1,15 +1,20 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import trio
 
+from noded.api.backend import StateAt
 from noded.api.routes import events
 from noded.client.wire import AnswerReader, request_bytes
 from tests.helpers.api import ServedApi, serve
 from tests.helpers.backend import TestBackend
 from tests.helpers.medical import CLINIC, CONSENT, PATIENT
+
+
+T = TypeVar("T")
 
 
 class Stream:
@@ -131,6 +136,45 @@ async def test_a_silent_stream_shows_that_it_is_alive(
     stream = await follow(served)
 
     assert await stream.event() == {"id": "4"}
+
+
+async def test_a_stream_in_which_nothing_fits_shows_so_too(
+    served: ServedApi, backend: TestBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks come all the time, so that it never waits for long."""
+    monkeypatch.setattr(events, "SILENCE_S", 0.3)
+    stream = await follow(served, "?name=nothing.")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_commit_on, backend)
+        with trio.fail_after(20):
+            told = await stream.event()
+        nursery.cancel_scope.cancel()
+
+    assert set(told) == {"id"}
+    assert int(told["id"]) > 4
+
+
+async def _commit_on(backend: TestBackend) -> None:
+    while True:
+        backend.commit()
+        await trio.sleep(0.005)
+
+
+async def test_a_block_that_comes_while_others_are_read_is_told_at_once(tmp_path: Path) -> None:
+    class Overtaken(TestBackend):
+        async def read(self, query: Callable[[StateAt], T]) -> T:
+            found = self.look(query)
+            if self.look(lambda at: at.height) < 5:
+                self.commit()
+            return found
+
+    backend = Overtaken()
+    while backend.look(lambda at: at.height) < 4:
+        backend.commit()
+    async with serve(backend, tmp_path) as served:
+        stream = await follow(served, "?start=4")
+        with trio.fail_after(events.SILENCE_S / 2):
+            assert [block["height"] for block in await stream.blocks(2)] == [4, 5]
 
 
 async def test_streams_have_a_limit_and_end_with_their_clients(
