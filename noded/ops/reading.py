@@ -1,6 +1,6 @@
 """Reading a record: an institution's own, or another's under a permit; what comes is checked against the ledger."""
 
-from typing import Any
+from typing import Any, Final
 
 from noded.blobs.keys import RecordSecrets, unpack_secrets
 from noded.blobs.sealing import commit_content
@@ -22,6 +22,9 @@ from noded.types.operations.consent import (
 )
 from noded.types.roles import Purpose
 from noded.types.sidecar import WrapSidecar
+
+FETCH_S: Final = 300.0
+"""For ciphertext to come: a gibibyte over a good line; a custodian that does not answer is given up after two minutes."""
 
 
 class NotReadable(NodedError):
@@ -132,7 +135,8 @@ def version_row(desk: Desk, record: RecordId, version: Version) -> dict[str, Any
 def fetch_sealed(desk: Desk, request: RequestId, record: RecordId, version: Version) -> bytes:
     """A version's ciphertext, fetched from its custodian under a released request; raises `Refused`."""
     place = f"{record.hex()}/{version}"
-    ciphertext = desk.node.post(f"/v1/reads/{request.hex()}/fetch/{place}")["ciphertext"]
+    path = f"/v1/reads/{request.hex()}/fetch/{place}"
+    ciphertext = desk.node.post(path, patience_s=FETCH_S)["ciphertext"]
     return desk.node.get_bytes(f"/v1/blobs/{ciphertext}")
 
 

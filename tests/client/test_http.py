@@ -10,11 +10,13 @@ import pytest
 import trio
 
 from noded.api.tokens import Scope
+from noded.client import http
 from noded.client.answers import NodeUnreachable, Refused
 from noded.client.async_http import AsyncNodeClient
 from noded.client.http import NodeClient
 from noded.client.sockets import SOCKET_NAME
 from noded.types.ids import TransactionHash
+from noded.types.medical import CiphertextHash, RecordId, RequestId, Version
 from tests.api.test_serving import write_certificate
 from tests.api.test_transactions import anchor
 from tests.helpers.api import TCP, ServedApi, serve
@@ -134,6 +136,24 @@ class TestNodeClient:
         assert await call(served.home, use) == []
 
 
+async def test_a_node_may_take_longer_where_it_waits_for_others(tmp_path: Path) -> None:
+    class Fetching(TestBackend):
+        async def fetch(self, request: RequestId, record: RecordId, version: Version) -> CiphertextHash:
+            await trio.sleep(1)
+            return CiphertextHash(bytes(32))
+
+    async with serve(Fetching(), tmp_path) as served:
+        path = f"/v1/reads/{'0' * 32}/fetch/{'0' * 32}/1"
+
+        def fetch(patience_s: float) -> object:
+            with NodeClient.in_home(served.home, timeout_s=0.2) as client:
+                return client.post(path, patience_s=patience_s)
+
+        with pytest.raises(NodeUnreachable):
+            await trio.to_thread.run_sync(fetch, 0)
+        assert await trio.to_thread.run_sync(fetch, 20) == {"ciphertext": "00" * 32}
+
+
 class TestNobodyThere:
     async def test_a_home_without_a_node(self, tmp_path: Path) -> None:
         with pytest.raises(NodeUnreachable, match=SOCKET_NAME):
@@ -161,7 +181,38 @@ class TestNobodyThere:
                 with pytest.raises(NodeUnreachable):
                     await call(tmp_path, lambda client: client.get("/v1/status"))
 
-    @pytest.mark.parametrize("url", ["localhost:1", "ftp://localhost:1", "https://", "http://localhost"])
+    async def test_a_stream_that_falls_silent_for_good(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The node's machine is gone, and nothing closes the connection."""
+        monkeypatch.setattr(http, "SILENCE_S", 0.1)
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(tmp_path / SOCKET_NAME))
+            other.listen()
+            clients = []
+
+            def begin() -> None:
+                clients.append(other.accept()[0])
+                clients[0].sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.to_thread.run_sync, begin)
+                with trio.fail_after(20), pytest.raises(NodeUnreachable, match="timed out"):
+                    await call(tmp_path, lambda client: list(client.events()))
+            clients[0].close()
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "localhost:1",
+            "ftp://localhost:1",
+            "https://",
+            "http://localhost",
+            "http://localhost:x",
+            "http://localhost:99999",
+            "http://[::1",
+        ],
+    )
     def test_what_is_no_address(self, url: str) -> None:
         with pytest.raises(NodeUnreachable, match="is no URL of a node"):
             NodeClient.at(url)
@@ -178,7 +229,10 @@ async def test_over_tls_with_a_token(tmp_path: Path) -> None:
         def run(certificate: Path | None) -> object:
             with NodeClient.at(url, token=token, certificate=certificate) as client:
                 client.get("/v1/status")
-                return client.get("/v1/status")["chain_name"]
+                first = client._socket
+                name = client.get("/v1/status")["chain_name"]
+                assert client._socket is first
+                return name
 
         assert await trio.to_thread.run_sync(run, pem) == "test"
         with pytest.raises(NodeUnreachable, match="certificate"):
