@@ -6,6 +6,7 @@ simply read again: whatever does not fit the manifest is cut off, and fetching g
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -85,8 +86,9 @@ class IncomingBlob:
             self._store.adopt([(self._path, self.name)])
 
     def close(self) -> None:
-        """Leave what is here for a later attempt."""
-        self._file.close()
+        """Leave what is here for a later attempt; what could not be written before cannot now, and was told then."""
+        with suppress(OSError):
+            self._file.close()
 
     def _recover(self) -> None:
         """Read what an earlier attempt left, and cut off what does not fit."""
@@ -115,9 +117,10 @@ def discard_incoming(store: BlobStore, *, older_than_s: float) -> int:
     discarded = 0
     with store.translated():
         for path in (store.folder / "incoming").iterdir():
-            if path.stat().st_mtime < older_than_s:
-                path.unlink(missing_ok=True)
-                discarded += 1
+            with suppress(FileNotFoundError):  # It has just come whole, and gone to its place.
+                if path.stat().st_mtime < older_than_s:
+                    path.unlink()
+                    discarded += 1
     return discarded
 
 

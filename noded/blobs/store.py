@@ -12,7 +12,7 @@ threads. Different methods may run at once: files appear whole, by renaming, and
 import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -27,12 +27,14 @@ from noded.blobs.manifest import (
     manifest_bytes,
 )
 from noded.codec.errors import Malformed
+from noded.crypto.hashing import HASH_BYTES
 from noded.crypto.segments import SEALED_SEGMENT_BYTES
 from noded.storage.errors import file_failure
 from noded.storage.files import PRIVATE_MODE, sync_folder
 from noded.types.medical import CiphertextHash
 
 _FOLDER_MODE = 0o700
+_NAME = "[0-9a-f]" * 2 * HASH_BYTES
 _FILE_OVERHEAD_BYTES = 8 * 1024
 """What a file costs beyond its bytes: the last block half empty, an inode, a folder's entry; generously."""
 
@@ -134,7 +136,7 @@ class BlobStore:
             file.seek(manifest_bytes(manifest.size) + first * SEALED_SEGMENT_BYTES)
             parts = []
             for segment in range(first, first + segments):
-                part = file.read(manifest.segment_bytes(segment))
+                part = _read(file, manifest.segment_bytes(segment))
                 if not manifest.is_segment(segment, part):
                     raise BlobCorrupt(ciphertext=name, segment=segment)
                 parts.append(part)
@@ -164,8 +166,17 @@ class BlobStore:
     def names(self) -> Iterator[CiphertextHash]:
         """All blobs, ascending by name; those that come or go meanwhile may be missed."""
         for number in range(256):
-            for path in sorted((self.folder / f"{number:02x}").iterdir()):
+            for path in sorted((self.folder / f"{number:02x}").glob(_NAME)):
                 yield CiphertextHash(bytes.fromhex(path.name))
+
+    def discard(self, *, older_than_s: float) -> int:
+        """Remove blobs that came before a Unix time; returns how many."""
+        discarded = 0
+        for name in self.names():
+            with self.translated(), suppress(FileNotFoundError):
+                if self._path(name).stat().st_mtime < older_than_s:
+                    discarded += self.delete(name)
+        return discarded
 
     def check_space(self, needed_bytes: int) -> None:
         """
@@ -220,14 +231,24 @@ def create_file(path: Path) -> BinaryIO:
 
 def read_manifest(file: BinaryIO) -> Manifest | None:
     """The manifest at the beginning of a file; None if none stands there. Not yet checked against a name."""
-    start = file.read(manifest_bytes(0))
+    start = _read(file, manifest_bytes(0))
     length = manifest_bytes(int.from_bytes(start))
     if length > MANIFEST_BYTES_MAX:
         return None
     try:
-        return decode_manifest(start + file.read(length - len(start)))
+        return decode_manifest(start + _read(file, length - len(start)))
     except Malformed:
         return None
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    """As `file.read`; nothing where the disk has lost it, which is damage to this blob and not the end of the node (B3)."""
+    try:
+        return file.read(size)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return b""
 
 
 def _write(path: Path, blob: SealedBlob) -> CiphertextHash:

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 from time import time
-from typing import Final
+from typing import Final, TypeVar
 
 import trio
 
 from noded.api.backend import NotHere, NotPermitted, PeerFailed, StateAt
-from noded.blobs.errors import BlobMissing
+from noded.blobs.errors import BlobCorrupt, BlobMissing
 from noded.blobs.fetching import BlobFetcher, Wanted
 from noded.blobs.incoming import discard_incoming
 from noded.blobs.manifest import Manifest
@@ -35,6 +35,8 @@ HOUSEKEEPING_S: Final = 3600.0
 
 PRUNED_AT_ONCE: Final = 1000
 """Wraps forgotten in one transaction, so that the writer of blocks waits some milliseconds at most."""
+
+T = TypeVar("T")
 
 
 class Reading:
@@ -143,11 +145,13 @@ class Reading:
 
     async def manifest(self, ciphertext: CiphertextHash) -> Manifest:
         """The manifest of ciphertext that is here, kept or fetched."""
-        return await trio.to_thread.run_sync(lambda: self._holding(ciphertext).manifest(ciphertext))
+        return await trio.to_thread.run_sync(self._read, ciphertext, lambda store: store.manifest(ciphertext))
 
     async def segments(self, ciphertext: CiphertextHash, first: int, count: int) -> bytes:
         """Some segments of ciphertext that is here."""
-        return await trio.to_thread.run_sync(lambda: self._holding(ciphertext).read(ciphertext, first, count))
+        return await trio.to_thread.run_sync(
+            self._read, ciphertext, lambda store: store.read(ciphertext, first, count)
+        )
 
     def _permitted(
         self, request: RequestId, record: RecordId, version: Version
@@ -175,11 +179,17 @@ class Reading:
         except NetworkError as error:
             raise PeerFailed(f"member {custodian.hex()}: {error}; try again later") from error
 
-    def _holding(self, ciphertext: CiphertextHash) -> BlobStore:
-        for store in (self._custody.kept, self._fetched):
-            if store.has(ciphertext):
-                return store
-        raise BlobMissing(ciphertext=ciphertext)
+    def _read(self, ciphertext: CiphertextHash, read: Callable[[BlobStore], T]) -> T:
+        """Read from the store that has it; what was fetched and is damaged since makes room for fetching it again."""
+        if self._custody.kept.has(ciphertext):
+            return read(self._custody.kept)
+        if not self._fetched.has(ciphertext):
+            raise BlobMissing(ciphertext=ciphertext)
+        try:
+            return read(self._fetched)
+        except BlobCorrupt:
+            self._fetched.delete(ciphertext)
+            raise
 
     def _forget(self) -> None:
         now_ms = self._clock_ms()
@@ -187,6 +197,4 @@ class Reading:
             pass
         older_than_s = time() - FETCHED_KEPT_S
         discard_incoming(self._fetched, older_than_s=older_than_s)
-        for path in self._fetched.folder.glob("[0-9a-f][0-9a-f]/*"):
-            if path.stat().st_mtime < older_than_s:
-                self._fetched.delete(CiphertextHash(bytes.fromhex(path.name)))
+        self._fetched.discard(older_than_s=older_than_s)

@@ -13,7 +13,6 @@ from tests.helpers.api import ServedApi, serve
 from tests.helpers.backend import TestBackend
 from tests.helpers.medical import CLINIC, CONSENT, PATIENT
 
-
 T = TypeVar("T")
 
 

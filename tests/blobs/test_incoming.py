@@ -98,6 +98,16 @@ class TestBegin:
         incoming.close()
         assert path_of(store).stat().st_size == 0
 
+    def test_a_full_disk_is_told_once(self, store: BlobStore) -> None:
+        """What was not written is not tried again when the file is closed, which would hide why it was not."""
+        incoming = IncomingBlob(store, MANIFEST.name)
+        incoming.close()
+        incoming._file = open("/dev/full", "r+b")  # noqa: SIM115  # `close` closes it
+
+        with pytest.raises(NoSpaceForBlob):
+            incoming.begin(MANIFEST)
+        incoming.close()
+
 
 class TestGoingOn:
     @pytest.mark.parametrize("count", range(5))
@@ -152,3 +162,9 @@ class TestGoingOn:
         assert discard_incoming(store, older_than_s=1000) == 0
         assert discard_incoming(store, older_than_s=1001) == 1
         assert not path_of(store).exists()
+
+    def test_one_that_comes_whole_meanwhile_is_none_to_be_discarded(self, store: BlobStore) -> None:
+        """Its file was listed and has moved; a link that leads nowhere stands for it."""
+        path_of(store).symlink_to("nowhere")
+
+        assert discard_incoming(store, older_than_s=1001) == 0

@@ -1,6 +1,7 @@
 """Blobs on disk: whole or not at all (B2), every byte checked when read (B3)."""
 
 import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,27 @@ def store(tmp_path: Path) -> BlobStore:
 
 def put(store: BlobStore, data: bytes) -> CiphertextHash:
     return store.put_all([make_blob(data)])[0]
+
+
+class TestDiscard:
+    def test_old_blobs_go_and_nothing_else(self, store: BlobStore) -> None:
+        old, young = put(store, b"old"), put(store, b"young")
+        os.utime(blob_path(store, old), (0, 0))
+        stranger = blob_path(store, old).with_name(".nfs000001")
+        stranger.write_bytes(b"")
+        os.utime(stranger, (0, 0))
+
+        assert store.discard(older_than_s=1) == 1
+        assert list(store.names()) == [young]
+        assert stranger.exists()
+
+
+def test_what_the_disk_cannot_read_is_damage_to_this_blob_alone(store: BlobStore) -> None:
+    """B3: a lost sector, for which the beginning of a process's memory stands, does not stop the node."""
+    blob_path(store, ABSENT).symlink_to("/proc/self/mem")
+
+    with pytest.raises(BlobCorrupt):
+        store.manifest(ABSENT)
 
 
 class TestPut:

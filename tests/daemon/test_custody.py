@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from noded.api.backend import NotHere, NotPermitted, PeerFailed
-from noded.blobs.errors import RecordNotHeld
+from noded.blobs.errors import BlobCorrupt, RecordNotHeld
 from noded.blobs.keys import unpack_secrets
 from noded.blobs.sealing import open_content
 from noded.blobs.store import BlobStore
@@ -21,6 +21,7 @@ from noded.types.operations.consent import (
     Mode,
     WholeCompartment,
 )
+from tests.helpers.blobs import blob_path, flip
 from tests.helpers.custody import CONTENT, VERSION, Consortium
 from tests.helpers.medical import (
     CLINIC,
@@ -64,6 +65,26 @@ class TestOneRecord:
         )
         assert opened == CONTENT
         assert consortium.fetched_bytes > len(CONTENT)
+
+    async def test_what_was_fetched_and_is_damaged_since_can_be_fetched_again(
+        self, consortium: Consortium
+    ) -> None:
+        await consortium.keep()
+        consortium.commit(make_grant(), sender=PATIENT.key)
+        ticket = consortium.request()
+        await consortium.release(ticket)
+        reading, _ = consortium.reader()
+        wanted = (ticket.request.request, RECORD, VERSION)
+        name = await reading.fetch(*wanted)
+        count = (await reading.manifest(name)).segments
+        whole = await reading.segments(name, 0, count)
+        flip(blob_path(BlobStore(consortium.folder / "clinic" / "fetched", reserve_bytes=0), name), -1)
+
+        with pytest.raises(BlobCorrupt):
+            await reading.segments(name, 0, count)
+        await reading.fetch(*wanted)
+
+        assert await reading.segments(name, 0, count) == whole
 
     async def test_the_wrap_is_kept_by_the_reader_once_it_came(self, consortium: Consortium) -> None:
         await consortium.keep()
