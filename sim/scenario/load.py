@@ -147,7 +147,9 @@ def _section_keys() -> list[str]:
     for name, field in Scenario.model_fields.items():
         keys.append(name)
         if get_origin(field.annotation) is not list:
-            keys += [f"{name}.{inner}" for model in _models_in(field.annotation) for inner in model.model_fields]
+            keys += [
+                f"{name}.{inner}" for model in _models_in(field.annotation) for inner in model.model_fields
+            ]
     return keys
 
 
