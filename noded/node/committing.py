@@ -144,6 +144,7 @@ class CommitDesk:
             return
         self.validators = validators
         self._batches.enter_epoch(validators)
+        self._evidence.enter_epoch(validators.epoch, self._ledger)
         parameters = self._ledger.parameters_after(self._chain.tip.hash)
         self._proposals.enter_epoch(validators, payload_limits(parameters))
         self._told.append(EpochReady(validators, entering.terminal, consensus_params(parameters)))

@@ -38,6 +38,15 @@ class EvidenceDesk:
         """What the next block should carry."""
         return tuple(self._waiting.values())[:ENCLOSED_EVIDENCE_MAX]
 
+    def enter_epoch(self, epoch: Epoch, ledger: Ledger) -> None:
+        """Drop what no block of this epoch may carry (D9): enclosed, it would make each of this node's blocks invalid."""
+        self._waiting = {
+            key: piece
+            for key, piece in self._waiting.items()
+            if ledger.validators_of(piece.epoch) is not None
+            and (piece.epoch == epoch or not isinstance(piece, InvalidProposal))
+        }
+
     def add(self, evidence: Evidence) -> None:
         """Take verified evidence."""
         key = evidence_key(evidence)

@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from noded.consensus.effects import EnterEpoch
 from noded.crypto.sparse_merkle import bucket_of, path_of
 from noded.ledger.head import block_key
+from noded.node.committing import CommitDesk
 from noded.types.block import BlockKind
+from noded.types.evidence import InvalidProposal
 from noded.types.genesis import DEFAULT_PARAMETERS
-from noded.types.ids import Epoch, Height
+from noded.types.ids import Epoch, Height, Signature, View
 from noded.types.messages import Votes
 from noded.types.operations.membership import CloseEpoch, SetParameters
 from noded.types.records import BlockRecord
@@ -80,6 +83,31 @@ class TestEpochs:
         assert net.run(20, until=lambda: all(map(net.is_final, sent)))
         assert net.nodes[0].validators.epoch >= 5
         net.assert_agreement()
+
+    def test_evidence_that_came_too_late_for_its_epoch_holds_nobody_up(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """D9: nobody may enclose it any more, so nobody does; all were told of it in the epoch's last views."""
+        net = NodeNet(parameters=replace(DEFAULT_PARAMETERS, epoch_length=5, idle_interval_ms=500))
+        late = InvalidProposal(
+            culprit=net.homes[0].id,
+            epoch=Epoch(1),
+            view=View(7),
+            block=b"x",
+            signature=Signature(bytes(64)),
+            parent_header=b"",
+        )
+        enter = CommitDesk.enter
+
+        def enter_late(desk: CommitDesk, wanted: EnterEpoch) -> None:
+            if wanted.epoch == 2:
+                desk._evidence.add(late)
+            enter(desk, wanted)
+
+        monkeypatch.setattr(CommitDesk, "enter", enter_late)
+
+        assert net.run(20, until=lambda: min(net.heights()) >= 8)
+        assert net.penalties == []
 
 
 class TestBlockSync:
