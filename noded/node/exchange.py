@@ -10,7 +10,7 @@ from noded.mempool.errors import InvalidBatch, QuotaExceeded
 from noded.mempool.pool import BatchPool, HeldBatch
 from noded.types.batch import SealedBatch, batch_signing_bytes, decode_batch
 from noded.types.checks import SignatureCheck
-from noded.types.ids import BatchHash, ChainId, Epoch, PeerId, TimestampMs
+from noded.types.ids import BatchHash, ChainId, Epoch, PeerId, TimestampMs, ValidatorId
 from noded.types.messages import HASHES_MAX, GetBatches
 from noded.types.records import BatchRecord
 from noded.types.validator_set import ValidatorSet
@@ -84,7 +84,8 @@ class BatchExchange:
         self._open_batch = open_batch
         self._chain_id = chain_id
         self._pool = pool
-        self._verifying: dict[BatchHash, None] = {}
+        self._verifying: dict[BatchHash, tuple[ValidatorId, int]] = {}
+        """Batches whose signatures are being judged, by whom and how large."""
         self._wanted: dict[BatchHash, _Wanted] = {}
         self._invalid: dict[BatchHash, str] = {}
 
@@ -118,7 +119,7 @@ class BatchExchange:
             return None
         if batch.author not in validators.index_by_id:
             raise self._mark_invalid(name, f"its author is no validator of epoch {batch.epoch}")
-        if not wanted and len(encoding) > self._pool.room(batch.author):
+        if not wanted and len(encoding) > self._room(batch.author):
             raise QuotaExceeded(f"batch {name.hex()[:16]} of {batch.author.hex()}")
         if not wanted and len(self._verifying) >= UNDER_VERIFICATION_MAX:
             return None
@@ -126,7 +127,7 @@ class BatchExchange:
             opened = self._open_batch(sealed)
         except InvalidMessage as error:
             raise self._mark_invalid(name, str(error)) from error
-        self._verifying[name] = None
+        self._verifying[name] = batch.author, len(encoding)
         return incoming_batch(self._chain_id, validators, sealed, opened)
 
     def verified(self, name: BatchHash, results: tuple[bool, ...]) -> None:
@@ -176,6 +177,11 @@ class BatchExchange:
             wanted.due_ms = TimestampMs(now_ms + FETCH_RETRY_MS)
             by_peer.setdefault(peer, []).append(name)
         return [(peer, GetBatches(hashes=tuple(names[:HASHES_MAX]))) for peer, names in by_peer.items()]
+
+    def _room(self, author: ValidatorId) -> int:
+        """Bytes that an author may still send: what is being verified will be held (M5)."""
+        coming = sum([size for by, size in self._verifying.values() if by == author])
+        return self._pool.room(author) - coming
 
     def has_wanted(self) -> bool:
         """Whether any batch is still missing."""

@@ -3,11 +3,11 @@
 import pytest
 
 from noded.ledger.admission import OpenBatch
-from noded.mempool.errors import QuotaExceeded
+from noded.mempool.errors import InvalidBatch, QuotaExceeded
 from noded.mempool.pool import BatchPool
 from noded.node.exchange import FETCH_RETRY_MS, NEEDED_MS, BatchExchange
 from noded.node.payload import PayloadLimits, PayloadRules
-from noded.types.batch import Batch, seal_batch
+from noded.types.batch import Batch, SealedBatch, seal_batch
 from noded.types.ids import BatchHash, ChainId, Signature, TimestampMs
 from tests.helpers.consensus_values import equal_set, make_block, make_genesis, validator_id
 
@@ -27,6 +27,19 @@ def exchange(pool: BatchPool) -> BatchExchange:
         raise AssertionError
 
     return BatchExchange(ChainId(bytes(32)), pool, unused)
+
+
+def batch_of(author: int, number: int) -> SealedBatch:
+    return seal_batch(
+        Batch(
+            author=validator_id(author),
+            epoch=VALIDATORS.epoch,
+            number=number,
+            time_ms=TimestampMs(1),
+            transactions=(bytes(1000),),
+            signature=Signature(bytes(64)),
+        )
+    )
 
 
 def asked(exchange: BatchExchange, now_ms: int) -> list[BatchHash]:
@@ -59,16 +72,7 @@ class TestQuota:
 
     def test_more_is_refused_unless_a_block_needs_it(self, exchange: BatchExchange, pool: BatchPool) -> None:
         author = PEERS[0]
-        sealed = seal_batch(
-            Batch(
-                author=author,
-                epoch=VALIDATORS.epoch,
-                number=1,
-                time_ms=TimestampMs(1),
-                transactions=(bytes(1000),),
-                signature=Signature(bytes(64)),
-            )
-        )
+        sealed = batch_of(1, 1)
         pool.part_bytes = len(sealed.encoding) - 1
         sets = {VALIDATORS.epoch: VALIDATORS}
 
@@ -81,6 +85,21 @@ class TestQuota:
         pool.part_bytes += 1
         with pytest.raises(AssertionError):
             exchange.receive(author, sealed.encoding, sets)
+
+    def test_what_is_being_verified_counts(self, pool: BatchPool) -> None:
+        exchange = BatchExchange(ChainId(bytes(32)), pool, lambda sealed: OpenBatch((), 0))
+        first, second, others = (batch_of(author, number) for author, number in ((1, 1), (1, 2), (2, 1)))
+        pool.part_bytes = len(first.encoding) + len(second.encoding) - 1
+        sets = {VALIDATORS.epoch: VALIDATORS}
+        assert exchange.receive(PEERS[0], first.encoding, sets) is not None
+
+        with pytest.raises(QuotaExceeded):
+            exchange.receive(PEERS[0], second.encoding, sets)
+        assert exchange.receive(PEERS[1], others.encoding, sets) is not None
+
+        with pytest.raises(InvalidBatch):
+            exchange.verified(first.hash, (False,))
+        assert exchange.receive(PEERS[0], second.encoding, sets) is not None
 
 
 class TestKnownInvalid:
