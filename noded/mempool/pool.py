@@ -22,7 +22,7 @@ AUTHOR_BYTES_MIN = 2 * BATCH_BYTES_MAX
 """An author's part, however many they are: one batch waits while the next one is filled."""
 
 ACKNOWLEDGED_MAX = 16_384
-"""Batches whose acknowledgements are counted at a time; the oldest are forgotten first."""
+"""Batches whose acknowledgements are counted at a time; those that are not held are forgotten first."""
 
 PREFIX_BYTES = 8
 """Of a batch's hash, in acknowledgements."""
@@ -148,8 +148,16 @@ class BatchPool:
         counted.update(
             zip(prefixes, map(bit.__or__, known), strict=False)
         )  # Without a step of Python's for each.
-        while len(counted) > ACKNOWLEDGED_MAX:
-            del counted[next(iter(counted))]
+        if len(counted) > ACKNOWLEDGED_MAX:
+            self._forget_acknowledged()
+
+    def _forget_acknowledged(self) -> None:
+        """Forget half: what is held here last, so that no validator can push that out with names of nothing (M2)."""
+        held = dict.fromkeys(map(_PREFIX, self._unordered))
+        counted = self._acknowledged
+        ordered = sorted(counted, key=held.__contains__)  # Stable: within both the oldest first.
+        for prefix in ordered[: len(ordered) - ACKNOWLEDGED_MAX // 2]:
+            del counted[prefix]
 
     def is_available(self, batch: BatchHash, validators: ValidatorSet, me: int | None) -> bool:
         """Whether a quorum says that it holds the batch, so that naming it cannot fail a view (M2)."""

@@ -3,16 +3,19 @@
 import pytest
 
 from noded.mempool.pool import (
+    ACKNOWLEDGED_MAX,
     AUTHOR_BYTES_MIN,
     ORDERED_KEPT_BYTES,
     ORDERED_KEPT_HEIGHTS,
+    PREFIX_BYTES,
     WAITING_BYTES_MAX,
     BatchPool,
     HeldBatch,
 )
 from noded.types.batch import BATCH_BYTES_MAX, Batch, SealedBatch, seal_batch
 from noded.types.ids import Epoch, Height, Signature, TimestampMs
-from tests.helpers.consensus_values import validator_id
+from noded.types.messages import HASHES_MAX
+from tests.helpers.consensus_values import equal_set, validator_id
 
 
 @pytest.fixture
@@ -58,6 +61,23 @@ def test_authors_have_a_part_each_of_what_may_wait(authors: int, part: int) -> N
     assert pool.room(validator_id(2)) == part
     pool.order(Height(1), [sealed.hash])
     assert pool.room(author) == part
+
+
+def test_nobody_makes_others_acknowledgements_forgotten(pool: BatchPool) -> None:
+    """M2: a validator that acknowledges what there is not keeps no batch out of blocks."""
+    validators = equal_set(4)
+    sealed = batch(1, 100)
+    pool.hold(HeldBatch(sealed, 1))
+    for index in (1, 2):
+        pool.acknowledge([sealed.hash[:PREFIX_BYTES]], index)
+    assert pool.is_available(sealed.hash, validators, 0)
+
+    names = [number.to_bytes(PREFIX_BYTES) for number in range(2 * ACKNOWLEDGED_MAX)]
+    for start in range(0, len(names), HASHES_MAX):
+        pool.acknowledge(names[start : start + HASHES_MAX], 3)
+
+    assert pool.is_available(sealed.hash, validators, 0)
+    assert len(pool._acknowledged) <= ACKNOWLEDGED_MAX
 
 
 def test_batches_of_recent_blocks_stay(pool: BatchPool) -> None:
