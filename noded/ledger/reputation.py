@@ -143,13 +143,14 @@ def cap_powers(raw: Mapping[InstitutionId, int], owners: Mapping[InstitutionId, 
     """
     if len(raw) < VOTERS_MIN:
         return Capped(powers=dict.fromkeys(raw, POWER_FLOOR), owners_ignored=False)
-    raw = _cap_largest(raw, min(k_min, (len(raw) - 1) // 3))
+    count = min(k_min, (len(raw) - 1) // 3)
+    raw = _cap_largest(raw, count)
     groups: dict[object, list[InstitutionId]] = {}
     for member in sorted(raw):
         groups.setdefault(owners[member] or (member,), []).append(member)
     if len(groups) == len(raw):
         return Capped(powers=_cap_groups(raw, list(groups.values())), owners_ignored=False)
-    powers = _cap_groups(raw, list(groups.values())) if len(groups) >= VOTERS_MIN else {}
+    powers = _cap_owners(raw, list(groups.values()), count) if len(groups) >= VOTERS_MIN else {}
     if powers:
         return Capped(powers=powers, owners_ignored=False)
     return Capped(powers=_cap_groups(raw, [[member] for member in sorted(raw)]), owners_ignored=True)
@@ -167,6 +168,33 @@ def _cap_largest(raw: Mapping[InstitutionId, int], count: int) -> Mapping[Instit
         else:
             high = cap - 1
     return {member: min(power, low) for member, power in raw.items()}
+
+
+def _cap_owners(
+    raw: Mapping[InstitutionId, int], groups: Sequence[Sequence[InstitutionId]], count: int
+) -> dict[InstitutionId, int]:
+    """
+    Powers under which no group holds a third, nor any `count` members, or as many as equals under these owners bear.
+
+    What is taken from a group is missing in the total, so the others' largest may have to be taken down further.
+    """
+    powers = _cap_groups(raw, groups)
+    equal = _cap_groups(dict.fromkeys(raw, POWER_FLOOR), groups)
+    if not powers or not equal:
+        return powers
+    count = min(count, tolerated(list(equal.values())))
+    if tolerated(list(powers.values())) >= count:
+        return powers
+    low, high = min(raw.values()), max(raw.values()) - 1
+    while low <= high:
+        cap = (low + high) // 2
+        lower = _cap_groups({member: min(power, cap) for member, power in raw.items()}, groups)
+        if lower and tolerated(list(lower.values())) >= count:
+            powers = lower
+            low = cap + 1
+        else:
+            high = cap - 1
+    return powers
 
 
 def _cap_groups(

@@ -290,6 +290,31 @@ class TestCap:
         else:
             assert len(groups) < 4
 
+    def test_what_an_owner_loses_makes_nobody_else_hold_a_third(self) -> None:
+        """Two of ten with 1999 would hold 3998 of the 11994 that are left when an owner of four is capped."""
+        raw = named([1999, 1999] + [1000] * 8)
+        owners = {each: "A" if number < 4 else "" for number, each in enumerate(reversed(raw))}
+        capped = cap_powers(raw, owners, 2)
+
+        assert not capped.owners_ignored
+        assert tolerated(list(capped.powers.values())) == 2
+        assert list(capped.powers.values())[:6] == [1998, 1998, 1000, 1000, 1000, 1000]
+
+    @given(st.lists(st.integers(1000, 4000), min_size=4, max_size=40), st.integers(1, 13), st.data())
+    def test_the_promised_number_holds_no_third_whoever_owns_others(
+        self, powers: list[int], k_min: int, data: st.DataObject
+    ) -> None:
+        """As many as members of equal powers with these owners could promise."""
+        raw = named(powers)
+        owners = {each: data.draw(st.sampled_from(("", "", "A", "B"))) for each in raw}
+        capped = cap_powers(raw, owners, k_min)
+        equals = cap_powers(dict.fromkeys(raw, POWER_FLOOR), owners, 1)
+
+        if not capped.owners_ignored:
+            bearable = min(k_min, tolerated(list(equals.powers.values())))
+            assert tolerated(list(capped.powers.values())) >= bearable
+        assert all(1 <= capped.powers[each] <= raw[each] for each in raw)
+
     @given(POWERS, st.randoms(use_true_random=False))
     def test_order_does_not_matter(self, powers: list[int], order: Random) -> None:
         raw = named(powers)
