@@ -207,6 +207,15 @@ class TestSkipping:
         with pytest.raises(TableForged, match="in order, each once"):
             follow(trusted, [make_end(doubled, make_table(5, {0: 1000}))], [doubled], FRESH)
 
+    def test_a_table_of_which_nobody_proposes(self) -> None:
+        """No ledger makes one, and nobody has verified a signature when it is looked at."""
+        idle = make_table(4, {0: 1000, 1: 1000})
+        idle = replace(idle, validators=tuple(replace(row, share=0) for row in idle.validators))
+        trusted, _ = make_series([make_table(1, {0: 1000, 1: 1000})])
+
+        with pytest.raises(TableForged, match="none of its voters may propose"):
+            follow(trusted, [make_end(idle, make_table(5, {0: 1000}))], [idle], FRESH)
+
     @settings(max_examples=25, deadline=None)
     @given(
         st.lists(

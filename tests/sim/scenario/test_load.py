@@ -21,6 +21,9 @@ class TestErrors:
         ("override", "message"),
         [
             ({"workload.rat": 5}, "unknown key 'workload.rat'; the nearest known one is 'rate'"),
+            ({"duration": "10s"}, "unknown key 'duration'; the nearest known one is 'time.duration'"),
+            ({"time.seed": 5}, "unknown key 'time.seed'; the nearest known one is 'seed'"),
+            ({"nodes.model": "none"}, "the nearest known one is 'cpu.model' or 'workload.model'"),
             ({"protcol": {}}, "unknown key 'protcol'; the nearest known one is 'protocol'"),
             ({"network.latency": {"model": "uniform", "low": "1ms", "hihg": "2ms"}}, "nearest known one is 'high'"),
             (
