@@ -19,6 +19,7 @@ from noded.api.tokens import Scope
 from noded.codec.schema import decode_value
 from noded.ledger.commit import Events, PlacedEvent
 from noded.storage.store import HEIGHT_MAX
+from noded.types.ids import Height
 from noded.types.transaction import transaction_hash
 
 STREAMS_MAX: Final = 64
@@ -78,7 +79,7 @@ def add_events(routes: Routes, backend: Backend) -> None:
 
         wanted = _Wanted(name=name, about=bytes.fromhex(about), transactions=transactions)
         if first is None:
-            first = backend.look(lambda at: at.height + 1)
+            first = backend.look(_height) + 1
         return EventStream(backend, first, wanted, change)
 
     routes.add(
@@ -131,19 +132,20 @@ class EventStream(Response):
             self._change(-1)
 
     async def _follow(self, send: Send) -> None:
-        await _send(send, b": noded\n\n")
+        text = b": noded\n\n"
         while True:
-            text, self._next, height = await self._backend.read(
-                partial(_blocks, first=self._next, wanted=self._wanted)
-            )
             if text:
                 await _send(send, text)
-            if self._next <= height:
-                continue
-            with trio.move_on_after(SILENCE_S) as waited:
-                await self._backend.wait_block()
-            if waited.cancelled_caught:
-                await _send(send, b"id: %d\n\n" % (self._next - 1) if self._next else b":\n\n")
+                due_s = trio.current_time() + SILENCE_S
+            # The height as it is now: no block comes unseen before the wait.
+            if self._next > self._backend.look(_height):
+                with trio.move_on_at(due_s):
+                    await self._backend.wait_block()
+            text, self._next = await self._backend.read(
+                partial(_blocks, first=self._next, wanted=self._wanted)
+            )
+            if not text and trio.current_time() >= due_s:
+                text = b"id: %d\n\n" % (self._next - 1) if self._next else b":\n\n"
 
 
 async def _send(send: Send, text: bytes) -> None:
@@ -158,8 +160,12 @@ def _first_height(last: str | None, start: int | None) -> int | None:
     return min(int(last), HEIGHT_MAX - 1) + 1
 
 
-def _blocks(at: StateAt, first: int, wanted: _Wanted) -> tuple[bytes, int, int]:
-    """The text for some blocks, the height that comes next, and the last one that there is."""
+def _height(at: StateAt) -> Height:
+    return at.height
+
+
+def _blocks(at: StateAt, first: int, wanted: _Wanted) -> tuple[bytes, int]:
+    """The text for some blocks, and the height that comes next."""
     last = min(int(at.height), first + BLOCKS_AT_ONCE - 1)
     parts: list[bytes] = []
     size = 0
@@ -197,4 +203,4 @@ def _blocks(at: StateAt, first: int, wanted: _Wanted) -> tuple[bytes, int, int]:
     if pruned:
         told = dump({"first": pruned[0], "last": pruned[-1]})
         parts.insert(0, b"id: %d\nevent: pruned\ndata: %s\n\n" % (pruned[-1], told))
-    return b"".join(parts), max(first, last + 1), int(at.height)
+    return b"".join(parts), max(first, last + 1)
