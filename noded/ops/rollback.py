@@ -21,7 +21,7 @@ from noded.ops.judging import Unproven, judge, read_epochs, read_followers
 from noded.ops.rows import StoreBase, commit_batch, proof_of, read_block, read_header
 from noded.ops.snapshots import read_proof
 from noded.ops.swapping import discard, swap_in, workplace
-from noded.storage.errors import SnapshotInvalid
+from noded.storage.errors import SchemaTooNew, SchemaTooOld, SnapshotInvalid
 from noded.storage.lock import HomeLock
 from noded.storage.snapshot import list_snapshots, read_manifest, restore_snapshot
 from noded.storage.sqlite import SqliteStore, open_reader
@@ -108,16 +108,16 @@ def _prepare(home: Path, genesis: Genesis, old: SqliteReader, height: int, new: 
     span = old.body_heights()
     first_body = height + 1 if span is None else span[0]
     for path in reversed(list_snapshots(home / SNAPSHOTS_NAME)):
-        manifest = read_manifest(path)
-        stored = old.block(manifest.height) if 0 <= manifest.height <= height else None
-        if stored is None or stored.hash.hex() != manifest.block_hash:
-            continue
-        if manifest.height + 1 < first_body and manifest.height < height:
-            continue
         try:
+            manifest = read_manifest(path)
+            stored = old.block(manifest.height) if 0 <= manifest.height <= height else None
+            if stored is None or stored.hash.hex() != manifest.block_hash:
+                continue
+            if manifest.height + 1 < first_body and manifest.height < height:
+                continue
             restore_snapshot(path, new)
             return judge(new, genesis, proof=read_proof(path), checkpoint=None).height
-        except (SnapshotInvalid, Unproven):
+        except (SnapshotInvalid, SchemaTooOld, SchemaTooNew, Unproven):
             discard(new)
     if first_body > 1:
         raise CannotRollBack(

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from noded.ledger import execution
-from noded.ops.home import STORE_NAME
+from noded.ops.home import SNAPSHOTS_NAME, STORE_NAME
 from noded.ops.rollback import CannotRollBack, roll_back
 from noded.ops.rows import read_header
 from noded.ops.snapshots import take_snapshot
 from noded.storage.errors import HomeLocked
 from noded.storage.lock import HomeLock
+from noded.storage.schema import SCHEMA
+from noded.storage.snapshot import create_snapshot
 from noded.storage.sqlite import SqliteStore, open_reader
 from noded.types.genesis import Genesis
 from tests.helpers.stored_chain import BLOCKS, EPOCH_LENGTH, StoredChain
@@ -28,7 +30,7 @@ def named_after(home: Path, height: int) -> bytes:
 
 def spoil(path: Path, sql: str, *arguments: object) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute(sql, arguments).rowcount > 0
+        assert connection.execute(sql, arguments).rowcount != 0
         connection.commit()
 
 
@@ -79,6 +81,26 @@ def test_a_damaged_snapshot_is_passed_over(home: Path, genesis: Genesis) -> None
         chain.grow(2)
 
     assert roll_back(home, genesis, BLOCKS + 1).start == 0
+
+
+@pytest.mark.parametrize("schema", [SCHEMA.version - 1, SCHEMA.version + 1])
+def test_a_snapshot_of_another_schema_is_passed_over(home: Path, genesis: Genesis, schema: int) -> None:
+    """As a migration leaves one behind."""
+    spoil(home / STORE_NAME, f"PRAGMA user_version = {schema}")
+    create_snapshot(home / STORE_NAME, home / SNAPSHOTS_NAME)
+    spoil(home / STORE_NAME, f"PRAGMA user_version = {SCHEMA.version}")
+
+    assert roll_back(home, genesis, BLOCKS).start == 0
+
+
+@pytest.mark.parametrize("suffix", [".json", ".proof"])
+def test_a_snapshot_with_a_damaged_companion_is_passed_over(
+    home: Path, genesis: Genesis, suffix: str
+) -> None:
+    path = take_snapshot(home, genesis).path
+    path.with_suffix(suffix).write_bytes(b"{")
+
+    assert roll_back(home, genesis, BLOCKS).start == 0
 
 
 def test_pruned_blocks_need_a_snapshot(home: Path, genesis: Genesis) -> None:
