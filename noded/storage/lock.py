@@ -33,14 +33,14 @@ class HomeLock:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_MODE)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
         except OSError as error:
             pid = _read_pid(self._descriptor)
             os.close(self._descriptor)
             if isinstance(error, BlockingIOError):
                 raise HomeLocked(home, pid) from error
             raise file_failure(path, error) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
 
     def release(self) -> None:
         """Let the home go; the file stays, as removing it would race with another process."""

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,7 +45,10 @@ class SqliteReader:
         try:
             yield
         finally:
-            self._connection.execute("COMMIT")
+            with suppress(
+                sqlite3.Error
+            ):  # Where a read has failed, which is what counts, there may be none any more.
+                self._connection.execute("COMMIT")
 
     def state_get(self, path: bytes) -> bytes | None:
         """The value of the key with this path."""

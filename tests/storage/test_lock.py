@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from noded.storage.errors import DiskFailed, HomeLocked
+from noded.storage.errors import DiskFailed, DiskFull, HomeLocked
 from noded.storage.lock import LOCK_NAME, HomeLock
+from tests.helpers.limits import file_size_limit
 
 
 def hold_in_child(home: Path) -> int:
@@ -49,6 +50,13 @@ def test_a_killed_process_leaves_the_home_free(tmp_path: Path) -> None:
 
     with HomeLock(tmp_path):
         assert (tmp_path / LOCK_NAME).read_text() == f"{os.getpid()}\n"
+
+
+def test_a_full_disk_is_named_and_the_home_stays_free(tmp_path: Path) -> None:
+    with file_size_limit(0), pytest.raises(DiskFull, match="free space"):
+        HomeLock(tmp_path)
+
+    HomeLock(tmp_path).release()
 
 
 def test_one_process_cannot_take_it_twice(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """SQLite where the machine fails it: full, broken or locked disks, and a killed process."""
 
+import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,7 +19,7 @@ from noded.storage.errors import (
     StoreFailed,
     StoreLocked,
 )
-from noded.storage.sqlite import SqliteStore
+from noded.storage.sqlite import SqliteStore, open_reader
 from noded.storage.store import CommitBatch, Tip
 from tests.helpers.killing import Acknowledge, kill_while
 from tests.helpers.limits import file_size_limit
@@ -81,6 +83,20 @@ class TestFailures:
         with pytest.raises(StoreCorrupt, match="sync from the network"):
             store.state_rows(b"", 2000)
         store.close()
+
+    def test_a_disk_that_cannot_be_read_within_a_snapshot(self, path: Path) -> None:
+        """Its file is one for writing only beneath it; SQLite ends the transaction by itself then."""
+        store = SqliteStore(path)
+        store.commit(put(*(make_row(str(i), "x" * 500) for i in range(500)), blocks=make_blocks(0, 0)))
+        store.close()
+        with closing(open_reader(path)) as reader:
+            unreadable = os.open(path, os.O_WRONLY)
+            for number in map(int, os.listdir("/proc/self/fd")):
+                if os.path.lexists(link := f"/proc/self/fd/{number}") and os.readlink(link) == str(path):
+                    os.dup2(unreadable, number)
+            with pytest.raises(DiskFailed), reader.snapshot():
+                reader.state_rows(b"", 500)
+            os.close(unreadable)
 
     def test_bucket_roots_of_a_wrong_length(self, path: Path) -> None:
         store = SqliteStore(path)
