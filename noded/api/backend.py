@@ -300,7 +300,7 @@ class Backend(Protocol):
         """
 
     async def erase(self, record: RecordId) -> int:
-        """Destroy ciphertext and keys of all versions of a record; how many there were."""
+        """Destroy ciphertext and keys of all versions of a record, fetched ones too; how many were kept."""
 
     async def release(self, request: RequestId) -> WrapHash:
         """

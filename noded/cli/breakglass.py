@@ -63,6 +63,20 @@ def open_one(
     )
 
 
+@declare(command, name="close")
+@node_options
+@click.argument("opening")
+def close(output: Output, home: Path, opening: str) -> None:
+    """End an emergency access of this institution's before its time; it is still reviewed."""
+    from noded.types.medical import OpeningId
+    from noded.types.operations.breakglass import BreakglassClose
+
+    name = OpeningId(hexadecimal(opening, "an opening's id"))
+    with desk_at(home) as desk:
+        posted = desk.send(BreakglassClose(opening=name))
+    output.show({"opening": opening, "height": posted.height})
+
+
 @declare(command, name="review")
 @node_options
 @click.argument("opening")

@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from noded.cli.options import FILE, desk_at, node_at, node_options, passphrase_options, read_passphrase
 from noded.cli.options import command as declare
+from noded.cli.options import desk_at, node_at, node_options, signer, wallet_options
 from noded.cli.output import Json, Output, cell, table
 from noded.cli.parsing import enum_members, hexadecimal, seconds
 
 if TYPE_CHECKING:
-    from noded.client.wallet import Wallet
-    from noded.ops.desk import Desk
     from noded.types.conditions import Condition
-    from noded.types.medical import PatientId
 
 
 @click.group("consent")
@@ -39,8 +36,7 @@ def command() -> None:
     help="For a treating team: a compartment's key once, instead of each record's.",
 )
 @click.option("--condition", type=click.File("rb"), help="What else must hold, as JSON.")
-@click.option("--wallet", type=FILE, help="The patient's own wallet, instead of one kept in the home.")
-@passphrase_options
+@wallet_options
 def grant(
     output: Output,
     home: Path,
@@ -99,17 +95,16 @@ def grant(
     )
     name = PatientId(hexadecimal(patient, "a patient's id"))
     with desk_at(home) as desk:
-        own = _wallet(desk, name, wallet, read_passphrase(passphrase_file, passphrase_fd))
+        key = signer(desk, name, wallet, passphrase_file, passphrase_fd)
         consent = ConsentId(desk.new_id())
-        posted = desk.send_as(own, desk.me, ConsentGrant(consent=consent, patient=name, terms=terms))
+        posted = desk.send(ConsentGrant(consent=consent, patient=name, terms=terms), key=key)
     output.show({"consent": consent.hex(), "height": posted.height, "until_ms": terms.until_ms})
 
 
 @declare(command, name="revoke")
 @node_options
 @click.argument("consent")
-@click.option("--wallet", type=FILE, help="The patient's own wallet, instead of one kept in the home.")
-@passphrase_options
+@wallet_options
 def revoke(
     output: Output,
     home: Path,
@@ -130,8 +125,8 @@ def revoke(
     with desk_at(home) as desk:
         found = desk.entry("consents", name)
         patient = PatientId(bytes.fromhex(found["patient"]))
-        own = _wallet(desk, patient, wallet, read_passphrase(passphrase_file, passphrase_fd))
-        posted = desk.send_as(own, desk.me, ConsentRevoke(consent=name))
+        key = signer(desk, patient, wallet, passphrase_file, passphrase_fd)
+        posted = desk.send(ConsentRevoke(consent=name), key=key)
         opened = [each["compartment"] for each in desk.entry("consents", name)["opened"]]
     output.show({"consent": consent, "height": posted.height, "keys_still_out": opened}, _show_revoked)
 
@@ -144,16 +139,6 @@ def list_all(output: Output, home: Path, patient: str) -> None:
     hexadecimal(patient, "a patient's id")
     with node_at(home) as node:
         output.show({"consents": list(node.pages(f"/v1/patients/{patient}/consents"))}, _show)
-
-
-def _wallet(desk: "Desk", patient: "PatientId", file: Path | None, passphrase: bytes | None) -> "Wallet":
-    if file is None:
-        return desk.patients.get(patient).wallet
-    from noded.ops.wallets import open_wallet
-
-    if passphrase is None:
-        raise click.UsageError("--wallet needs --passphrase-file or --passphrase-fd")
-    return open_wallet(file, passphrase)
 
 
 def _condition(file: BinaryIO) -> "Condition":

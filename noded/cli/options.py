@@ -13,7 +13,9 @@ from noded.cli.parsing import hexadecimal
 
 if TYPE_CHECKING:
     from noded.client.http import NodeClient
+    from noded.client.transactions import KeyPair
     from noded.ops.desk import Desk
+    from noded.types.medical import PatientId
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -136,3 +138,29 @@ def read_passphrase(file: Path | None, descriptor: int | None) -> bytes | None:
     if file is not None:
         return passphrase_from_file(file)
     return None if descriptor is None else passphrase_from_descriptor(descriptor)
+
+
+def wallet_options(function: F) -> F:
+    """`--wallet` with its passphrase: whose key signs, of which `signer` makes a key."""
+    function = passphrase_options(function)
+    return click.option(
+        "--wallet", type=FILE, help="The patient's own wallet, instead of one kept in the home."
+    )(function)
+
+
+def signer(
+    desk: "Desk",
+    patient: "PatientId",
+    file: Path | None,
+    passphrase_file: Path | None,
+    passphrase_fd: int | None,
+) -> "KeyPair":
+    """The patient's key, from a wallet's file or, where none is given, from the home."""
+    from noded.ops.wallets import key_of, open_wallet
+
+    if file is None:
+        return key_of(desk, desk.patients.get(patient).wallet, patient)
+    passphrase = read_passphrase(passphrase_file, passphrase_fd)
+    if passphrase is None:
+        raise click.UsageError("--wallet needs --passphrase-file or --passphrase-fd")
+    return key_of(desk, open_wallet(file, passphrase), patient)

@@ -9,7 +9,7 @@ from noded.cli.exits import Refused
 from noded.cli.options import FILE, desk_at, node_at, node_options, pages_of
 from noded.cli.options import command as declare
 from noded.cli.output import Json, Output, table
-from noded.cli.parsing import hexadecimal
+from noded.cli.parsing import enum_members, hexadecimal
 
 
 @click.group("record")
@@ -54,6 +54,23 @@ def get(output: Output, home: Path, record: str, version: int, request: str | No
     output.show(
         {"record": record, "version": version, "bytes": len(content), "file": str(out), "height": desk.height}
     )
+
+
+@declare(command, name="withdraw")
+@node_options
+@click.argument("record")
+@click.option("--reason", required=True, help="Why, such as entered_in_error or wrong_patient.")
+def withdraw(output: Output, home: Path, record: str, reason: str) -> None:
+    """Mark a record of this institution's as not to be relied on; it stays visible, and may still be read."""
+    from noded.types.medical import RecordId, Version
+    from noded.types.operations.records import RecordWithdraw, WithdrawReason
+
+    (why,) = enum_members(WithdrawReason, [reason], "reason")
+    name = RecordId(hexadecimal(record, "a record's id"))
+    with desk_at(home) as desk:
+        version = Version(desk.entry("records", name)["version"])
+        posted = desk.send(RecordWithdraw(record=name, version=version, reason=why))
+    output.show({"record": record, "version": version, "reason": reason.lower(), "height": posted.height})
 
 
 @declare(command, name="list")

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "debug": "Gather what someone who helps needs to see.",
     "demo": "Show the whole story with real nodes on this machine.",
     "doctor": "Say what is wrong with the node, and what to do.",
+    "erasure": "Demand that a record be erased, carry it out, and see who has not.",
     "events": "Follow what happens on the ledger.",
     "fhir": "Import FHIR documents as records.",
     "genesis": "Make, show and check the founding document.",

@@ -12,7 +12,7 @@ from noded.client.transactions import KeyPair, key_pair
 from noded.codec.errors import Malformed
 from noded.codec.schema import Limit, decode_value, encode_value
 from noded.crypto.kdf import pairwise_seed
-from noded.types.ids import InstitutionId
+from noded.types.ids import InstitutionId, PublicKey
 from noded.types.medical import ID_BYTES, PatientId
 from noded.types.operations.identity import PatientRegister, PatientRotate
 
@@ -20,6 +20,9 @@ CUSTODIANS_MAX = 1024
 """Institutions in one wallet: 20 KiB."""
 
 WALLET_BYTES_MAX = 32 * 1024
+
+ROTATIONS_AHEAD_MAX = 64
+"""Keys that a copy of a wallet may be behind; some milliseconds to try."""
 
 _ID_PURPOSE = "patient-id"
 _KEY_PURPOSE = "account"
@@ -31,6 +34,14 @@ class UnknownCustodian(ValueError):
     def __init__(self, *, custodian: InstitutionId) -> None:
         super().__init__(f"the wallet has no keys with institution {custodian.hex()}")
         self.custodian = custodian
+
+
+class NotThisWallets(ValueError):
+    """A key does not come from this wallet's seed."""
+
+    def __init__(self, *, key: PublicKey) -> None:
+        super().__init__(f"key {key.hex()} is none of this wallet's")
+        self.key = key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +78,23 @@ class Wallet:
             UnknownCustodian: There is none.
         """
         return self._key(self._relation(custodian))
+
+    def key_named(self, custodian: InstitutionId, public: PublicKey) -> KeyPair:
+        """
+        The key pair with a custodian of which this is the public key, such as the one that the ledger names.
+
+        A copy of a wallet may be older than the latest rotation; all later keys come from its seed, too.
+
+        Raises:
+            UnknownCustodian: There is none with this custodian.
+            NotThisWallets: It is none of this wallet's.
+        """
+        relation = self._relation(custodian)
+        for ahead in range(ROTATIONS_AHEAD_MAX + 1):
+            found = self._key(replace(relation, number=relation.number + ahead))
+            if found.public == public:
+                return found
+        raise NotThisWallets(key=public)
 
     def register(self, custodian: InstitutionId) -> tuple["Wallet", PatientRegister]:
         """

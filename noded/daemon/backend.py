@@ -101,7 +101,7 @@ class NodeBackend:
         )
         self.keep = self.custody.keep
         self.read_record = self.custody.read_record
-        self.erase = self.custody.erase
+        self.erase = self.reading.erase
         self.release = self.custody.release
         self.wrap = self.reading.wrap
         self.sealed_keys = self.reading.sealed_keys

@@ -1,6 +1,7 @@
 """Records of other members, read under a permit: keys and ciphertext are fetched from their custodian."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import time
 from typing import Final, TypeVar
@@ -19,6 +20,7 @@ from noded.daemon.custody import REQUEST_BLOB, REQUEST_KEYS, Custody, KeysQuesti
 from noded.errors import InvalidMessage
 from noded.ledger.modules.access import Access, get_access
 from noded.ledger.modules.queries import find_servable
+from noded.ledger.modules.records import Record, record_key, record_version_key
 from noded.network.interface import Network, NetworkError
 from noded.storage.store import Store
 from noded.types.ids import InstitutionId, TimestampMs
@@ -143,6 +145,13 @@ class Reading:
             raise PeerFailed(f"member {access.custodian.hex()}: {error}") from error
         return ciphertext
 
+    async def erase(self, record: RecordId) -> int:
+        """Destroy what is kept of a record, and what was fetched of it; how many versions were kept."""
+        fetched: list[CiphertextHash] = self._look(partial(_ciphertexts, record))
+        versions = await self._custody.erase(record)
+        await trio.to_thread.run_sync(lambda: [self._fetched.delete(each) for each in fetched])
+        return versions
+
     async def manifest(self, ciphertext: CiphertextHash) -> Manifest:
         """The manifest of ciphertext that is here, kept or fetched."""
         return await trio.to_thread.run_sync(self._read, ciphertext, lambda store: store.manifest(ciphertext))
@@ -198,3 +207,15 @@ class Reading:
         older_than_s = time() - FETCHED_KEPT_S
         discard_incoming(self._fetched, older_than_s=older_than_s)
         self._fetched.discard(older_than_s=older_than_s)
+
+
+def _ciphertexts(record: RecordId, at: StateAt) -> list[CiphertextHash]:
+    """Of all versions that the ledger has."""
+    current = at.state.read(record_key(record), Record)
+    if current is None:
+        return []
+    earlier = (
+        at.state.read(record_version_key(record, Version(number)), Record)
+        for number in range(1, current.version)
+    )
+    return [each.content.ciphertext_hash for each in (*earlier, current) if each is not None]

@@ -19,7 +19,8 @@ from noded.crypto.kdf import hkdf
 from noded.errors import ConfigError
 from noded.keys.files import make_private_folder, read_private, write_private
 from noded.ops.desk import Desk
-from noded.types.medical import KeyEpoch, RequestId
+from noded.types.medical import KeyEpoch, RecordId, RequestId
+from noded.types.operations.consent import OneRecord
 
 TICKETS_NAME: Final = "tickets"
 """Folder in a home."""
@@ -66,6 +67,18 @@ def read_ticket(desk: Desk, request: RequestId) -> ReadTicket:
 def drop_ticket(desk: Desk, request: RequestId) -> None:
     """Destroy a request's key: what it was for has come, or never will."""
     _ticket_path(desk, request).unlink(missing_ok=True)
+
+
+def drop_tickets(desk: Desk, record: RecordId) -> None:
+    """Destroy the keys of all requests for a record."""
+    for path in sorted((desk.home / TICKETS_NAME).glob("*.sealed")):
+        name, _, rest = path.name.partition(".")
+        if rest != "sealed":
+            continue  # A compartment's key.
+        request = RequestId(bytes.fromhex(name))
+        target = read_ticket(desk, request).request.target
+        if isinstance(target, OneRecord) and target.record == record:
+            drop_ticket(desk, request)
 
 
 def keep_key(desk: Desk, request: RequestId, held: HeldKey) -> None:

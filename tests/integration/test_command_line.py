@@ -1,75 +1,15 @@
 """The command line on four real nodes: a record's way from a file to another institution, and who is refused."""
 
 import json
-from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from noded.testnet.creating import create_testnet
-from noded.testnet.processes import Testnet
-from noded.types.genesis import Genesis
 from tests.helpers.command import Captured, complaint, said, told
-from tests.helpers.fleet import status, until_height
+from tests.helpers.consortium import SAMPLES, Consortium, ask, ask_for, grant
 from tests.helpers.shared_data import shared_path
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("processes")]
-
-SAMPLES = Path(str(files("noded.demo") / "samples"))
-
-
-class Consortium:
-    """Two hospitals, a laboratory and an insurer, and what was imported at the first."""
-
-    def __init__(self, testnet: Testnet, genesis: Genesis) -> None:
-        self.nodes = testnet.nodes
-        self.genesis = genesis
-        self.north, self.south, self.lab, self.insurer = (node.home for node in testnet.nodes)
-        self.ids = {node.home: node.institution.id.hex() for node in testnet.nodes}
-
-    def agree(self) -> None:
-        """Wait until all have what is final at one of them: each may be a block behind."""
-        until_height(self.nodes, max(status(node)["height"] for node in self.nodes))
-
-
-@pytest.fixture(scope="module")
-def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
-    folder = tmp_path_factory.mktemp("cli") / "net"
-    genesis = create_testnet(folder, 4, encrypted=False)
-    with Testnet(folder) as testnet:
-        testnet.start()
-        yield Consortium(testnet, genesis)
-
-
-@pytest.fixture
-def record(consortium: Consortium, capsys: Captured) -> dict[str, str]:
-    """A record of a patient, imported for this test."""
-    done = told(capsys, "fhir", "import", SAMPLES / "zoe-muster.json", "--home", consortium.north)
-    found: dict[str, str] = next(each for each in done["records"] if each["patient"])
-    consortium.agree()
-    return found
-
-
-def grant(consortium: Consortium, capsys: Captured, record: dict[str, str], *more: str) -> str:
-    to = consortium.ids[consortium.south]
-    granted = told(
-        capsys, "consent", "grant", "--patient", record["patient"], "--to", to, *more,
-        "--home", consortium.north,
-    )  # fmt: skip
-    consortium.agree()
-    return str(granted["consent"])
-
-
-def ask(consortium: Consortium, capsys: Captured, record: dict[str, str], *basis: str) -> str:
-    return ask_for(consortium, capsys, record["record"], *basis)
-
-
-def ask_for(consortium: Consortium, capsys: Captured, *what: str) -> str:
-    asked = told(capsys, "access", "request", *what, "--actor", "dr-south", "--home", consortium.south)
-    assert asked["status"] == "permitted"
-    consortium.agree()
-    return str(asked["request"])
 
 
 def pending(consortium: Consortium, capsys: Captured) -> list[str]:
