@@ -118,6 +118,8 @@ def open_home(config: NodeConfig, keystore: Keystore, stack: ExitStack) -> Opene
     wal = Wal(config.home / WAL_NAME, chain_id, missed_ms=clock_ms() if has_signed else None)
     stack.callback(wal.close)
     records = _read_log(wal, signer)
+    if wal.cut_bytes:
+        log.warning("a write that was interrupted was cut off the log", size=wal.cut_bytes)
     me = _identify(config, genesis, keystore)
     parameters = ledger.parameters_after(tip.hash)
     epoch_genesis = _epoch_genesis(store, tip)

@@ -180,8 +180,16 @@ def _of_disk(home: Path) -> Iterable[Metric]:
     yield GaugeMetricFamily(
         "noded_store_bytes",
         "Size of the ledger's database.",
-        value=sum(path.stat().st_size for path in home.glob(f"{STORE_NAME}*")),
+        value=sum(map(_size, (home / STORE_NAME, home / f"{STORE_NAME}-wal", home / f"{STORE_NAME}-shm"))),
     )
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 for one that is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _of_certificate(path: Path | None) -> Iterable[Metric]:
