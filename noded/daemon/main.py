@@ -31,6 +31,7 @@ from noded.metrics import Metrics
 from noded.network.addresses import format_address, parse_address
 from noded.network.swarm import Libp2pNetwork
 from noded.node.node import Node
+from noded.storage.errors import StoreFailed, WalFailed
 
 GC_OBJECTS: Final = 100_000
 """
@@ -73,11 +74,15 @@ def run_home(config: NodeConfig, opened: Opened, logs: Logs) -> None:
         raise error from None
 
 
-def _expected(error: BaseException) -> NodedError | None:
-    """The one error that ended the nurseries, where it is one that says whose fault it is."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error if isinstance(error, NodedError) else None
+def _expected(group: BaseExceptionGroup[BaseException]) -> NodedError | None:
+    """The error that ended the nurseries, where it is one that says whose fault it is; of several not one that followed."""
+    found: list[NodedError] = []
+    for error in group.exceptions:
+        inner = _expected(error) if isinstance(error, BaseExceptionGroup) else error
+        if not isinstance(inner, NodedError):
+            return None
+        found.append(inner)
+    return next((error for error in found if not isinstance(error, StoreFailed | WalFailed)), found[0])
 
 
 def _place(node: Node) -> dict[str, object]:

@@ -8,6 +8,7 @@ import trio.testing
 
 from noded.api.routes.transactions import POSTED_BYTES_MAX, POSTED_MAX
 from noded.codec import cbor
+from noded.daemon import waiting
 from noded.types.ids import TimestampMs
 from noded.types.operations.audit import AuditAnchor
 from noded.types.transaction import SignedTransaction
@@ -69,6 +70,18 @@ class TestPosting:
 
         assert rows[0] == [applied.hash, None, "", 1, 0, None]
         assert rows[1][3:] == [1, 1, "NotCurrent"]
+
+    async def test_what_was_taken_is_not_refused_because_nobody_more_can_wait(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(waiting, "WAITERS_MAX", 0)
+        backend = TestBackend()
+        signed = anchor(backend)
+        async with serve(backend, tmp_path) as served:
+            answer = await served.post("/v1/txs?wait=60", encoded(signed), CBOR)
+
+        assert answer.status == 200
+        assert cbor.decode(answer.body, max_bytes=1000) == [[signed.hash, None, "", None, None, None]]
 
     async def test_who_does_not_want_to_wait_longer_gets_what_is_known(self, tmp_path: Path) -> None:
         backend = TestBackend()

@@ -4,6 +4,7 @@ import binascii
 import json
 from base64 import b64decode
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 import trio
@@ -11,7 +12,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from noded.api.backend import Backend, Outcome
+from noded.api.backend import Backend, Busy, Outcome
 from noded.api.bodies import content_type, read_body
 from noded.api.chain_data import find_transaction, outcome_of
 from noded.api.problems import BadBody, InvalidRequest, NoSuchThing
@@ -120,7 +121,10 @@ def add_transactions(routes: Routes, backend: Backend) -> None:
         outcomes: dict[TransactionHash, Outcome] = {}
         if wait_s > 0:
             taken = [each.hash for each in submissions if each.refused in _ON_ITS_WAY]
-            with trio.move_on_after(wait_s):
+            with (
+                trio.move_on_after(wait_s),
+                suppress(Busy),
+            ):  # They are taken: who cannot wait hears no more than that.
                 await backend.wait_transactions(taken, outcomes)
         if kind == CBOR:
             return Response(_to_cbor(submissions, outcomes), media_type=CBOR)
