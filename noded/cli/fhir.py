@@ -8,6 +8,7 @@ from noded.cli.exits import CommandFailed
 from noded.cli.options import command as declare
 from noded.cli.options import desk_at, node_options
 from noded.cli.output import Json, Output, members
+from noded.cli.parsing import hexadecimal
 
 SHOWN_MAX = 20
 """Warnings and problems printed; the JSON form has all."""
@@ -28,19 +29,26 @@ def command() -> None:
     show_default=True,
     help="Of the patients' records.",
 )
-def import_files(output: Output, home: Path, paths: tuple[Path, ...], compartment: int) -> None:
+@click.option("--patient", help="Id of the patient whom the documents name, one who came with a wallet.")
+def import_files(
+    output: Output, home: Path, paths: tuple[Path, ...], compartment: int, patient: str | None
+) -> None:
     """
     Import R4 bundles and single resources; of a folder, its *.json.
 
     Every entry of a bundle becomes one record: the very bytes that stand in the file. What the validator finds is a
     warning and never costs a record. An entry without a resource, such as a deletion, has nothing to import; exit code
-    1 says that a file or an entry is broken.
+    1 says that a file or an entry is broken. Patients are registered when documents first name them; --patient is for
+    documents of a patient who is registered and whom no document has named before.
     """
     from noded.ops.importing import import_documents
-    from noded.types.medical import Compartment
+    from noded.types.medical import Compartment, PatientId
 
+    whose = None if patient is None else PatientId(hexadecimal(patient, "a patient's id"))
     with desk_at(home) as desk:
-        done = import_documents(desk, paths, compartment=Compartment(compartment), progress=output.progress)
+        done = import_documents(
+            desk, paths, compartment=Compartment(compartment), progress=output.progress, whose=whose
+        )
     records = [
         {
             "record": each.registration.record.hex(),

@@ -14,6 +14,7 @@ from noded.cli.parsing import hexadecimal
 if TYPE_CHECKING:
     from noded.client.http import NodeClient
     from noded.client.transactions import KeyPair
+    from noded.client.wallet import Wallet
     from noded.ops.desk import Desk
     from noded.types.medical import PatientId
 
@@ -156,11 +157,23 @@ def signer(
     passphrase_fd: int | None,
 ) -> "KeyPair":
     """The patient's key, from a wallet's file or, where none is given, from the home."""
-    from noded.ops.wallets import key_of, open_wallet
+    from noded.ops.wallets import in_step
+
+    given = read_wallet(file, passphrase_file, passphrase_fd)
+    kept = desk.patients.get(patient).wallet if given is None else given[0]
+    wallet, custodian = in_step(desk, kept, patient)
+    return wallet.key(custodian)
+
+
+def read_wallet(
+    file: Path | None, passphrase_file: Path | None, passphrase_fd: int | None
+) -> "tuple[Wallet, bytes] | None":
+    """The wallet in a file, and the passphrase that it is sealed under; None where no file is given."""
+    from noded.ops.wallets import open_wallet
 
     if file is None:
-        return key_of(desk, desk.patients.get(patient).wallet, patient)
+        return None
     passphrase = read_passphrase(passphrase_file, passphrase_fd)
     if passphrase is None:
         raise click.UsageError("--wallet needs --passphrase-file or --passphrase-fd")
-    return key_of(desk, open_wallet(file, passphrase), patient)
+    return open_wallet(file, passphrase), passphrase

@@ -5,7 +5,15 @@ from pathlib import Path
 import click
 
 from noded.cli.exits import Refused
-from noded.cli.options import FILE, desk_at, node_options, passphrase_options, read_passphrase
+from noded.cli.options import (
+    FILE,
+    desk_at,
+    node_options,
+    passphrase_options,
+    read_passphrase,
+    read_wallet,
+    wallet_options,
+)
 from noded.cli.options import command as declare
 from noded.cli.output import Json, Output, table
 from noded.cli.parsing import hexadecimal
@@ -19,11 +27,37 @@ def command() -> None:
 @declare(command, name="register")
 @node_options
 @click.option("--count", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many.")
-def register(output: Output, home: Path, count: int) -> None:
-    """Make new patients known to the ledger; their wallets are kept in the home until they take them along."""
+@click.option(
+    "--wallet",
+    type=FILE,
+    help="The wallet of a patient who has one, of another custodian's or from `new-wallet`.",
+)
+@passphrase_options
+def register(
+    output: Output,
+    home: Path,
+    count: int,
+    wallet: Path | None,
+    passphrase_file: Path | None,
+    passphrase_fd: int | None,
+) -> None:
+    """
+    Make new patients known to the ledger; their wallets are kept in the home until they take them along.
+
+    With --wallet the patient who has it is made known here, too, under another id and another key: nothing of the wallet
+    is kept in the home. `fhir import --patient` says then whose documents are.
+    """
     from noded.ops.importing import register_patients
+    from noded.ops.wallets import register_wallet
 
     with desk_at(home) as desk:
+        given = read_wallet(wallet, passphrase_file, passphrase_fd)
+        if wallet is not None and given is not None:
+            if count != 1:
+                raise click.UsageError("--count and --wallet exclude each other")
+            name = register_wallet(desk, given[0], wallet, given[1])
+            output.show({"patients": [name.hex()], "height": desk.height}, _show_ids)
+            return
         added = desk.patients.add([""] * count)
         register_patients(desk, added)
         ids = [each.patient.hex() for each in added]
@@ -71,6 +105,59 @@ def export(
         kept = desk.patients.get(PatientId(hexadecimal(patient, "a patient's id")))
     write_private(out, seal_wallet(kept.wallet, passphrase))
     output.show({"patient": patient, "file": str(out)})
+
+
+@declare(command, name="new-wallet")
+@click.option("--out", required=True, type=FILE, help="File to write; sealed under the passphrase.")
+@passphrase_options
+def new_wallet(output: Output, out: Path, passphrase_file: Path | None, passphrase_fd: int | None) -> None:
+    """Make a wallet on a machine of the patient's own; no custodian ever has its seed unless it is opened there."""
+    import os
+
+    from noded.client.wallet import Wallet
+    from noded.keys.files import write_private
+    from noded.ops.wallets import seal_wallet
+
+    passphrase = read_passphrase(passphrase_file, passphrase_fd)
+    if passphrase is None:
+        raise Refused("a wallet needs a passphrase: give --passphrase-file or --passphrase-fd")
+    if out.exists():
+        raise Refused(f"{out}: there is a file already; choose another name")
+    write_private(out, seal_wallet(Wallet(seed=os.urandom(32), relations=()), passphrase))
+    output.show({"file": str(out)})
+
+
+@declare(command, name="rotate")
+@node_options
+@click.argument("patient")
+@wallet_options
+def rotate(
+    output: Output,
+    home: Path,
+    patient: str,
+    wallet: Path | None,
+    passphrase_file: Path | None,
+    passphrase_fd: int | None,
+) -> None:
+    """
+    Replace a patient's key by the next one of the wallet; the old one signs nothing from that block on.
+
+    Other copies of the wallet stay good: every key comes from its seed. Who has the seed has the new key, too.
+    """
+    from noded.keys.files import write_private
+    from noded.ops.wallets import rotate_key, seal_wallet
+    from noded.types.medical import PatientId
+
+    name = PatientId(hexadecimal(patient, "a patient's id"))
+    with desk_at(home) as desk:
+        given = read_wallet(wallet, passphrase_file, passphrase_fd)
+        kept = desk.patients.get(name).wallet if given is None else given[0]
+        rotated, key = rotate_key(desk, kept, name)
+        if wallet is not None and given is not None:
+            write_private(wallet, seal_wallet(rotated, given[1]))
+        else:
+            desk.patients.keep(name, rotated)
+    output.show({"patient": patient, "key": key.hex(), "height": desk.height})
 
 
 @declare(command, name="new-key")

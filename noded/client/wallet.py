@@ -79,9 +79,9 @@ class Wallet:
         """
         return self._key(self._relation(custodian))
 
-    def key_named(self, custodian: InstitutionId, public: PublicKey) -> KeyPair:
+    def in_step(self, custodian: InstitutionId, public: PublicKey) -> "Wallet":
         """
-        The key pair with a custodian of which this is the public key, such as the one that the ledger names.
+        The wallet whose key with a custodian is the one with this public key, such as the one that the ledger names.
 
         A copy of a wallet may be older than the latest rotation; all later keys come from its seed, too.
 
@@ -89,11 +89,11 @@ class Wallet:
             UnknownCustodian: There is none with this custodian.
             NotThisWallets: It is none of this wallet's.
         """
-        relation = self._relation(custodian)
+        old = self._relation(custodian)
         for ahead in range(ROTATIONS_AHEAD_MAX + 1):
-            found = self._key(replace(relation, number=relation.number + ahead))
-            if found.public == public:
-                return found
+            new = replace(old, number=old.number + ahead)
+            if self._key(new).public == public:
+                return self._with(old, new)
         raise NotThisWallets(key=public)
 
     def register(self, custodian: InstitutionId) -> tuple["Wallet", PatientRegister]:
@@ -118,7 +118,7 @@ class Wallet:
         """
         old = self._relation(custodian)
         new = replace(old, number=old.number + 1)
-        wallet = replace(self, relations=tuple(new if each is old else each for each in self.relations))
+        wallet = self._with(old, new)
         patient = self.patient_id(custodian)
         return wallet, PatientRotate(patient=patient, key=self._key(new).public)
 
@@ -131,6 +131,9 @@ class Wallet:
             if relation.custodian == custodian:
                 return relation
         raise UnknownCustodian(custodian=custodian)
+
+    def _with(self, old: Relation, new: Relation) -> "Wallet":
+        return replace(self, relations=tuple(new if each is old else each for each in self.relations))
 
     def _key(self, relation: Relation) -> KeyPair:
         return key_pair(pairwise_seed(self.seed, relation.custodian, _KEY_PURPOSE, relation.number))

@@ -60,10 +60,22 @@ class Import:
 
 
 def import_documents(
-    desk: Desk, paths: Iterable[Path], *, compartment: Compartment, progress: Callable[[str], None]
+    desk: Desk,
+    paths: Iterable[Path],
+    *,
+    compartment: Compartment,
+    progress: Callable[[str], None],
+    whose: PatientId | None = None,
 ) -> Import:
     """
     Import documents; every entry of a Bundle is one record, and its bytes are those of the file.
+
+    Args:
+        desk: Of the institution that keeps them.
+        paths: Files, and folders of them.
+        compartment: Of the patients' records.
+        progress: Is told how far it is.
+        whose: The patient, registered here, whom the documents name; None to know patients by what documents call them.
 
     Raises:
         Rejected, NotFinal: A transaction of it took no effect, or not in time; what came before it stands.
@@ -84,7 +96,11 @@ def import_documents(
         for problem in document.problems:
             empty = problem.kind is ProblemKind.NO_RESOURCE
             (without_resource if empty else problems).append(str(problem))
-        added, new = _import(desk, sent, document.records, compartment)
+        named = {each.attribution.patient for each in document.records} - {None}
+        if whose is not None and len(named) > 1:
+            problems.append(f"{path}: names {len(named)} patients, and --patient one")
+            continue
+        added, new = _import(desk, sent, document.records, compartment, whose)
         imported += added
         new_patients += new
         for record in document.records:
@@ -107,7 +123,7 @@ def import_records(
 ) -> list[ImportedRecord]:
     """Import records as `import_documents` does, in the same order and without validation."""
     sent = _Sent(desk)
-    imported, _ = _import(desk, sent, records, compartment)
+    imported, _ = _import(desk, sent, records, compartment, None)
     sent.wait_all()
     return imported
 
@@ -146,14 +162,23 @@ class _Sent:
 
 
 def _import(
-    desk: Desk, sent: _Sent, records: Sequence[FhirRecord], compartment: Compartment
+    desk: Desk, sent: _Sent, records: Sequence[FhirRecord], compartment: Compartment, whose: PatientId | None
 ) -> tuple[list[ImportedRecord], int]:
     """Have records kept, and send their registrations; also how many patients are new."""
-    patients, new = _patients_of(desk, records)
+    patients, new = _patients_of(desk, records) if whose is None else (_all_of(desk, records, whose), 0)
     imported: list[ImportedRecord] = []
     for part in _parts(records):
         imported += _import_part(desk, sent, part, patients, compartment)
     return imported, new
+
+
+def _all_of(
+    desk: Desk, records: Sequence[FhirRecord], whose: PatientId
+) -> dict[str, tuple[PatientId, tuple[KeyEpoch, ...]]]:
+    """One patient of the ledger's, by whatever name documents give."""
+    epochs = tuple(map(KeyEpoch, desk.entry("patients", whose)["epochs"]))
+    names = (each.attribution.patient for each in records)
+    return {name: (whose, epochs) for name in names if name is not None}
 
 
 def _patients_of(

@@ -8,7 +8,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -136,6 +136,14 @@ class Patients:
             self._write((*self._by_id.values(), *new))
         self._note(new)
         return new
+
+    def keep(self, patient: PatientId, wallet: Wallet) -> None:
+        """Keep a later state of a patient's wallet, durably; raises `PatientUnknown`."""
+        with self._alone():
+            self._load()
+            changed = replace(self.get(patient), wallet=wallet)
+            self._write(tuple(changed if each.patient == patient else each for each in self))
+        self._note([changed])
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -2,7 +2,14 @@
 
 import pytest
 
-from noded.client.wallet import Relation, UnknownCustodian, Wallet, decode_wallet
+from noded.client.wallet import (
+    ROTATIONS_AHEAD_MAX,
+    NotThisWallets,
+    Relation,
+    UnknownCustodian,
+    Wallet,
+    decode_wallet,
+)
 from noded.codec.errors import Malformed
 from noded.types.ids import InstitutionId
 
@@ -74,3 +81,26 @@ def test_a_custodian_stands_once() -> None:
 
 def test_seed_is_not_shown() -> None:
     assert repr(SEED) not in repr(make_wallet(A))
+
+
+class TestInStep:
+    """A copy of a wallet finds the key that the ledger names, however often it was replaced."""
+
+    def test_later_keys_are_found(self) -> None:
+        old = make_wallet(A, B)
+        new, _ = old.rotate(A)
+        newest, operation = new.rotate(A)
+
+        assert old.in_step(A, operation.key) == newest
+        assert old.in_step(A, old.key(A).public) == old
+
+    def test_a_key_of_another_wallet_or_too_far_ahead_is_none(self) -> None:
+        ahead = wallet = make_wallet(A)
+        for _ in range(ROTATIONS_AHEAD_MAX + 1):
+            ahead, _ = ahead.rotate(A)
+
+        for key in (make_wallet(A, seed=bytes(32)).key(A).public, ahead.key(A).public):
+            with pytest.raises(NotThisWallets):
+                wallet.in_step(A, key)
+        with pytest.raises(UnknownCustodian):
+            wallet.in_step(B, wallet.key(A).public)

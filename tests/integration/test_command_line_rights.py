@@ -1,6 +1,7 @@
 """The command line on four real nodes: what patients may demand, and how custodians answer for it."""
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -8,6 +9,17 @@ from tests.helpers.command import Captured, complaint, told
 from tests.helpers.consortium import Consortium, ask, grant
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("processes")]
+
+
+@pytest.fixture
+def record(consortium: Consortium, tmp_path: Path, capsys: Captured) -> dict[str, str]:
+    """A small record of a new patient, imported for this test."""
+    path = tmp_path / "record.json"
+    path.write_text(f'{{"resourceType": "Patient", "id": "{uuid4()}"}}')
+    found: dict[str, str]
+    (found,) = told(capsys, "fhir", "import", path, "--home", consortium.north)["records"]
+    consortium.agree()
+    return found
 
 
 class TestErasure:
@@ -91,3 +103,88 @@ class TestEmergencyOver:
             "--purpose", "etreat", "--home", consortium.south, code=1,
         )  # fmt: skip
         assert denied["decided_by"] == "emergency/closed"
+
+
+class TestWallets:
+    @pytest.fixture
+    def sealed(self, tmp_path: Path, capsys: Captured) -> tuple[str, ...]:
+        """A patient's own wallet: what commands are told of it."""
+        passphrase = tmp_path / "passphrase"
+        passphrase.write_text("correct horse\n")
+        passphrase.chmod(0o600)
+        told(capsys, "patient", "new-wallet", "--out", tmp_path / "mine", "--passphrase-file", passphrase)
+        return ("--wallet", str(tmp_path / "mine"), "--passphrase-file", str(passphrase))
+
+    def test_one_wallet_is_another_patient_with_each_custodian(
+        self, consortium: Consortium, sealed: tuple[str, ...], tmp_path: Path, capsys: Captured
+    ) -> None:
+        """L20: and what the second custodian imports is that patient's."""
+        path = tmp_path / "x.json"
+        path.write_text('{"resourceType": "Patient", "id": "x"}')
+        ids = []
+        for home in (consortium.north, consortium.south):
+            (patient,) = told(capsys, "patient", "register", *sealed, "--home", home)["patients"]
+            (record,) = told(capsys, "fhir", "import", path, "--patient", patient, "--home", home)["records"]
+            assert record["patient"] == patient
+            told(
+                capsys, "consent", "grant", "--patient", patient, "--to", consortium.ids[consortium.lab], *sealed,
+                "--home", home,
+            )  # fmt: skip
+            unknown = complaint(
+                capsys, "consent", "grant", "--patient", patient, "--to-role", "lab", "--home", home, code=3
+            )
+            assert "has no wallet of patient" in unknown
+            ids.append(patient)
+
+        assert len(set(ids)) == 2
+
+    def test_documents_of_several_patients_are_not_taken_for_one(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        path = tmp_path / "two.json"
+        entries = ",".join(f'{{"resource": {{"resourceType": "Patient", "id": "{each}"}}}}' for each in "ab")
+        path.write_text(f'{{"resourceType": "Bundle", "type": "collection", "entry": [{entries}]}}')
+        given = ("fhir", "import", path, "--patient", record["patient"], "--home", consortium.north)
+
+        done = told(capsys, *given, code=1)
+
+        assert (done["records"], len(done["problems"])) == ([], 1)
+        assert "names 2 patients" in done["problems"][0]
+
+    def test_after_a_rotation_every_copy_of_the_wallet_signs_with_the_new_key(
+        self, consortium: Consortium, sealed: tuple[str, ...], tmp_path: Path, capsys: Captured
+    ) -> None:
+        """L21."""
+        home = ("--home", str(consortium.north))
+        (patient,) = told(capsys, "patient", "register", *sealed, *home)["patients"]
+        copy = (tmp_path / "copy", tmp_path / "mine")
+        copy[0].write_bytes(copy[1].read_bytes())
+        copy[0].chmod(0o600)
+        before = told(capsys, "query", "entry", "patients", patient, *home)["value"]["key"]
+
+        rotated = [told(capsys, "patient", "rotate", patient, *sealed, *home)["key"] for _ in range(2)]
+
+        assert told(capsys, "query", "entry", "patients", patient, *home)["value"]["key"] == rotated[-1]
+        assert len({before, *rotated}) == 3
+        for wallet in copy:
+            told(
+                capsys, "consent", "grant", "--patient", patient, "--to-role", "lab", "--wallet", wallet,
+                *sealed[2:], *home,
+            )  # fmt: skip
+
+    def test_a_wallet_in_the_home_is_rotated_there(
+        self, consortium: Consortium, record: dict[str, str], capsys: Captured
+    ) -> None:
+        home = ("--home", str(consortium.north))
+
+        rotated = told(capsys, "patient", "rotate", record["patient"], *home)
+
+        listed = told(capsys, "patient", "list", *home)["patients"]
+        assert {each["id"]: each["key"] for each in listed}[record["patient"]] == rotated["key"]
+
+    def test_another_patients_wallet_is_refused_here(
+        self, consortium: Consortium, record: dict[str, str], sealed: tuple[str, ...], capsys: Captured
+    ) -> None:
+        given = ("consent", "grant", "--patient", record["patient"], "--to-role", "lab", *sealed)
+
+        assert "the wallet is not patient" in complaint(capsys, *given, "--home", consortium.north, code=3)
