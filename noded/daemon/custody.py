@@ -17,7 +17,7 @@ import trio
 from noded.api.backend import Kept, NotPermitted, StateAt, VersionToKeep
 from noded.blobs.custody import Custodian, NewVersion
 from noded.blobs.errors import BlobError
-from noded.blobs.keys import HeldVersion, RecordKeys
+from noded.blobs.keys import RecordKeys
 from noded.blobs.sealed_file import SealedFile
 from noded.blobs.serving import BlobServer
 from noded.blobs.store import BlobStore
@@ -26,6 +26,7 @@ from noded.client.wraps import WrapContext, wrap_keys
 from noded.codec.schema import decode_value
 from noded.crypto.errors import UnusableKey
 from noded.crypto.kdf import hkdf
+from noded.errors import NodedError
 from noded.ledger.modules.access import Access, AccessStatus, get_access
 from noded.ledger.modules.identity import get_patient
 from noded.ledger.modules.queries import find_servable
@@ -174,28 +175,24 @@ class Custody:
         )
         try:
             held = await self._in_thread(partial(self._custodian.keys.get, record, version))
-        except BlobError as error:
+            sealed, _ = seal_keys(self._key_of(place), held.secrets.pack(), place)
+        except (BlobError, UnusableKey) as error:
             _report(reader, error)
             return b""
-        return self._seal(place, held)[0]
+        return sealed
 
     def _keep(self, versions: Sequence[VersionToKeep]) -> list[Kept]:
+        places = [_place_of(each) for each in versions]
+        keys = [place and self._key_of(place) for place in places]  # First: without one nothing is kept.
         kept = self._custodian.keep(
             [NewVersion(record=each.record, version=each.version, content=each.content) for each in versions]
         )
         answers = []
-        for each, one in zip(versions, kept, strict=True):
+        for place, key, one in zip(places, keys, kept, strict=True):
             wrap_hash = None
-            if each.patient is not None:
-                place = Place(
-                    patient=each.patient,
-                    compartment=each.compartment,
-                    epoch=each.key_epoch,
-                    record=each.record,
-                    version=each.version,
-                )
-                held = self._custodian.keys.get(each.record, each.version)
-                _, wrap_hash = self._seal(place, held)
+            if place is not None and key is not None:
+                held = self._custodian.keys.get(place.record, place.version)
+                _, wrap_hash = seal_keys(key, held.secrets.pack(), place)
             answers.append(Kept(version=one, wrap_hash=wrap_hash))
         return answers
 
@@ -252,12 +249,24 @@ class Custody:
         found: CiphertextHash | None = self._look(find)
         return found
 
-    def _seal(self, place: Place, held: HeldVersion) -> tuple[bytes, WrapHash]:
-        key = compartment_key(self._secret, place.patient, place.compartment, place.epoch)
-        return seal_keys(key, held.secrets.pack(), place)
+    def _key_of(self, place: Place) -> bytes:
+        return compartment_key(self._secret, place.patient, place.compartment, place.epoch)
 
     async def _in_thread(self, call: Callable[[], Q]) -> Q:
         return await trio.to_thread.run_sync(call, limiter=self._threads)
+
+
+def _place_of(version: VersionToKeep) -> Place | None:
+    """Where a version's keys belong; None for a record of the institution's own."""
+    if version.patient is None:
+        return None
+    return Place(
+        patient=version.patient,
+        compartment=version.compartment,
+        epoch=version.key_epoch,
+        record=version.record,
+        version=version.version,
+    )
 
 
 def _asked(request: RequestId, at: StateAt) -> tuple[Access, KeyEpoch | None]:
@@ -278,5 +287,5 @@ def _version(record: RecordId, version: Version, at: StateAt) -> Record:
     return earlier
 
 
-def _report(peer: PeerId, error: BlobError) -> None:
-    log.error("a record is permitted but damaged here", peer=peer.hex(), error=str(error))
+def _report(peer: PeerId, error: NodedError) -> None:
+    log.error("a record is permitted but cannot be read here", peer=peer.hex(), error=str(error))

@@ -1,18 +1,20 @@
 """A record from its custodian to a reader and back to bytes: custody on one node, reading on another."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from noded.api.backend import NotHere, NotPermitted, PeerFailed
+from noded.api.backend import NotHere, NotPermitted, PeerFailed, VersionToKeep
 from noded.blobs.errors import BlobCorrupt, RecordNotHeld
 from noded.blobs.keys import unpack_secrets
 from noded.blobs.sealing import open_content
 from noded.blobs.store import BlobStore
-from noded.client.compartments import Place, open_keys
+from noded.client.compartments import EPOCHS_MAX, Place, open_keys
 from noded.codec.errors import Malformed
 from noded.codec.schema import encode_value
+from noded.crypto.errors import UnusableKey
 from noded.daemon.custody import REQUEST_BLOB, REQUEST_KEYS, KeysQuestion
 from noded.network.interface import NetworkError, RequestRefused
 from noded.types.medical import Compartment, KeyEpoch, RecordId
@@ -96,6 +98,24 @@ class TestOneRecord:
         direct.is_down = True
 
         assert await reading.wrap(ticket.request.request) == first
+
+    async def test_where_a_key_is_missing_for_one_nothing_is_kept(self, consortium: Consortium) -> None:
+        """A compartment has had as many keys as it may have."""
+        own = VersionToKeep(
+            record=RecordId(bytes(16)),
+            version=VERSION,
+            content=b"own",
+            patient=None,
+            compartment=Compartment(0),
+            key_epoch=KeyEpoch(0),
+        )
+        last = replace(own, record=RECORD, patient=PATIENT.patient, key_epoch=KeyEpoch(EPOCHS_MAX))
+
+        with pytest.raises(UnusableKey):
+            await consortium.custody.keep([own, last])
+        for record in (own.record, RECORD):
+            with pytest.raises(RecordNotHeld):
+                await consortium.custody.read_record(record, VERSION)
 
     async def test_without_a_release_there_is_nothing(self, consortium: Consortium) -> None:
         await consortium.keep()
