@@ -27,7 +27,7 @@ from noded.ops.founding import read_genesis
 from noded.ops.home import FOUNDER_NAME, HomeExists, read_institution
 from noded.ops.home_files import RECORDS_NAME, CopiedFile, copy_file, describe_file, files_of, is_record
 from noded.ops.snapshots import Restored, check_snapshot, install_snapshot, take_snapshot
-from noded.storage.files import os_errors, sync_folder, write_private
+from noded.storage.files import alone_in, os_errors, sync_folder, write_private
 from noded.types.genesis import Genesis
 from noded.types.medical import CiphertextHash
 
@@ -98,11 +98,18 @@ def create_backup(
         BackupRefused: There is something else, or the chain has no block yet.
         StorageError: It could not be made; the folder has no manifest then.
     """
-    home = config.home
     genesis = read_genesis(config.path(config.node.genesis))
-    _check_target(target, home, genesis)
+    _check_target(target, config.home, genesis)
     make_private_folder(target)
     check_private(target)
+    with alone_in(target):
+        return _create(config, genesis, target, now_ms, sleep)
+
+
+def _create(
+    config: NodeConfig, genesis: Genesis, target: Path, now_ms: int, sleep: Callable[[float], None]
+) -> Backup:
+    home = config.home
     with os_errors(target):
         (target / MANIFEST_NAME).unlink(missing_ok=True)
         sync_folder(target)

@@ -4,10 +4,8 @@ Patients whose keys an institution keeps for them until they take them along: on
 What a document calls a patient is personal data, and a wallet is the patient: neither ever stands in the clear.
 """
 
-import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Final
@@ -20,7 +18,7 @@ from noded.codec.schema import Limit, decode_value, encode_value
 from noded.crypto.kdf import hkdf
 from noded.errors import ConfigError
 from noded.keys.files import read_private_whole, write_private
-from noded.storage.files import os_errors
+from noded.storage.files import alone_in
 from noded.types.ids import InstitutionId
 from noded.types.medical import PatientId
 
@@ -130,7 +128,8 @@ class Patients:
         assert not any(name in self._by_name for name in names)
         if not names:
             return []
-        with self._alone():
+        # Another command would write what it read before, without these keys.
+        with alone_in(self.path.parent):
             self._load()
             new = [self._make(name) for name in names if name not in self._by_name]
             self._write((*self._by_id.values(), *new))
@@ -139,23 +138,11 @@ class Patients:
 
     def keep(self, patient: PatientId, wallet: Wallet) -> None:
         """Keep a later state of a patient's wallet, durably; raises `PatientUnknown`."""
-        with self._alone():
+        with alone_in(self.path.parent):
             self._load()
             changed = replace(self.get(patient), wallet=wallet)
             self._write(tuple(changed if each.patient == patient else each for each in self))
         self._note([changed])
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """No other command changes the file meanwhile: it would write what it read before, without these keys."""
-        with os_errors(self.path):
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            with os_errors(self.path):
-                fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)
 
     def _make(self, name: str) -> KeptPatient:
         wallet, _ = Wallet(seed=self._random_bytes(_SEED_BYTES), relations=()).register(self._custodian)

@@ -1,5 +1,6 @@
 """Files that survive a power cut: what is made durable, and in which order."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,19 @@ def os_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise file_failure(error.filename or path, error) from error
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other command works in a folder so, and let none begin before the block ends."""
+    with os_errors(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with os_errors(folder):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 from noded.storage.connection import connect, translated
 from noded.storage.errors import SchemaTooNew, SnapshotInvalid, StoreExists, StoreMissing, file_failure
-from noded.storage.files import create_private, os_errors, sync_file, sync_folder, write_private
+from noded.storage.files import alone_in, create_private, os_errors, sync_file, sync_folder, write_private
 from noded.storage.schema import SCHEMA, Schema, stored_version
 
 SNAPSHOT_SUFFIX: Final = ".snapshot"
@@ -53,6 +53,7 @@ def create_snapshot(store: Path, folder: Path) -> Path:
         raise StoreMissing(store)
     with os_errors(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with alone_in(folder), os_errors(folder):
         temporary = folder / ".snapshot.new"
         try:
             temporary.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ import stat
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -148,6 +149,31 @@ class TestCreate:
 
         assert (made.height, made.is_certified, made.records, listed) == (BLOCKS + 1, True, 2, [1])
         assert verify_backup(tmp_path / "backup") == made
+
+    def test_one_that_is_begun_meanwhile_waits(
+        self, config: NodeConfig, genesis: Genesis, tmp_path: Path
+    ) -> None:
+        """Each removes the other's snapshot as one of an earlier backup."""
+        target = tmp_path / "backup"
+        with HomeLock(config.home), closing(StoredChain(config.home / STORE_NAME, genesis)) as chain:
+
+            def grow(_: float) -> None:
+                chain.grow(1)
+
+            meanwhile = Thread(
+                target=create_backup, args=(config, target), kwargs={"now_ms": NOW_MS, "sleep": grow}
+            )
+
+            def sleep(_: float) -> None:
+                chain.grow(1)
+                if meanwhile.ident is None:
+                    meanwhile.start()
+                    meanwhile.join(2)
+
+            create_backup(config, target, now_ms=NOW_MS, sleep=sleep)
+            meanwhile.join(120)
+
+        verify_backup(target)
 
     def test_the_next_one_takes_what_is_new_and_drops_what_was_erased(
         self, config: NodeConfig, tmp_path: Path

@@ -7,6 +7,7 @@ import pytest
 
 from noded.client.wallet import Wallet
 from noded.ops.patients import PATIENTS_NAME, Patients, PatientsDamaged, PatientUnknown
+from noded.storage.files import alone_in
 from noded.types.ids import InstitutionId
 from noded.types.medical import PatientId
 
@@ -50,9 +51,8 @@ class TestPatients:
         assert list(patients(tmp_path)) == [kept, *new]
 
     def test_a_command_waits_for_another_that_adds(self, tmp_path: Path) -> None:
-        first, second = patients(tmp_path), patients(tmp_path)
-        with first._alone():
-            thread = Thread(target=second.add, args=(["Patient/2"],))
+        with alone_in(tmp_path):
+            thread = Thread(target=patients(tmp_path).add, args=(["Patient/2"],))
             thread.start()
             thread.join(0.2)
             assert thread.is_alive()

@@ -3,6 +3,7 @@ import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 from types import MappingProxyType
 
 import pytest
@@ -17,6 +18,7 @@ from noded.storage.errors import (
     StoreExists,
     StoreMissing,
 )
+from noded.storage.files import alone_in
 from noded.storage.schema import SCHEMA, TABLES, Schema
 from noded.storage.snapshot import (
     create_snapshot,
@@ -48,6 +50,20 @@ def make_store(path: Path, last: int = 3) -> SqliteStore:
 
 
 class TestSnapshot:
+    def test_two_are_made_one_after_the_other(self, path: Path, folder: Path) -> None:
+        make_store(path).close()
+        folder.mkdir()
+        with alone_in(folder):
+            second = Thread(target=create_snapshot, args=(path, folder))
+            second.start()
+            second.join(0.2)
+            assert second.is_alive()
+            assert list(folder.iterdir()) == []
+        second.join(60)
+
+        [made] = list_snapshots(folder)
+        verify_snapshot(made)
+
     def test_a_store_comes_back_from_a_snapshot_made_in_use(
         self, path: Path, folder: Path, tmp_path: Path
     ) -> None:
