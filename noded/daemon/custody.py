@@ -183,7 +183,8 @@ class Custody:
 
     def _keep(self, versions: Sequence[VersionToKeep]) -> list[Kept]:
         places = [_place_of(each) for each in versions]
-        keys = [place and self._key_of(place) for place in places]  # First: without one nothing is kept.
+        # First: without one nothing is kept.
+        keys = [None if place is None else self._key_of(place) for place in places]
         kept = self._custodian.keep(
             [NewVersion(record=each.record, version=each.version, content=each.content) for each in versions]
         )
