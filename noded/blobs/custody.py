@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from noded.blobs.errors import BlobError
+from noded.blobs.errors import BlobError, RecordHeld
 from noded.blobs.keys import KEY_BYTES, HeldVersion, RecordKeys, RecordSecrets
 from noded.blobs.sealing import commit_content, open_range, seal_content
 from noded.blobs.store import BlobStore
@@ -49,6 +49,7 @@ class Custodian:
         Encrypt versions under fresh keys and keep them, all or none; on return they are durable.
 
         Registering them on the ledger comes after. A crash on the way leaves ciphertext without keys, which is noise.
+        A single version that is kept with the same content is answered as it was: whoever asked may not have heard.
 
         Raises:
             RecordTooLarge, RecordHeld, NoSpaceForBlob: One of them cannot be kept; nothing was.
@@ -70,20 +71,15 @@ class Custodian:
         ]
         try:
             self.keys.add_all(held)
-        except BaseException:
+        except BaseException as error:
             for name in names:
                 self.store.delete(name)
+            if isinstance(error, RecordHeld) and len(versions) == 1:
+                (new,) = versions
+                if self.read(new.record, new.version) == new.content:
+                    return [_kept(new, self.keys.get(new.record, new.version))]
             raise
-        return [
-            KeptVersion(
-                record=new.record,
-                version=new.version,
-                commitment=commit_content(new.content, one.secrets),
-                ciphertext=one.ciphertext,
-                ciphertext_bytes=sealed_bytes(one.size),
-            )
-            for new, one in zip(versions, held, strict=True)
-        ]
+        return [_kept(new, one) for new, one in zip(versions, held, strict=True)]
 
     def read(self, record: RecordId, version: Version, *, start: int = 0, end: int | None = None) -> bytes:
         """
@@ -120,3 +116,13 @@ class Custodian:
                 except BlobError as error:
                     yield error
             after = page[-1][:2]
+
+
+def _kept(new: NewVersion, held: HeldVersion) -> KeptVersion:
+    return KeptVersion(
+        record=new.record,
+        version=new.version,
+        commitment=commit_content(new.content, held.secrets),
+        ciphertext=held.ciphertext,
+        ciphertext_bytes=sealed_bytes(held.size),
+    )

@@ -21,7 +21,7 @@ def command() -> None:
 @click.argument("record", required=False)
 @click.option("--patient", help="Ask for the key of a compartment of this patient's, instead of a record's.")
 @click.option("--compartment", type=click.IntRange(0, 15), default=0, show_default=True, help="Which one.")
-@click.option("--version", type=click.IntRange(min=1), default=1, show_default=True, help="Which version.")
+@click.option("--version", type=click.IntRange(min=1), help="Which version; by default the last.")
 @click.option("--consent", help="The consent under which it is asked.")
 @click.option("--opening", help="The emergency opening under which it is asked.")
 @click.option("--purpose", default="treat", show_default=True, help="What for.")
@@ -34,7 +34,7 @@ def request(
     record: str | None,
     patient: str | None,
     compartment: int,
-    version: int,
+    version: int | None,
     consent: str | None,
     opening: str | None,
     purpose: str,
@@ -80,18 +80,20 @@ def request(
     else:
         basis = InEmergency(opening=OpeningId(hexadecimal(opening or "", "an opening's id")))
     (stated,) = enum_members(Purpose, [purpose], "purpose")
-    target: Target
-    if patient is not None:
-        whose = PatientId(hexadecimal(patient, "a patient's id"))
-        target = WholeCompartment(patient=whose, compartment=Compartment(compartment))
-    else:
-        name = RecordId(hexadecimal(record or "", "a record's id"))
-        target = OneRecord(record=name, version=Version(version))
     declared = enum_members(Use, uses, "use")
     about = tuple(Tag(hexadecimal(each, "a tag")) for each in dict.fromkeys(tags))
     if len(about) > TAGS_MAX:
         raise click.UsageError(f"{len(about)} times --tag; a request has at most {TAGS_MAX}")
+    whose = None if patient is None else PatientId(hexadecimal(patient, "a patient's id"))
+    name = None if record is None else RecordId(hexadecimal(record, "a record's id"))
     with desk_at(home) as desk:
+        target: Target
+        if whose is not None:
+            target = WholeCompartment(patient=whose, compartment=Compartment(compartment))
+        else:
+            assert name is not None, "one of the two was given"
+            wanted = version or desk.entry("records", name)["version"]
+            target = OneRecord(record=name, version=Version(wanted))
         asked, access = request_access(
             desk, target, basis, purpose=stated, actor=actor, uses=declared, tags=about
         )

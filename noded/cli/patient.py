@@ -21,7 +21,7 @@ from noded.cli.parsing import hexadecimal
 
 @click.group("patient")
 def command() -> None:
-    """Register patients and see their pairwise keys."""
+    """Register patients, and make and rotate their pairwise keys."""
 
 
 @declare(command, name="register")

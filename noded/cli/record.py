@@ -14,16 +14,18 @@ from noded.cli.parsing import enum_members, hexadecimal
 
 @click.group("record")
 def command() -> None:
-    """Get records, and list what is known of them."""
+    """Get, list, amend and withdraw records."""
 
 
 @declare(command, name="get")
 @node_options
 @click.argument("record")
-@click.option("--version", type=click.IntRange(min=1), default=1, show_default=True, help="Which version.")
+@click.option(
+    "--version", type=click.IntRange(min=1), help="Which version; by default the request's, or the last."
+)
 @click.option("--request", help="The released request by which another institution's record is read.")
 @click.option("--out", required=True, type=FILE, help="File to write.")
-def get(output: Output, home: Path, record: str, version: int, request: str | None, out: Path) -> None:
+def get(output: Output, home: Path, record: str, version: int | None, request: str | None, out: Path) -> None:
     """
     Write the very bytes of a record to a file: one of the institution's own, or of another under a request.
 
@@ -39,11 +41,15 @@ def get(output: Output, home: Path, record: str, version: int, request: str | No
     if out.exists():
         raise Refused(f"{out}: there is a file already; choose another name")
     with desk_at(home) as desk:
+        target: Json = {}
+        if request is not None:
+            wanted = RequestId(hexadecimal(request, "a request's id"))
+            target = desk.entry("requests", wanted)["target"]
+        if version is None:
+            version = int(target.get("version") or desk.entry("records", name)["version"])
         if request is None:
             content = read_own(desk, name, Version(version))
         else:
-            wanted = RequestId(hexadecimal(request, "a request's id"))
-            target = desk.entry("requests", wanted)["target"]
             if "compartment" in target:
                 content = read_in_compartment(desk, wanted, name, Version(version))
             elif (target["record"], target["version"]) == (record, version):
@@ -54,6 +60,27 @@ def get(output: Output, home: Path, record: str, version: int, request: str | No
     output.show(
         {"record": record, "version": version, "bytes": len(content), "file": str(out), "height": desk.height}
     )
+
+
+@declare(command, name="amend")
+@node_options
+@click.argument("record")
+@click.argument("file", type=FILE)
+@click.option("--reason", required=True, help="Why: correction, addendum, completion or rekey.")
+def amend_one(output: Output, home: Path, record: str, file: Path, reason: str) -> None:
+    """
+    Replace the current version of a RECORD of this institution's by the resource in FILE; earlier ones stay readable.
+
+    Its bytes are those in the file, as with `noded fhir import`.
+    """
+    from noded.ops.amending import amend
+    from noded.types.medical import RecordId
+    from noded.types.operations.records import AmendReason
+
+    (why,) = enum_members(AmendReason, [reason], "reason")
+    with desk_at(home) as desk:
+        version = amend(desk, RecordId(hexadecimal(record, "a record's id")), file, why)
+    output.show({"record": record, "version": version, "reason": reason.lower(), "height": desk.height})
 
 
 @declare(command, name="withdraw")

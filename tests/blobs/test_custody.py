@@ -88,6 +88,14 @@ class TestKeep:
         assert list(custodian.store.names()) == blobs
         assert custodian.read(make_new(1).record, V1) == b"content"
 
+    def test_the_same_again_is_answered_as_it_was(self, custodian: Custodian) -> None:
+        first = custodian.keep([make_new()])
+
+        assert custodian.keep([make_new()]) == first
+        assert custodian.read(make_new().record, V1) == b"content"
+        with pytest.raises(RecordHeld):
+            custodian.keep([make_new(1, b"other")])
+
     def test_without_space_nothing_is_kept(self, tmp_path: Path, keys: RecordKeys) -> None:
         custodian = Custodian(make_store(tmp_path, reserve_bytes=1 << 62), keys)
 

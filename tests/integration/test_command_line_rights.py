@@ -68,6 +68,48 @@ class TestErasure:
         assert "has no wallet of patient" in refused
 
 
+class TestAmendment:
+    def test_a_correction_is_what_is_read_from_then_on_and_the_first_version_stays(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        """L35."""
+        name, north = record["record"], ("--home", str(consortium.north))
+        first = Path(record["source"]).read_bytes()
+        corrected = first.replace(b"{", b'{ "gender":  "other",')
+        path = tmp_path / "corrected.json"
+        path.write_bytes(corrected + b"\n")
+        amend = ("record", "amend", name, path, "--reason", "correction")
+
+        assert "keeps it" in complaint(capsys, *amend, "--home", consortium.south, code=1)
+        assert told(capsys, *amend, *north)["version"] == 2
+        consortium.agree()
+
+        request = ask(consortium, capsys, record, "--consent", grant(consortium, capsys, record))
+        told(capsys, "access", "release", request, *north)
+        consortium.agree()
+        told(
+            capsys, "record", "get", name, "--request", request, "--out", tmp_path / "theirs",
+            "--home", consortium.south,
+        )  # fmt: skip
+        told(capsys, "record", "get", name, "--out", tmp_path / "own", *north)
+        told(capsys, "record", "get", name, "--version", 1, "--out", tmp_path / "old", *north)
+        assert [(tmp_path / each).read_bytes() for each in ("theirs", "own", "old")] == [
+            corrected,
+            corrected,
+            first,
+        ]
+
+    def test_a_file_of_two_records_is_no_version_of_one(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        path = tmp_path / "two.json"
+        entry = '{"resource": {"resourceType": "Basic"}}'
+        path.write_text(f'{{"resourceType": "Bundle", "type": "collection", "entry": [{entry}, {entry}]}}')
+
+        given = ("record", "amend", record["record"], path, "--reason", "correction")
+        assert "has 2 records" in complaint(capsys, *given, "--home", consortium.north, code=1)
+
+
 class TestWithdrawal:
     def test_a_record_entered_in_error_stays_visible(
         self, consortium: Consortium, record: dict[str, str], capsys: Captured
