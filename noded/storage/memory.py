@@ -257,9 +257,6 @@ def _apply(tables: _Tables, batch: CommitBatch) -> None:
         tables.blocks[block.height] = block
         tables.heights[block.hash] = block.height
         tables.tip = Tip(block.height, block.hash)
-    for certificate in batch.certificates:
-        block = tables.blocks[certificate.height]
-        tables.blocks[certificate.height] = replace(block, certificate=certificate.data)
     _apply_state(tables, batch)
     tables.roots.update(batch.bucket_roots)
     for key in batch.index_deletes:
@@ -268,8 +265,6 @@ def _apply(tables: _Tables, batch: CommitBatch) -> None:
     if batch.index_deletes or batch.index_puts:
         tables.index_keys = None
     _apply_transactions(tables, batch.transactions)
-    for hash_ in batch.batch_deletes:
-        tables.batches.pop(hash_, None)
     for new in batch.batches:
         known = tables.batches.get(new.hash)
         tables.batches[new.hash] = known if known is not None and new.height is None else new

@@ -192,7 +192,6 @@ class SqliteStore(SqliteReader):
         many("DELETE FROM listing WHERE key = ?", ((key,) for key in batch.index_deletes))
         many("INSERT OR REPLACE INTO listing (key, value) VALUES (?, ?)", sorted(batch.index_puts))
         self._write_transactions(batch.transactions)
-        many("DELETE FROM batches WHERE hash = ?", ((hash_,) for hash_ in batch.batch_deletes))
         many(_BATCH_PUT, batch.batches)
         many(_SIDECAR_PUT, batch.sidecars)
         many("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", batch.meta)
@@ -225,17 +224,9 @@ class SqliteStore(SqliteReader):
             "INSERT INTO bodies (height, events, receipts, body) VALUES (?, ?, ?, ?)",
             [(block.height, block.events, block.receipts, block.body) for block in batch.blocks],
         )
-        certificates: dict[int, bytes | None] = {
-            block.height: block.certificate for block in batch.blocks if block.certificate is not None
-        }
-        certificates.update(batch.certificates)
         many(
-            "INSERT OR REPLACE INTO certificates (height, data) VALUES (?, ?)",
-            [row for row in certificates.items() if row[1] is not None],
-        )
-        many(
-            "DELETE FROM certificates WHERE height = ?",
-            [(height,) for height, data in certificates.items() if data is None],
+            "INSERT INTO certificates (height, data) VALUES (?, ?)",
+            [(block.height, block.certificate) for block in batch.blocks if block.certificate is not None],
         )
 
     def _write_transactions(self, places: Sequence[TransactionPlace]) -> None:

@@ -69,14 +69,6 @@ class Sidecar(NamedTuple):
     data: bytes
 
 
-class CertificateRow(NamedTuple):
-    """The certificate kept for a height."""
-
-    height: int
-    data: bytes | None
-    """None forgets it."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBlock:
     """A finalised block, and what executing it gave."""
@@ -116,8 +108,6 @@ class CommitBatch:
     """
 
     blocks: Sequence[StoredBlock] = ()
-    certificates: Sequence[CertificateRow] = ()
-    """Replace those of stored blocks: by the slimmer form of an earlier tip's certificate, say."""
     state_adds: Sequence[tuple[bytes, bytes, bytes, bytes]] = ()
     """
     As `StateRow`, of keys that the state lacks: the caller knows, so nobody looks. One that it has is a bug, and fails.
@@ -138,8 +128,6 @@ class CommitBatch:
     """Of copies of one transaction the first is kept, unless a later one took effect and it did not."""
     batches: Sequence[StoredBatch] = ()
     """A height given later to a batch already stored is added to it."""
-    batch_deletes: Sequence[bytes] = ()
-    """Hashes of batches that no block named in time; deletes come before puts."""
     sidecars: Sequence[Sidecar] = ()
     meta: Sequence[tuple[str, bytes]] = ()
 

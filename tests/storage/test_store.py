@@ -7,7 +7,6 @@ import pytest
 from noded.storage.store import (
     HEIGHT_MAX,
     BlockEvents,
-    CertificateRow,
     CommitBatch,
     IndexRow,
     Sidecar,
@@ -113,21 +112,15 @@ class TestCommit:
 
 
 class TestBlocks:
-    def test_a_certificate_is_replaced_and_forgotten(self, store: Store) -> None:
-        store.commit(CommitBatch(blocks=make_blocks(0, 1)))
-        store.commit(CommitBatch(certificates=[CertificateRow(0, b"slim"), CertificateRow(1, None)]))
+    def test_a_block_has_a_certificate_or_none(self, store: Store) -> None:
+        store.commit(
+            CommitBatch(blocks=[make_block(0, certificate=b"whole"), make_block(1, certificate=None)])
+        )
 
         assert [store.block(height) for height in (0, 1)] == [
-            make_block(0, certificate=b"slim"),
+            make_block(0, certificate=b"whole"),
             make_block(1, certificate=None),
         ]
-
-    def test_a_certificate_comes_later_than_its_block(self, store: Store) -> None:
-        store.commit(CommitBatch(blocks=[make_block(0, certificate=None)]))
-        assert store.block(0) == make_block(0, certificate=None)
-        store.commit(CommitBatch(certificates=[CertificateRow(0, b"late")]))
-
-        assert store.block(0) == make_block(0, certificate=b"late")
 
     def test_the_greatest_height_is_stored(self, store: Store) -> None:
         store.commit(CommitBatch(blocks=make_blocks(HEIGHT_MAX, HEIGHT_MAX)))

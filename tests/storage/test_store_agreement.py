@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from noded.storage.memory import MemoryStore
 from noded.storage.sqlite import SqliteStore
 from noded.storage.store import (
-    CertificateRow,
     CommitBatch,
     IndexRow,
     Sidecar,
@@ -59,10 +58,6 @@ def commit_batch(draw: st.DrawFn, height: int, known: dict[bytes, None]) -> Comm
     roots = draw(st.dictionaries(st.integers(0, 3), st.integers(1, 9), max_size=4))
     return CommitBatch(
         blocks=[make_block(height, certificate=draw(st.sampled_from([None, b"whole"])))],
-        certificates=[
-            CertificateRow(draw(st.integers(0, height)), data)
-            for data in draw(st.lists(st.sampled_from([None, b"slim"]), max_size=3))
-        ],
         state_adds=adds,
         state_puts=[row for row in rows if row not in adds],
         state_deletes=deletes,
@@ -77,7 +72,6 @@ def commit_batch(draw: st.DrawFn, height: int, known: dict[bytes, None]) -> Comm
                 st.builds(StoredBatch, hashes, st.none() | st.just(height), st.just(b"data")), max_size=3
             )
         ),
-        batch_deletes=draw(st.lists(hashes, max_size=2)),
         sidecars=draw(st.lists(st.builds(Sidecar, hashes, st.integers(0, 9), st.just(b"wrap")), max_size=3)),
         meta=draw(st.lists(st.tuples(st.sampled_from("ab"), st.binary(max_size=2)), max_size=3)),
     )

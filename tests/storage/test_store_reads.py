@@ -173,9 +173,3 @@ class TestBatches:
         store.commit(CommitBatch(batches=[StoredBatch(hash_of("b"), None, b"data")]))
 
         assert store.batch(hash_of("b")) == StoredBatch(hash_of("b"), 3, b"data")
-
-    def test_a_batch_that_expired_is_deleted(self, store: Store) -> None:
-        store.commit(CommitBatch(batches=[StoredBatch(hash_of("b"), None, b"data")]))
-        store.commit(CommitBatch(batch_deletes=[hash_of("b"), hash_of("never")]))
-
-        assert store.batch(hash_of("b")) is None
