@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from noded.codec.schema import decode_value, encode_value
-from noded.storage.store import CertificateRow, CommitBatch
+from noded.ops.rows import commit_batch
 from noded.types.block import FinalityProof
 from noded.types.genesis import GENESIS_BYTES_MAX, Genesis
 from noded.types.ids import Bitmap, Signature
@@ -105,17 +107,20 @@ async def test_the_policy_has_every_operation(served: ServedApi) -> None:
 
 
 async def test_a_certified_block_has_its_proof(served: ServedApi, backend: TestBackend) -> None:
-    header = backend.chain.committed[2].block.header
+    committed = backend.chain.run()
+    header = committed.block.header
     certificate = Certificate(
         kind=VoteKind.FINALIZE,
         epoch=header.epoch,
         view=header.view,
-        block_hash=backend.chain.committed[2].block.hash,
+        block_hash=committed.block.hash,
         bitmap=Bitmap(b"\x01"),
         signatures=(Signature(bytes(64)),),
     )
     data = encode_value(FinalityProof(tail=(), finalization=certificate))
-    backend.store.commit(CommitBatch(certificates=[CertificateRow(2, data)]))
+    backend.store.commit(commit_batch([replace(committed, finalization=certificate)]))
 
-    assert (await served.get("/v1/blocks/2/proof")).body == data
-    assert (await served.get("/v1/blocks?start=2&limit=1")).json["items"][0]["value"]["is_certified"]
+    assert (await served.get(f"/v1/blocks/{header.height}/proof")).body == data
+    assert (await served.get(f"/v1/blocks?start={header.height}&limit=1")).json["items"][0]["value"][
+        "is_certified"
+    ]
