@@ -143,7 +143,7 @@ forget_old_releases() {
 do_rollback() {
     [ -L "$link" ] || fail "nothing is installed"
     previous=$(readlink "$(readlink "$link")/previous") || fail "there is no release before this one"
-    [ -x "$previous/bin/noded" ] || fail "the release before this one is gone"
+    "$previous/bin/noded" version >/dev/null 2>&1 || fail "the release before this one is gone, or its Python is"
     use_release "$previous"
     restart_nodes
     echo "back to $("$link/bin/noded" version --output json)"
