@@ -9,6 +9,7 @@ no transaction's signature is checked again.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from noded.codec.schema import encode_value
 from noded.errors import InvalidMessage
 from noded.types.batch import SealedBatch, decode_batch
 from noded.types.block import Block, BlockHeader, BlockKind, header_hash
@@ -37,9 +38,13 @@ REQUESTS_KEPT = 64
 """Requests that may still be answered, late or once more: of the last five minutes where none is answered at all."""
 
 
-def range_bytes(batches: Iterable[bytes]) -> int:
-    """What a block with these batches takes in a range, at most: their encodings and names, its header and body."""
-    return sum(len(each) + 72 for each in batches) + 2048
+BLOCK_BYTES_USUAL = 2048
+"""Header and body of a block without names of batches, which count with these, as long as nothing goes wrong."""
+
+
+def range_bytes(block: Block, batches: Iterable[bytes]) -> int:
+    """What a block with these batches takes in a range, at most: evidence alone may be 240 KB, late votes 8."""
+    return sum(len(each) + 72 for each in batches) + max(BLOCK_BYTES_USUAL, len(encode_value(block)))
 
 
 class BadRange(InvalidMessage):

@@ -243,7 +243,7 @@ class Archive:
         for height in range(first, min(last, self._stored, first + BLOCKS_MAX - 1) + 1):
             committed = self.block(height)
             batches = tuple(batch.encoding for batch in committed.batches)
-            size += range_bytes(batches)
+            size += range_bytes(committed.block, batches)
             if blocks and size > RANGE_BYTES_MAX:
                 break
             blocks.append(SyncedBlock(block=committed.block, batches=batches))

@@ -29,7 +29,7 @@ def read_range(reader: Reader, first: Height, last: Height) -> BlockRange:
             batches.append(stored.data)
         if len(batches) < len(block.body.payload):
             break
-        size += range_bytes(batches)
+        size += range_bytes(block, batches)
         if blocks and size > RANGE_BYTES_MAX:
             break
         blocks.append(SyncedBlock(block=block, batches=tuple(batches)))

@@ -1,12 +1,18 @@
 """S1, M7: the largest block that a network may allow fits one message of block sync."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
+import pytest
+
+from noded.daemon import serving
+from noded.storage.store import Reader
 from noded.types.batch import BATCH_BYTES_MAX
-from noded.types.block import BATCHES_MAX, CREDITS_MAX, TAIL_MAX
+from noded.types.block import BATCHES_MAX, CREDITS_MAX, TAIL_MAX, FinalityProof, LateCredit
 from noded.types.genesis import BLOCK_BYTES_MAX
-from noded.types.ids import BatchHash, Bitmap, Height, Signature
-from noded.types.messages import BULK_MESSAGE_BYTES_MAX, MESSAGES, BlockRange, SyncedBlock
+from noded.types.ids import BatchHash, Bitmap, Height, Signature, View
+from noded.types.messages import BLOCKS_MAX, BULK_MESSAGE_BYTES_MAX, MESSAGES, BlockRange, SyncedBlock
 from noded.types.vote import VoteKind
 from tests.helpers.consensus_values import equal_set, make_block, make_certificate, make_genesis
 
@@ -32,3 +38,38 @@ def test_a_full_block_with_its_proof_fits() -> None:
     credits_bytes = 256 * CREDITS_MAX
 
     assert BLOCK_BYTES_MAX < len(MESSAGES.encode(full)) < BULK_MESSAGE_BYTES_MAX - credits_bytes
+
+
+def test_as_many_blocks_as_are_taken_for_one_message_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever their bodies carry: a range that does not fit is not sent, and who asks for it never catches up."""
+    validators = equal_set(200)
+    names = tuple(BatchHash(number.to_bytes(32, "big")) for number in range(10))
+    first = make_block(validators, view=1, parent=make_genesis(validators), payload=names)
+    ids = validators.ids()
+    late = tuple(
+        LateCredit(
+            kind=VoteKind.NOTARIZE,
+            view=View(1),
+            block_hash=first.hash,
+            voter=ids[number],
+            signature=Signature(bytes(64)),
+        )
+        for number in range(CREDITS_MAX)
+    )
+    block = replace(first, body=replace(first.body, credits=late))
+    final = make_certificate(validators, VoteKind.FINALIZE, view=1, block=block)
+    proof = FinalityProof(tail=(block.header,) * TAIL_MAX, finalization=final)
+    monkeypatch.setattr(serving, "read_block", lambda reader, height: block)
+    monkeypatch.setattr(serving, "_prove", lambda reader, header: proof)
+
+    answer = serving.read_range(cast("Reader", SmallBatches()), Height(1), Height(BLOCKS_MAX))
+
+    assert 32 < len(answer.blocks) < BLOCKS_MAX
+    assert len(MESSAGES.encode(answer)) <= BULK_MESSAGE_BYTES_MAX
+
+
+class SmallBatches:
+    """A store in which every batch has a kilobyte."""
+
+    def batch(self, name: BatchHash) -> SimpleNamespace:
+        return SimpleNamespace(data=bytes(1024))
