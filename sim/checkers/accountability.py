@@ -66,13 +66,17 @@ class Accountability(Checker):
 
     def culprits(self) -> list[int]:
         """Who contradicted themselves."""
-        found: dict[int, None] = {}
-        for statements in self._views.values():
+        return sorted({index for culprits in self._culprits().values() for index in culprits})
+
+    def _culprits(self) -> dict[Epoch, dict[int, None]]:
+        """Who contradicted themselves, by epoch."""
+        found: dict[Epoch, dict[int, None]] = {}
+        for (epoch, _), statements in self._views.items():
             for index, by_kind in statements.items():
                 votes_both = VoteKind.NULLIFY in by_kind and VoteKind.FINALIZE in by_kind
                 if votes_both or any(len(choices) > 1 for choices in by_kind.values()):
-                    found[index] = None
-        return sorted(found)
+                    found.setdefault(epoch, {})[index] = None
+        return found
 
     def finish(self) -> None:
         """Look at who is convicted, and whether that is enough."""
@@ -83,12 +87,16 @@ class Accountability(Checker):
             self.fail("the votes in circulation convict correct nodes", framed)
         if not self.disagreement:
             return
-        tables = self.context.tables.by_epoch
-        validators = tables[max(tables)]
+        if not any(self._is_third(epoch, convicted) for epoch, convicted in self._culprits().items()):
+            self.fail("nodes disagree, but in no epoch a third of its power is convicted", culprits)
+
+    def _is_third(self, epoch: Epoch, convicted: Iterable[int]) -> bool:
+        """Whether these hold a third of the power of the epoch in which they contradicted themselves."""
+        validators = self.context.tables.by_epoch.get(epoch)
         names = self.context.world.names
-        power = sum(validators.power(names[index]) for index in culprits)
-        if 3 * power < validators.total:
-            self.fail(f"nodes disagree, but only {power} of {validators.total} are convicted", culprits)
+        if validators is None:
+            return False
+        return 3 * sum(validators.power(names[index]) for index in convicted) >= validators.total
 
     def _is_known(self, index: int, vote: Vote) -> bool:
         """Whether this very choice was taken down before: votes are sent again and again."""

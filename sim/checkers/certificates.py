@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 from noded.consensus.effects import CertificateCheck
 from noded.types.ids import Epoch, View, bitmap_indices
+from noded.types.messages import BlockRange, EpochEntry, Message, Proposal, Votes
 from noded.types.messages import Certificates as CertificatesMessage
-from noded.types.messages import Message, Proposal, Votes
 from noded.types.vote import Certificate, VoteKind
 from sim.checkers.base import Checker, Context, Violation
 from sim.host import Host
@@ -79,5 +79,9 @@ def certificates_in(message: Message) -> Iterable[Certificate]:
                 yield message.finalization
         case Votes() | CertificatesMessage():
             yield from message.certificates
+        case EpochEntry():
+            yield message.finalization
+        case BlockRange() if message.finalization is not None:
+            yield message.finalization
         case _:
             return

@@ -58,8 +58,9 @@ class Validity(Checker):
             if not self.context.is_submitted(entry.hash):
                 self.fail(f"transaction {name} in block {height} was never submitted", (host.index,))
             if entry.applied:
-                before = self._applied.setdefault(entry.hash, height)
-                if before != height:
+                before = self._applied.get(entry.hash)
+                if before is not None:
                     self.fail(
                         f"transaction {name} was applied in blocks {before} and {height}", (host.index,)
                     )
+                self._applied[entry.hash] = height

@@ -8,8 +8,8 @@ import pytest
 
 from noded.ledger.commit import CommittedBlock, TransactionEntry
 from noded.types.ids import BlockHash, Height, Signature, StateRoot, TimestampMs, TransactionHash, View
+from noded.types.messages import BlockRange, Proposal, SyncedBlock, Votes
 from noded.types.messages import Certificates as CertificatesMessage
-from noded.types.messages import Proposal, Votes
 from noded.types.vote import VoteKind
 from sim.checkers import CHECKERS
 from sim.checkers.validity import Validity
@@ -155,6 +155,15 @@ class TestCertificates:
 
         assert "certificates" in planted.failed()
 
+    def test_a_weak_finalization_behind_a_range_of_blocks_fails(self) -> None:
+        planted = Planted()
+        weak = planted.certificate(VoteKind.FINALIZE, 9_999, OTHER, (0, 1))
+        block = planted.last_block().block
+        synced = SyncedBlock(block=block, batches=())
+        planted.send(BlockRange(first=block.header.height, blocks=(synced,), tail=(), finalization=weak))
+
+        assert "certificates" in planted.failed()
+
     def test_two_notarizations_of_a_view_fail(self) -> None:
         planted = Planted()
         rivals = (
@@ -227,6 +236,15 @@ class TestValidity:
         def change(committed: CommittedBlock) -> CommittedBlock:
             again = tuple(seen[:1])
             seen.extend(entry for entry in committed.entries if entry.applied)
+            return replace(committed, entries=(*committed.entries, *again))
+
+        assert self.run_with(change, monkeypatch) == ["validity"]
+
+    def test_a_transaction_that_is_applied_twice_in_one_block_fails(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def change(committed: CommittedBlock) -> CommittedBlock:
+            again = tuple(entry for entry in committed.entries if entry.applied)
             return replace(committed, entries=(*committed.entries, *again))
 
         assert self.run_with(change, monkeypatch) == ["validity"]

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from noded.node.effects import Answer, Submission
-from noded.types.ids import Height, TransactionHash
+from noded.types.ids import BlockHash, Epoch, Height, TransactionHash
 from noded.types.messages import Votes
 from noded.types.vote import VoteKind
 from sim.checkers.accountability import Accountability
 from sim.run import Options, simulate
+from tests.helpers.consensus_values import equal_set
 from tests.helpers.planted_runs import OTHER, Planted
 from tests.helpers.simulation import run_small, small
 
@@ -80,6 +81,22 @@ class TestAccountability:
                 checker.finish()
 
         assert planted.failed() == ["accountability"]
+
+    def test_the_powers_of_the_epoch_of_the_fork_count(self) -> None:
+        """Not those of later ones, in which whoever was convicted is jailed."""
+        planted = Planted()
+        for host in (1, 2):
+            planted.cluster.hosts[host].is_correct = False
+            for block in (OTHER, BlockHash(b"\x02" * 32)):
+                vote = planted.vote(VoteKind.FINALIZE, 9_999, block, host=host)
+                planted.send(Votes(votes=(vote,), certificates=()), host=host)
+        (checker,) = (each for each in planted.run._checkers if isinstance(each, Accountability))
+        checker.context.tables.by_epoch[Epoch(50)] = equal_set(4, epoch=50)
+        checker.disagreement = True
+        checker.finish()
+
+        assert checker.culprits() == [1, 2]
+        assert planted.failed() == []
 
     def test_garbage_convicts_nobody(self) -> None:
         planted = Planted()
