@@ -4,7 +4,7 @@ from noded.consensus.effects import BuildPayload
 from noded.consensus.fetching import want_certificates
 from noded.consensus.inputs import PayloadBuilt, TimerKind
 from noded.consensus.late import choose_credits
-from noded.consensus.rules import justify_leaf
+from noded.consensus.rules import GAP_BYTES_MAX, SIGNATURE_BYTES, justify_leaf
 from noded.consensus.signing import sign_proposal
 from noded.consensus.state import EpochState, Offer
 from noded.consensus.tree import Entry, Status
@@ -23,12 +23,6 @@ from noded.types.ids import Height, TimestampMs, View
 from noded.types.messages import GAP_CERTIFICATES_MAX, Proposal
 from noded.types.records import ProposalRecord
 from noded.types.vote import Certificate
-
-GAP_BYTES_MAX = 256 * 1024
-"""Nullifications enclosed in one proposal; with its other two certificates it fits a bulk frame at any n."""
-
-SIGNATURE_BYTES = 66
-"""An encoded signature."""
 
 READY = 0
 GIVE_UP = 1

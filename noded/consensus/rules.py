@@ -17,12 +17,19 @@ from noded.types.block import (
     justify_leaf,
 )
 from noded.types.ids import Bitmap, BlockHash, ChainId, Height, View
-from noded.types.messages import Proposal
+from noded.types.messages import GAP_CERTIFICATES_MAX, Proposal
 from noded.types.validator_set import ValidatorSet
 from noded.types.vote import Certificate, VoteKind
 
 VERDICTS_MAX = 4096
 """Verdicts kept; blocks are judged within seconds of each other."""
+
+
+GAP_BYTES_MAX = 256 * 1024
+"""Nullifications enclosed in one proposal; with its other two certificates it fits a bulk frame at any n."""
+
+SIGNATURE_BYTES = 66
+"""An encoded signature."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,6 +147,8 @@ def _leaves_fault(block: Block, facts: EpochFacts) -> str | None:
     first = header.view - len(body.skipped)
     if first <= header.parent_view or (not body.skipped and first != header.parent_view + 1):
         return "not the views before its own"
+    if first != header.parent_view + 1 and not _is_full(body.skipped, validators):
+        return "without a skipped view for which there was room"
     for view, skipped in enumerate(body.skipped, first):
         if not (
             skipped.kind is VoteKind.NULLIFY
@@ -149,6 +158,12 @@ def _leaves_fault(block: Block, facts: EpochFacts) -> str | None:
         ):
             return "a skipped view without its certificate"
     return None
+
+
+def _is_full(skipped: tuple[JustifyLeaf, ...], validators: ValidatorSet) -> bool:
+    """Whether a proposal with these skipped views may lack room for another: a proposer does not choose whom it charges."""
+    signatures = sum(int.from_bytes(leaf.bitmap).bit_count() for leaf in skipped) + len(validators)
+    return len(skipped) >= GAP_CERTIFICATES_MAX or SIGNATURE_BYTES * signatures > GAP_BYTES_MAX
 
 
 def is_leaf_of_parent(header: BlockHeader, leaf: JustifyLeaf) -> bool:

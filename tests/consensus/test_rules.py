@@ -210,6 +210,24 @@ class TestLeaves:
 
         assert block_fault(block, FACTS, None) == "a skipped view without its certificate"
 
+    def test_a_skipped_view_is_left_out_only_where_no_room_is(self) -> None:
+        """L120: else a proposer would spare itself or others the views that they failed."""
+        skipped = tuple(make_certificate(SET, X, view=view) for view in range(2, 68))
+
+        def gap(first: int) -> str | None:
+            block = make_block(
+                SET,
+                view=68,
+                parent=FIRST,
+                parent_certificate=FIRST_NOTARIZED,
+                nullifications=skipped[first:],
+            )
+            return block_fault(block, FACTS, FIRST.header)
+
+        assert gap(2) is None, "the 64 that a proposal may enclose"
+        assert gap(3) == "without a skipped view for which there was room"
+        assert gap(65) == "without a skipped view for which there was room"
+
     def test_more_views_than_were_skipped_are_refused(self) -> None:
         leaves = tuple(justify_leaf(make_certificate(SET, X, view=view)) for view in (1, 2))
 

@@ -121,9 +121,9 @@ class TestNotarizeNeeds:
     def test_every_view_between_must_be_nullified(self) -> None:
         bench = Bench()
         blocks = notarized_chain(bench, 1)
-        proposal = bench.propose(4, blocks[1], nullified=[3])
+        proposal = bench.propose(67, blocks[1], nullified=range(3, 67))
 
-        effects = bench.hear(bench.proposer(4), proposal)
+        effects = bench.hear(bench.proposer(67), proposal)
 
         assert votes_persisted(effects) == [] or all(vote.kind is not N for vote in votes_persisted(effects))
         assert [(asked.first, asked.last) for asked in messages(effects, GetCertificates)] == [(2, 2)]
@@ -131,11 +131,11 @@ class TestNotarizeNeeds:
     def test_a_fetched_nullification_closes_the_gap(self) -> None:
         bench = Bench()
         blocks = notarized_chain(bench, 1)
-        bench.hear(bench.proposer(4), bench.propose(4, blocks[1], nullified=[3]))
+        bench.hear(bench.proposer(67), bench.propose(67, blocks[1], nullified=range(3, 67)))
 
         effects = bench.hear(2, Certificates(certificates=(bench.certificate(X, view=2),)))
 
-        assert (N, 4) in votes_sent(effects)
+        assert (N, 67) in votes_sent(effects)
 
     def test_the_parent_s_view_is_that_of_its_own_header(self) -> None:
         bench = Bench()

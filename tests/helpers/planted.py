@@ -46,6 +46,7 @@ def finalize_after_nullify(patch: pytest.MonkeyPatch) -> None:
 def nullification_not_required(patch: pytest.MonkeyPatch) -> None:
     """R2 is not heeded: views between a block and its parent need not be nullified."""
     patch.setattr(voting, "is_gap_nullified", lambda state, entry: True)
+    patch.setattr(rules, "_is_full", lambda skipped, validators: True)
 
 
 def two_notarize_votes(patch: pytest.MonkeyPatch) -> None:
