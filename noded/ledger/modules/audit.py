@@ -98,7 +98,9 @@ def note_overdue_anchor(state: Overlay, subject: bytes, block: BlockContext) -> 
     if last.sequence != sequence:
         return
 
-    state.write(last_anchor_key(institution), replace(last, overdue=True))
+    overdue = replace(last, overdue=True)
+    state.write(anchor_key(institution, sequence), overdue)
+    state.write(last_anchor_key(institution), overdue)
     record_fault(state, institution, Fault.OVERDUE)
     state.index_put(listing_key(OVERDUE, institution, last.since, subject), b"audit.anchor")
     state.emit(Event("audit.anchor-overdue", institution, (), subject[16:]))

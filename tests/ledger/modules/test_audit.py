@@ -101,6 +101,9 @@ class TestSilence:
         world.apply(HOSPITAL, anchor(2, world.time_ms, entries=0))
 
         assert overdue_duties(world)[0] == []
+        silent = world.state.read(anchor_key(HOSPITAL.institution, 1), Anchor)
+        assert silent is not None
+        assert silent.overdue, "on the ledger for good"
 
     def test_heartbeats_are_enough(self) -> None:
         world = self.make_world()
