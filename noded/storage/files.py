@@ -24,7 +24,7 @@ def os_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Wait until no other command works in a folder so, and let none begin before the block ends."""
+    """Wait until no other command works in a folder so, and let none begin before the block ends (O9)."""
     with os_errors(folder):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
