@@ -1,12 +1,12 @@
 """What the consensus core wants done, in order."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from noded.consensus.inputs import Timer
 from noded.types.block import Block, BlockHeader, BlockKind
 from noded.types.checks import SignatureCheck
 from noded.types.evidence import Evidence
+from noded.types.frozen import frozen
 from noded.types.ids import (
     BlockHash,
     ChainId,
@@ -22,14 +22,14 @@ from noded.types.validator_set import ValidatorSet
 from noded.types.vote import Certificate, vote_signing_bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Persist:
     """Make the record durable before performing any Send of this step; one fsync covers them all."""
 
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Send:
     """Send to these peers, never to oneself."""
 
@@ -37,7 +37,7 @@ class Send:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class StartTimer:
     """Feed TimerFired(timer) back after `after_ms`."""
 
@@ -45,7 +45,7 @@ class StartTimer:
     after_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class CertificateCheck:
     """
     All signatures of a certificate but those that were verified one by one; good iff all are.
@@ -60,7 +60,7 @@ class CertificateCheck:
     """Bit i: the signature of validator i was verified."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class CreditsCheck:
     """The signatures of a block's late votes; good iff all are. All voters are known to be validators."""
 
@@ -72,7 +72,7 @@ class CreditsCheck:
 Check: TypeAlias = SignatureCheck | CertificateCheck | CreditsCheck
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Verify:
     """
     Judge the checks and feed Verified(token, results) back, one verdict for each check.
@@ -85,7 +85,7 @@ class Verify:
     checks: tuple[Check, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class BuildPayload:
     """
     Choose a payload on top of this parent and feed PayloadBuilt back; the parent is valid or final.
@@ -103,7 +103,7 @@ class BuildPayload:
     """Unfinalised ancestors, parent first, whose batches must not be named again."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class CheckPayload:
     """
     Fetch and judge payload, parent state root, evidence and tables; feed PayloadChecked back.
@@ -119,7 +119,7 @@ class CheckPayload:
     """Who should hold the block and its batches, best first."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Commit:
     """
     These blocks are final, in order of height; the certificate finalizes the last or a SEAL above it.
@@ -134,7 +134,7 @@ class Commit:
     finalization: Certificate
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class EnterEpoch:
     """The terminal block is final: feed EpochReady with the next epoch's validators once it is committed."""
 
@@ -145,14 +145,14 @@ class EnterEpoch:
     finalization: Certificate
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Report:
     """A fault was proven; to be kept for a block's body. The core tells the others by itself."""
 
     evidence: Evidence
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class PenalizePeer:
     """A peer broke the protocol; the reason is the name of an `InvalidMessage`."""
 
@@ -160,7 +160,7 @@ class PenalizePeer:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class SyncNeeded:
     """A certificate shows that blocks are final which this node lacks and cannot fetch one by one."""
 
@@ -168,7 +168,7 @@ class SyncNeeded:
     epoch: Epoch
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class SafetyBroken:
     """Two finalizations exclude each other: more than a third is faulty. The core votes no more; alarm."""
 

@@ -1,12 +1,12 @@
 """What can happen to the consensus core."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
 from noded.consensus.params import ConsensusParams
 from noded.types.block import Block, BlockHeader
 from noded.types.evidence import Evidence
+from noded.types.frozen import frozen
 from noded.types.ids import BatchHash, BlockHash, Epoch, PeerId, Root, StateRoot, View
 from noded.types.messages import ConsensusMessage
 from noded.types.validator_set import ValidatorSet
@@ -36,7 +36,7 @@ class TimerKind(IntEnum):
     """A proposer waited long enough for its batches to become available."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Timer:
     """Names a timer; a stale one is ignored when it fires, so timers are never cancelled."""
 
@@ -46,7 +46,7 @@ class Timer:
     token: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class MessageReceived:
     """A peer's message, decoded; that the peer sent it is certain, what it says is not."""
 
@@ -54,14 +54,14 @@ class MessageReceived:
     message: ConsensusMessage
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class TimerFired:
     """A timer has run out."""
 
     timer: Timer
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Verified:
     """The verdicts on the signatures of one Verify, in its order."""
 
@@ -69,7 +69,7 @@ class Verified:
     results: tuple[bool, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class PayloadBuilt:
     """What this node's next block carries; answers BuildPayload."""
 
@@ -83,7 +83,7 @@ class PayloadBuilt:
     """Given for a TERMINAL block; where BuildPayload said NORMAL, giving it makes the block TERMINAL."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class PayloadChecked:
     """The verdict on a block's payload, state root, evidence and next table; answers CheckPayload."""
 
@@ -93,14 +93,14 @@ class PayloadChecked:
     records are."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class WorkChanged:
     """Whether there is something to order: a valid unordered batch, or evidence."""
 
     pending: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class EpochReady:
     """The next epoch's validators; answers EnterEpoch, and is answered by Persist(EpochRecord)."""
 
@@ -111,7 +111,7 @@ class EpochReady:
     """That hold in the epoch; a vote of the members may have changed them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class ChainAdvanced:
     """
     Block sync committed blocks up to this one, of the current epoch; or the store was found to end here at start.
@@ -127,24 +127,24 @@ class ChainAdvanced:
     """Verified."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class VotingBegins:
     """This node knows how far the chain is, and may sign from now on."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class VotingStopped:
     """This node must not sign any more: its state is not what a quorum finalised."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class PeerUp:
     """A peer can be reached."""
 
     peer: PeerId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class PeerDown:
     """A peer cannot be reached any more."""
 

@@ -1,6 +1,6 @@
 """What is checked of a transaction before its operations: L1–L4, and the signatures that need no state."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, NamedTuple
 
 from noded.codec.schema import Limit
@@ -19,6 +19,7 @@ from noded.ledger.members import MemberStatus, get_member
 from noded.ledger.state import Overlay
 from noded.types.batch import SealedBatch
 from noded.types.checks import SignatureCheck
+from noded.types.frozen import frozen
 from noded.types.ids import InstitutionId, PublicKey
 from noded.types.roles import KeyKind
 from noded.types.transaction import (
@@ -42,7 +43,7 @@ class OpenBatch(NamedTuple):
     """In all transactions together."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Sequences:
     """Which sequences a key has used."""
 

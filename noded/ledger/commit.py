@@ -9,6 +9,7 @@ from noded.crypto.sparse_merkle import TreeDelta
 from noded.ledger.events import Event
 from noded.types.batch import TRANSACTIONS_MAX
 from noded.types.block import BATCHES_MAX, Block, BlockHeader
+from noded.types.frozen import frozen
 from noded.types.ids import BatchHash, StateRoot, TransactionHash
 from noded.types.vote import Certificate
 
@@ -21,7 +22,7 @@ EVENTS_PER_BLOCK_MAX = 4 * 1_000_000
 """A few for each operation that a block can hold."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Receipt:
     """What became of one transaction: applied as a whole, or rejected without effect but for its sequence (L4)."""
 
@@ -35,7 +36,7 @@ class Receipt:
 APPLIED = Receipt(None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class PlacedEvent:
     """An event and the transaction that caused it."""
 
@@ -44,14 +45,14 @@ class PlacedEvent:
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Receipts:
     """All receipts of a block, in the order of its transactions: what the store keeps."""
 
     receipts: Annotated[tuple[Receipt, ...], Limit(0, TRANSACTIONS_PER_BLOCK_MAX)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Events:
     """All events of a block, in order: what the store keeps."""
 

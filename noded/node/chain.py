@@ -2,13 +2,13 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from noded.ledger.commit import CommittedBlock
 from noded.ledger.ledger import Ledger
 from noded.mempool.pool import BatchPool
 from noded.types.batch import SealedBatch
 from noded.types.block import Block, BlockHeader, BlockKind
+from noded.types.frozen import frozen
 from noded.types.ids import BatchHash, BlockHash, Height
 from noded.types.vote import Certificate
 
@@ -17,7 +17,7 @@ class StateDiffers(Exception):
     """This node's state is not the one that a quorum finalised; it must not vote any more (A1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class _Final:
     block: Block
     tail: tuple[BlockHeader, ...]

@@ -1,14 +1,14 @@
 """What a node wants done, in order."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from noded.consensus.effects import PenalizePeer, Persist, Send, StartTimer, Verify
 from noded.ledger.commit import CommittedBlock
+from noded.types.frozen import frozen
 from noded.types.ids import Height, PeerId, TransactionHash
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Submission:
     """What became of one submitted transaction."""
 
@@ -18,7 +18,7 @@ class Submission:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Answer:
     """Answer the clients of TransactionsSubmitted(token)."""
 
@@ -26,14 +26,14 @@ class Answer:
     submissions: tuple[Submission, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class CommitBlocks:
     """Store these blocks, each atomically and in order, then feed Committed with the last height."""
 
     blocks: tuple[CommittedBlock, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class SendBlocks:
     """Read finalised blocks from the store and send them to the peer as one BlockRange that fits a frame."""
 
@@ -42,12 +42,12 @@ class SendBlocks:
     last: Height
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class MembersChanged:
     """The ledger's members or their network keys and endpoints changed with the last commit."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Halt:
     """The node must not go on voting (its state differs from a finalised header); alarm the operator."""
 

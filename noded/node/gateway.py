@@ -1,7 +1,5 @@
 """Transactions of this node's own clients: admitted, verified once, packed into batches."""
 
-from dataclasses import dataclass
-
 from noded.errors import InvalidMessage, InvalidTransaction
 from noded.ledger.admission import stateless_checks
 from noded.ledger.errors import WrongChain
@@ -9,13 +7,14 @@ from noded.mempool.builder import BATCH_FILL_BYTES, HEAD_BYTES, BatchBuilder
 from noded.mempool.errors import AlreadyKnown, BadSignature, PoolFull, TransactionTooLarge
 from noded.node.effects import Submission
 from noded.types.checks import SignatureCheck
+from noded.types.frozen import frozen
 from noded.types.ids import ChainId, TransactionHash
 from noded.types.transaction import SignedTransaction
 
 _NO_HASH = TransactionHash(bytes(32))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Admission:
     """Transactions of one call, on their way through verification."""
 

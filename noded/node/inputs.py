@@ -1,14 +1,14 @@
 """What can happen to a node."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from noded.consensus.inputs import PeerDown, PeerUp, Timer, TimerFired, TimerKind, Verified
+from noded.types.frozen import frozen
 from noded.types.ids import Height, PeerId
 from noded.types.messages import Message
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class MessageReceived:
     """A peer's message, decoded; that the peer sent it is certain, what it says is not."""
 
@@ -16,7 +16,7 @@ class MessageReceived:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class TransactionsSubmitted:
     """Clients of this node hand in encoded transactions; answered by Answer(token)."""
 
@@ -24,7 +24,7 @@ class TransactionsSubmitted:
     transactions: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Committed:
     """The store holds all blocks up to this height durably."""
 

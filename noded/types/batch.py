@@ -1,10 +1,11 @@
 """Batches: transactions packed by one validator, sent once, named by hash in blocks."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated
 
 from noded.codec.schema import Limit, decode_value, encode_value
 from noded.crypto.hashing import tagged_hash
+from noded.types.frozen import frozen
 from noded.types.ids import BatchHash, ChainId, Epoch, Signature, TimestampMs, ValidatorId
 
 BATCH_DOMAIN = "noded/batch/1"
@@ -20,7 +21,7 @@ TRANSACTIONS_MAX = 2048
 """Transactions in a batch: 2048 of about 250 bytes fill it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Batch:
     """
     Transactions in the order in which they will be executed.
@@ -43,7 +44,7 @@ class Batch:
     """The author's consensus key over `batch_signing_bytes`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SealedBatch:
     """A batch with its encoding and its name."""
 

@@ -1,6 +1,6 @@
 """Blocks: ordered batches, with what the parent's certificate and the skipped views say about the voters."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from noded.codec.schema import Limit, encode_value
 from noded.crypto.hashing import tagged_hash
 from noded.crypto.merkle import merkle_root
 from noded.types.evidence import EVIDENCE, Evidence
+from noded.types.frozen import frozen
 from noded.types.ids import (
     BatchHash,
     Bitmap,
@@ -53,7 +54,7 @@ class BlockKind(IntEnum):
     """After a terminal block, to get it finalised; empty, and no part of the ledger."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class BlockHeader:
     """What a block's hash commits to."""
 
@@ -80,7 +81,7 @@ class BlockHeader:
     """Merkle root of the next epoch's table; None except in a TERMINAL block."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class JustifyLeaf:
     """A certificate without its signatures, which travel beside and may be pruned."""
 
@@ -91,7 +92,7 @@ class JustifyLeaf:
     signatures_hash: Annotated[bytes, Limit(32, 32)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class LateCredit:
     """A vote for an ancestor that came after its certificate; the signature proves it."""
 
@@ -103,7 +104,7 @@ class LateCredit:
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class BlockBody:
     """What a block carries."""
 
@@ -116,7 +117,7 @@ class BlockBody:
     evidence: Annotated[tuple[Annotated[Evidence, EVIDENCE], ...], Limit(0, EVIDENCE_MAX)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Block:
     """A header and the body that it commits to."""
 
@@ -143,7 +144,7 @@ class Block:
         return known
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class FinalityProof:
     """Why a block is final: a finalization of it, or of a descendant with the headers between."""
 

@@ -1,12 +1,12 @@
 """Messages between nodes, and their tags on the wire."""
 
-from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 from noded.codec.schema import Limit, Registry
 from noded.types.batch import BATCH_BYTES_MAX, TRANSACTION_BYTES_MAX, TRANSACTIONS_MAX
 from noded.types.block import Block, BlockHeader
 from noded.types.evidence import EVIDENCE, Evidence
+from noded.types.frozen import frozen
 from noded.types.ids import BatchHash, BlockHash, Epoch, Height, Signature, View
 from noded.types.validator_set import ValidatorTable
 from noded.types.vote import Certificate, Vote, VoteKind
@@ -31,7 +31,7 @@ BLOCKS_MAX = 64
 """Blocks in one range of block sync."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Proposal:
     """A block offered in its view, with every certificate that the check of R2 needs."""
 
@@ -46,7 +46,7 @@ class Proposal:
     """The proposer's best."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Votes:
     """Votes of the sender, and the best certificates it knows."""
 
@@ -57,7 +57,7 @@ class Votes:
     availability, and is filled in by the node, not by consensus."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class GetCertificates:
     """Ask for certificates of one kind in a span of views."""
 
@@ -67,35 +67,35 @@ class GetCertificates:
     last: View
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Certificates:
     """Certificates that were asked for, or that end a view in which a peer still is."""
 
     certificates: Annotated[tuple[Certificate, ...], Limit(1, GAP_CERTIFICATES_MAX)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class GetBlock:
     """Ask for an unfinalised block by hash."""
 
     hash: BlockHash
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class BlockFound:
     """A block that was asked for; its hash is its warrant."""
 
     block: Block
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class EvidenceFound:
     """Evidence for whoever proposes next."""
 
     evidence: Annotated[Evidence, EVIDENCE]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ProposalSeen:
     """What the proposer of a view signed and showed the sender, for those who may have been shown another block."""
 
@@ -106,7 +106,7 @@ class ProposalSeen:
     """The proposer's, over `proposal_signing_bytes`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class BatchPushed:
     """A batch that the receiver did not ask for."""
 
@@ -114,28 +114,28 @@ class BatchPushed:
     """Encoding of the batch."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class BatchesAnnounced:
     """Names of batches that the sender holds and the receiver may ask for."""
 
     hashes: Annotated[tuple[BatchHash, ...], Limit(1, HASHES_MAX)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class BatchesAcknowledged:
     """Names of batches that the sender holds durably; counts towards availability."""
 
     hashes: Annotated[tuple[BatchHash, ...], Limit(1, HASHES_MAX)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class GetBatches:
     """Ask for batches by name."""
 
     hashes: Annotated[tuple[BatchHash, ...], Limit(1, HASHES_MAX)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class TransactionsForwarded:
     """Transactions that a node which is no validator hands on for its clients."""
 
@@ -144,7 +144,7 @@ class TransactionsForwarded:
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ChainStatus:
     """Where a node stands; sent on connecting and from time to time."""
 
@@ -155,7 +155,7 @@ class ChainStatus:
     hash: BlockHash
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class GetBlocks:
     """Ask for finalised blocks `first … last` with their batches."""
 
@@ -163,7 +163,7 @@ class GetBlocks:
     last: Height
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SyncedBlock:
     """A finalised block and what it names."""
 
@@ -172,7 +172,7 @@ class SyncedBlock:
     """Encodings, in the order of the block's payload."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class BlockRange:
     """
     Consecutive finalised blocks of one epoch, the last one proven.
@@ -188,7 +188,7 @@ class BlockRange:
     """None exactly when there are no blocks: the sender does not have them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class EpochEntry:
     """Proof that an epoch ended: its terminal block, the SEALs above it, a finalization of the last of them."""
 

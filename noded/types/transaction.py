@@ -1,11 +1,12 @@
 """Transactions: signed requests to change the ledger; their operations apply together or not at all."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated
 
 from noded.codec.schema import Limit, decode_value, encode_value
 from noded.crypto.hashing import hasher
 from noded.types.batch import TRANSACTION_BYTES_MAX
+from noded.types.frozen import frozen
 from noded.types.ids import ChainId, Height, PublicKey, Signature, TransactionHash
 from noded.types.operations import OPERATIONS, Operation
 
@@ -18,7 +19,7 @@ OPERATIONS_MAX = 256
 COSIGNERS_MAX = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class TransactionBody:
     """What the signers sign."""
 
@@ -32,7 +33,7 @@ class TransactionBody:
     operations: Annotated[tuple[Annotated[Operation, OPERATIONS], ...], Limit(1, OPERATIONS_MAX)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Cosignature:
     """A further party's signature over the same body."""
 
@@ -40,7 +41,7 @@ class Cosignature:
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Transaction:
     """A body, its sender's signature and those of further parties."""
 
@@ -49,7 +50,7 @@ class Transaction:
     cosignatures: Annotated[tuple[Cosignature, ...], Limit(0, COSIGNERS_MAX)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SignedTransaction:
     """A transaction as received: its bytes, and what they name and say."""
 

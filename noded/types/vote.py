@@ -1,11 +1,12 @@
 """Votes and the certificates that a quorum of them makes."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import Annotated
 
 from noded.codec.schema import Limit
 from noded.crypto.hashing import tagged_hash
+from noded.types.frozen import frozen
 from noded.types.ids import (
     VALIDATORS_MAX,
     ZERO_HASH,
@@ -45,7 +46,7 @@ def vote_signing_bytes(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Vote:
     """
     A validator's signed choice in one view of one epoch.
@@ -76,7 +77,7 @@ class Vote:
         return vote_signing_bytes(chain_id, self.kind, self.epoch, self.view, self.block_hash)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Certificate:
     """
     Votes of one kind for one choice in one view: a notarization, a nullification or a finalization.
