@@ -7,13 +7,14 @@ no transaction's signature is checked again.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from noded.codec.schema import encode_value
 from noded.errors import InvalidMessage
 from noded.types.batch import SealedBatch, decode_batch
 from noded.types.block import Block, BlockHeader, BlockKind, header_hash
 from noded.types.checks import SignatureCheck
+from noded.types.frozen import frozen
 from noded.types.ids import BlockHash, ChainId, Height, PeerId, TimestampMs, bitmap_indices
 from noded.types.messages import (
     BLOCKS_MAX,
@@ -60,7 +61,7 @@ class UnaskedRange(InvalidMessage):
     """A range of blocks that this node did not ask this peer for."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class CheckedRange:
     """A range whose hashes fit; what remains is to verify the finalization's signatures."""
 

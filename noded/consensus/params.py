@@ -1,7 +1,6 @@
 """What consensus must be told: the network's parameters, as far as they are its own."""
 
-from dataclasses import dataclass
-
+from noded.types.frozen import frozen
 from noded.types.genesis import Routing
 
 ROUTING_ALL_MAX = 32
@@ -14,7 +13,7 @@ STALL_MAX = 6
 """Stall from which the cap holds: 3^6 / 2^6 = 11.4."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ConsensusParams:
     """Equal on all nodes: genesis fixes them. Times are in milliseconds."""
 

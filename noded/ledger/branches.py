@@ -1,7 +1,6 @@
 """Executed blocks above the durable state, of which one branch becomes final: what each made of the state."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from noded.crypto.sparse_merkle import TreeDelta, bucket_of, path_of, unpack_leaves
 from noded.crypto.state_proof import StateProof, prove
@@ -10,13 +9,14 @@ from noded.ledger.errors import NotCertifiedYet, UnknownParent
 from noded.ledger.execution import Changes, Execution, changes_of
 from noded.ledger.head import Head
 from noded.ledger.state import Overlay, Value
+from noded.types.frozen import frozen
 from noded.types.ids import BlockHash, Height
 
 CACHE_MAX = 16_384
 """Decoded values of the durable state kept at hand; about 1 KiB each is 16 MiB."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Proven:
     """What the state after a block has at a key, with the proof; the header at the next height has its root."""
 

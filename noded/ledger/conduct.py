@@ -1,11 +1,12 @@
 """A member's conduct, as ledger rules and evidence establish it; what becomes of it is in `epoch`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from typing import Annotated
 
 from noded.codec.schema import Limit
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import VALIDATORS_MAX, Epoch, InstitutionId
 
 S = 1_000_000
@@ -28,7 +29,7 @@ class Fault(IntEnum):
     """A grave failure of duty: debt of a sixteenth."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Attested:
     """Statements of a member in one epoch."""
 
@@ -38,7 +39,7 @@ class Attested:
     lost: Annotated[int, Limit(0, FAULTS_MAX)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Conduct:
     """What counts for or against a member, besides votes and proposals."""
 
@@ -75,7 +76,7 @@ UNBLEMISHED = Conduct(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Credits:
     """Service credits of a member: earned, spent on quotas, never transferred."""
 

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 
 from noded.ledger.keys import KeyEntry
+from noded.types.frozen import frozen
 from noded.types.genesis import NetworkParameters
 from noded.types.ids import ChainId, Epoch, Height, InstitutionId, PublicKey, TimestampMs, TransactionHash
 from noded.types.roles import KeyKind
 from noded.types.validator_set import ValidatorSet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class BlockContext:
     """The block that is being executed."""
 

@@ -11,12 +11,12 @@ what must happen by itself.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 from noded.codec.schema import Limit
 from noded.ledger.context import BlockContext
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import TimestampMs
 
 Handler: TypeAlias = Callable[[Overlay, bytes, BlockContext], None]
@@ -35,7 +35,7 @@ _HOUR_SECONDS = 3600
 _QUEUE_KEY = b"due/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Queue:
     """The state of the queue."""
 
@@ -45,7 +45,7 @@ class Queue:
     """Hours since 1970 before which nothing waits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Hour:
     """Seconds with entries."""
 
@@ -53,7 +53,7 @@ class Hour:
     """Big-endian: bit i stands for second i of the hour."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Entry:
     """Whom to call when."""
 
@@ -61,7 +61,7 @@ class Entry:
     subject: Annotated[bytes, Limit(1, 64)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Page:
     """Entries of one second."""
 

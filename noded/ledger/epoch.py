@@ -1,7 +1,7 @@
 """From one epoch's conduct to the next epoch's table (L123–L135, L140–L142)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from noded.codec.schema import encode_value
 from noded.crypto.hashing import tagged_hash
@@ -37,6 +37,7 @@ from noded.ledger.reputation import (
 )
 from noded.ledger.state import Overlay
 from noded.ledger.table import Row, alarms_of, choose, conduct_after, judge, share_out
+from noded.types.frozen import frozen
 from noded.types.genesis import Genesis, NetworkParameters
 from noded.types.ids import Epoch, Height, InstitutionId, VotingPower
 from noded.types.validator_set import Validator, ValidatorTable
@@ -50,7 +51,7 @@ REPORTS = b"epochs/"
 """Listing of reports by member, then epoch."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class EpochReport:
     """The arithmetic of one member in one epoch; what `noded reputation explain` prints."""
 
@@ -79,7 +80,7 @@ class EpochReport:
     share: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class NextEpoch:
     """What closing an epoch decides."""
 

@@ -1,15 +1,15 @@
 """Events: what a transaction did, for those who wait for it; no part of the state."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from noded.codec.schema import Limit
+from noded.types.frozen import frozen
 
 PARTIES_MAX = 16
 DETAIL_MAX = 256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Event:
     """Something happened to a thing; those concerned find it by their id or key."""
 

@@ -1,9 +1,9 @@
 """The head: one entry of the state about the chain itself, rewritten by every block."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from noded.codec.schema import Limit
+from noded.types.frozen import frozen
 from noded.types.genesis import NetworkParameters
 from noded.types.ids import VALIDATORS_MAX, BlockHash, ChainId, Epoch, Height, TimestampMs, View
 
@@ -18,7 +18,7 @@ Counters = Annotated[bytes, Limit(0, 4 * VALIDATORS_MAX)]
 """Unsigned 32-bit integers, one for each validator, in order of id."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Standing:
     """A recent block of the epoch, and what each validator's votes for it have earned so far."""
 
@@ -28,7 +28,7 @@ class Standing:
     """0, 1 or 2 for each validator (L121)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Head:
     """The last executed block, its epoch, and the validators' conduct in that epoch so far."""
 
@@ -54,7 +54,7 @@ class Head:
     """Blocks whose late votes may still be credited, ascending."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Chain:
     """What identifies the chain, and the parameters in force."""
 
@@ -62,14 +62,14 @@ class Chain:
     parameters: NetworkParameters
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class NextParameters:
     """Parameters that were voted for, and hold from the next epoch on (L110)."""
 
     parameters: NetworkParameters
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class BlockAt:
     """Which block stands at a height."""
 

@@ -1,16 +1,17 @@
 """Who may sign transactions: `key/` entries, one a public key, never deleted and never given to another owner."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated
 
 from noded.codec.schema import Limit
 from noded.ledger.errors import KeyTaken, UnknownKey
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import Height, PublicKey
 from noded.types.roles import KeyKind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class KeyEntry:
     """A public key that may sign transactions, or might once."""
 

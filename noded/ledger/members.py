@@ -1,11 +1,11 @@
 """The members of the consortium, as the state has them."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated
 
 from noded.codec.schema import Limit
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.genesis import Institution
 from noded.types.ids import VALIDATORS_MAX, Height, InstitutionId
 
@@ -22,7 +22,7 @@ class MemberStatus(IntEnum):
     REMOVED = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Member:
     """An institution on the ledger."""
 
@@ -32,7 +32,7 @@ class Member:
     """Height at which it came to this status."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Members:
     """All institutions that are or were members, in order of id: the state itself cannot be listed."""
 

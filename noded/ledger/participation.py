@@ -1,6 +1,6 @@
 """What a block's body says about the validators: votes, late votes, skipped views, evidence (L120–L122, L124)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from struct import pack, unpack
 
 from noded.ledger.conduct import FAULTS_MAX, Conduct, conduct_key, get_conduct
@@ -11,6 +11,7 @@ from noded.ledger.members import get_member
 from noded.ledger.state import Overlay
 from noded.types.block import Block, BlockBody, BlockKind, LateCredit
 from noded.types.evidence import EVIDENCE, Evidence, InvalidProposal
+from noded.types.frozen import frozen
 from noded.types.ids import Height, View, bitmap_indices
 from noded.types.validator_set import ValidatorSet
 from noded.types.vote import VoteKind
@@ -24,7 +25,7 @@ PROMPT_VIEWS = 4
 """Views within which a late NOTARIZE counts in full: the slowest correct members are rarely in a certificate."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Penalised:
     """That a piece of evidence was counted, and where."""
 

@@ -6,7 +6,6 @@ come from the listings, which nothing proves.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from noded.codec.schema import decode_value
@@ -18,6 +17,7 @@ from noded.ledger.modules.governance import PROPOSALS, GovernanceProposal, get_p
 from noded.ledger.participation import read_counters
 from noded.ledger.reputation import effective_reputation, tolerated
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import Epoch, InstitutionId
 from noded.types.validator_set import ValidatorTable
 
@@ -32,7 +32,7 @@ class Listings(Protocol):
         """Up to `limit` rows whose keys begin with `prefix`, behind the key `after`, ascending."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Standing:
     """A member's standing: by the present table, and what counts for the next."""
 
@@ -53,7 +53,7 @@ class Standing:
     failed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class EpochStatus:
     """Where the chain is in its epoch, and what its present powers bear."""
 

@@ -6,9 +6,9 @@ over 64 epochs; the effective reputation E sets a target for the member's power,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from noded.ledger.conduct import S
+from noded.types.frozen import frozen
 from noded.types.ids import InstitutionId
 
 POWER_FLOOR = 1000
@@ -32,7 +32,7 @@ VOTERS_MIN = 4
 """Below four voters no byzantine one is tolerated, so jail does not go below."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Facts:
     """What the chain says about one validator in one epoch."""
 
@@ -52,7 +52,7 @@ class Facts:
     """Incurred in this epoch."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Score:
     """An epoch's score and its factors; S is the best."""
 
@@ -126,7 +126,7 @@ def limit_moves(
     return {member: raw[member] + move for member, move in moves.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Capped:
     """Powers as they count in quorums."""
 

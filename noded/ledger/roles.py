@@ -1,11 +1,10 @@
 """The one table that says who may send which operation, and for which purposes (L5)."""
 
-from dataclasses import dataclass
-
+from noded.types.frozen import frozen
 from noded.types.roles import KeyKind, Purpose, Role
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Row:
     """Who may send one operation."""
 

@@ -1,16 +1,16 @@
 """Where a validator's points, proposals and failures of an epoch come from: the same counting, block by block."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from noded.ledger.head import Head
 from noded.ledger.participation import POINTS_FULL, count_block, empty_counters, read_counters
 from noded.types.block import Block, BlockKind
+from noded.types.frozen import frozen
 from noded.types.ids import BlockHash, Epoch, Height, InstitutionId, TimestampMs, View, bitmap_indices
 from noded.types.validator_set import ValidatorSet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class LateVote:
     """A vote that a block credits after the certificate that it missed."""
 
@@ -20,7 +20,7 @@ class LateVote:
     points: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Signal:
     """What one block says about one validator."""
 

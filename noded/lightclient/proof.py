@@ -1,6 +1,6 @@
 """A proof that a final block's state has a value at a key: its file, what it shows, and shorter ones (P1–P5)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Final
 
 from noded.codec.errors import Malformed
@@ -11,6 +11,7 @@ from noded.lightclient.errors import InvalidProof
 from noded.lightclient.finality import check_finality
 from noded.lightclient.trust import Clock, Trusted, follow, founding_trust, overlaps
 from noded.types.block import TAIL_MAX, BlockHeader, header_hash
+from noded.types.frozen import frozen
 from noded.types.genesis import Genesis
 from noded.types.ids import BlockHash, ChainId, Epoch, Height, StateRoot, TimestampMs
 from noded.types.messages import EpochEntry
@@ -29,7 +30,7 @@ PROOF_BYTES_MAX: Final = 256 * 1024 * 1024
 _MAGIC: Final = b"noded proof\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class LedgerProof:
     """That the state after a block has a value at a key, or none."""
 
@@ -50,7 +51,7 @@ class LedgerProof:
     """Of those epochs among `epochs` before which others are left out, ascending."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ProvenValue:
     """What a proof shows."""
 

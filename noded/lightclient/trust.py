@@ -1,7 +1,6 @@
 """Trust in an epoch's voters: how it begins, and how it passes from epoch to epoch (P1, P2, P5)."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from noded.ledger.epoch import founding_table
@@ -9,6 +8,7 @@ from noded.ledger.genesis import check_genesis
 from noded.lightclient.errors import InvalidProof, TableForged, TooLittleOverlap, TrustExpired
 from noded.lightclient.finality import check_finality
 from noded.types.block import BlockKind
+from noded.types.frozen import frozen
 from noded.types.genesis import Genesis
 from noded.types.ids import ChainId, TimestampMs, bitmap_indices
 from noded.types.messages import EpochEntry
@@ -16,7 +16,7 @@ from noded.types.validator_set import ValidatorSet, ValidatorTable, table_root
 from noded.types.vote import Certificate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Trusted:
     """The voters of an epoch, known to be right: what a light client keeps."""
 
@@ -26,7 +26,7 @@ class Trusted:
     table: ValidatorTable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Clock:
     """What skipping takes besides signatures."""
 

@@ -1,17 +1,17 @@
 """Payloads: what this node's blocks carry, and whether others' blocks may carry what they do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from noded.consensus.effects import BuildPayload, CheckPayload
 from noded.mempool.pool import BatchPool, HeldBatch
 from noded.node.exchange import BatchExchange
 from noded.types.block import BATCHES_MAX, Block, BlockKind
+from noded.types.frozen import frozen
 from noded.types.ids import BatchHash, PeerId, TimestampMs
 from noded.types.validator_set import ValidatorSet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class PayloadLimits:
     """What one block may carry; network parameters."""
 

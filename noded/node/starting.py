@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from noded.blocksync import BlockSync
 from noded.consensus.core import ConsensusCore
@@ -24,11 +23,12 @@ from noded.node.settings import Signer
 from noded.node.voting_right import VotingRight
 from noded.types.batch import decode_batch
 from noded.types.block import Block, FinalityProof
+from noded.types.frozen import frozen
 from noded.types.ids import BatchHash, InstitutionId, TimestampMs
 from noded.types.records import BatchRecord, Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Durable:
     """What a node finds on its disk; of a new one, the genesis block and nothing else."""
 

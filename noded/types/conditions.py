@@ -5,11 +5,11 @@ The nouns of the condition language: what a consent may demand of an access.
 `CONDITION_NODES_MAX` nodes and `CONDITION_DEPTH_MAX` levels (L48).
 """
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from noded.codec.errors import Malformed
 from noded.codec.schema import Limit, Registry
+from noded.types.frozen import frozen
 from noded.types.ids import Height, InstitutionId, PublicKey, TimestampMs
 from noded.types.medical import Compartment, DayRange, GroupId, KindClass, Tag, Use, Version
 from noded.types.roles import Purpose, Role
@@ -26,7 +26,7 @@ ITEMS_MAX = 16
 JURISDICTION_BYTES_MAX = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Condition:
     """A condition; every subclass has a tag and is one kind of node."""
 
@@ -37,7 +37,7 @@ Conditions = Annotated[tuple[Annotated[Condition, CONDITIONS], ...], Limit(0, IT
 
 
 @CONDITIONS.tag(1)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class All(Condition):
     """Permits iff every one of its conditions does; permits when it has none."""
 
@@ -45,7 +45,7 @@ class All(Condition):
 
 
 @CONDITIONS.tag(2)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Any(Condition):
     """Permits iff one of its conditions does; denies when it has none."""
 
@@ -53,7 +53,7 @@ class Any(Condition):
 
 
 @CONDITIONS.tag(3)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Not(Condition):
     """Permits iff its condition denies."""
 
@@ -61,7 +61,7 @@ class Not(Condition):
 
 
 @CONDITIONS.tag(10)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class TimeWithin(Condition):
     """The block's time lies in a span; an open end is None."""
 
@@ -71,7 +71,7 @@ class TimeWithin(Condition):
 
 
 @CONDITIONS.tag(11)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class HeightWithin(Condition):
     """The block's height lies in a span, both ends included."""
 
@@ -80,7 +80,7 @@ class HeightWithin(Condition):
 
 
 @CONDITIONS.tag(12)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class PurposeIn(Condition):
     """The stated purpose, or one that contains it, is among these."""
 
@@ -88,7 +88,7 @@ class PurposeIn(Condition):
 
 
 @CONDITIONS.tag(13)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RoleIn(Condition):
     """The reader is a member with one of these roles."""
 
@@ -96,7 +96,7 @@ class RoleIn(Condition):
 
 
 @CONDITIONS.tag(14)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class OrganizationIn(Condition):
     """The reader is one of these members."""
 
@@ -104,7 +104,7 @@ class OrganizationIn(Condition):
 
 
 @CONDITIONS.tag(15)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class InGroup(Condition):
     """The reader is in a group, and was already in the version named (L25)."""
 
@@ -113,7 +113,7 @@ class InGroup(Condition):
 
 
 @CONDITIONS.tag(16)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class JurisdictionIn(Condition):
     """The reader is a member under one of these jurisdictions, as its membership says."""
 
@@ -123,7 +123,7 @@ class JurisdictionIn(Condition):
 
 
 @CONDITIONS.tag(17)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CustodianIn(Condition):
     """The record is kept by one of these members."""
 
@@ -131,7 +131,7 @@ class CustodianIn(Condition):
 
 
 @CONDITIONS.tag(18)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class KindIn(Condition):
     """All that is asked for is of these kinds."""
 
@@ -139,7 +139,7 @@ class KindIn(Condition):
 
 
 @CONDITIONS.tag(19)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CompartmentIn(Condition):
     """What is asked for is in one of these compartments of the patient."""
 
@@ -147,7 +147,7 @@ class CompartmentIn(Condition):
 
 
 @CONDITIONS.tag(20)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class DataWithin(Condition):
     """The data is from these days, all of it; data that does not say when it is from is not."""
 
@@ -155,7 +155,7 @@ class DataWithin(Condition):
 
 
 @CONDITIONS.tag(21)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ReadsBelow(Condition):
     """Under this consent fewer reads than this were permitted so far, by all readers together."""
 
@@ -163,7 +163,7 @@ class ReadsBelow(Condition):
 
 
 @CONDITIONS.tag(22)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Approvals(Condition):
     """At least `needed` of these keys signed the request with its sender."""
 
@@ -178,7 +178,7 @@ class Approvals(Condition):
 
 
 @CONDITIONS.tag(23)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class UseDeclared(Condition):
     """The reader declares every one of these of the intended use."""
 
@@ -186,7 +186,7 @@ class UseDeclared(Condition):
 
 
 @CONDITIONS.tag(24)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class TagDeclared(Condition):
     """The reader declares one of these tags: the project or disease that the use is for."""
 

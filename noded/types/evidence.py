@@ -1,9 +1,9 @@
 """Evidence: signed statements that prove a fault by themselves, to anyone who has the epoch's table."""
 
-from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 from noded.codec.schema import Limit, Registry
+from noded.types.frozen import frozen
 from noded.types.ids import BlockHash, ChainId, Epoch, Signature, ValidatorId, View
 from noded.types.vote import Vote
 
@@ -20,7 +20,7 @@ def proposal_signing_bytes(chain_id: ChainId, epoch: Epoch, view: View, block_ha
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ConflictingVotes:
     """Two votes of one signer, epoch and view that no correct validator signs together (R1, R3)."""
 
@@ -43,7 +43,7 @@ class ConflictingVotes:
         return self.first.view
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ConflictingProposals:
     """Two blocks that one proposer signed for one view (R1)."""
 
@@ -56,7 +56,7 @@ class ConflictingProposals:
     second_signature: Signature
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class InvalidProposal:
     """A signed block that its own bytes, its parent's header and the epoch's table show to be invalid."""
 

@@ -1,4 +1,4 @@
-"""Frozen dataclasses of which many are made: inputs, effects, votes, messages, records."""
+"""How the values of the core are made: what the protocol speaks of, and what parts of a node tell each other."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +13,6 @@ def frozen(*, kw_only: bool = False) -> Callable[[type[T]], type[T]]:
     Decorate a class: what `@dataclass(frozen=True, slots=True)` makes of it, but frozen for the type checker only.
 
     mypy refuses to set a field, here as there. What Python would do at run time in addition makes an instance two to
-    four times as expensive, of which a node makes dozens for each block.
+    four times as expensive, and a node makes dozens for each block.
     """
     return dataclass(slots=True, unsafe_hash=True, kw_only=kw_only)

@@ -1,6 +1,6 @@
 """Genesis: the founding members and the parameters that all nodes must share; its hash names the chain."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import Annotated, NewType
 
@@ -16,6 +16,7 @@ from noded.types.block import (
     justify_root,
     payload_root,
 )
+from noded.types.frozen import frozen
 from noded.types.ids import (
     VALIDATORS_MAX,
     ZERO_HASH,
@@ -65,7 +66,7 @@ class Routing(IntEnum):
     """ALL up to 32 validators, else LINEAR."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class NetworkParameters:
     """What must be equal on all nodes; changed only by a vote of the members."""
 
@@ -133,7 +134,7 @@ DEFAULT_PARAMETERS = NetworkParameters(
 """What `noded testnet` and the simulator start from."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Institution:
     """What a member is admitted with."""
 
@@ -151,7 +152,7 @@ class Institution:
     endpoints: Annotated[tuple[Endpoint, ...], Limit(0, 4)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class FoundingValidator:
     """A member that votes from the first epoch on."""
 
@@ -160,7 +161,7 @@ class FoundingValidator:
     """Before the cap; 1000 for equals."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Genesis:
     """The document that all founders agree on; members and validators are in order of id."""
 

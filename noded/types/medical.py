@@ -1,11 +1,11 @@
 """The vocabulary of the medical modules: their identifiers, kinds of records, purposes, days."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NewType
 
 from noded.codec.errors import Malformed
 from noded.codec.schema import Limit, restrict
+from noded.types.frozen import frozen
 from noded.types.roles import Purpose
 
 PatientId = NewType("PatientId", bytes)
@@ -91,7 +91,7 @@ class KindClass(IntEnum):
     GENOMIC = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class DayRange:
     """A span of whole days."""
 

@@ -5,11 +5,11 @@ A block holds the hash of a wrap only. The wrap travels from the custodian's nod
 until it expires; nobody else ever gets it, so that a key leaked in ten years opens no ledger.
 """
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from noded.codec.schema import Limit, encode_value
 from noded.crypto.hashing import tagged_hash
+from noded.types.frozen import frozen
 from noded.types.ids import InstitutionId, TimestampMs
 from noded.types.medical import WRAP_BYTES_MAX, RequestId, WrapHash
 
@@ -19,7 +19,7 @@ SIDECAR_BYTES_MAX = WRAP_BYTES_MAX + 128
 """Encoding of a sidecar: the wrap and about 90 bytes around it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class WrapSidecar:
     """A wrapped key, and for whom."""
 

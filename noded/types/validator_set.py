@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 
 from noded.codec.schema import Limit, encode_value
 from noded.crypto.merkle import merkle_root
+from noded.types.frozen import frozen
 from noded.types.ids import (
     VALIDATORS_MAX,
     Bitmap,
@@ -36,7 +37,7 @@ REMEMBERED_MAX = 4096
 SHARE_MAX = 1_000_000_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Validator:
     """One row of an epoch's table."""
 
@@ -53,7 +54,7 @@ class Validator:
     debt: Annotated[int, Limit(0, 1_000_000)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ValidatorTable:
     """What `epoch root` commits to; ordered by id."""
 

@@ -1,4 +1,4 @@
-"""Frozen classes of which many are made: what a frozen dataclass is to the type checker, and nearly so at run time."""
+"""`frozen`: what a frozen dataclass is to the type checker, and nearly so at run time."""
 
 from dataclasses import dataclass, replace
 

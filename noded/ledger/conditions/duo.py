@@ -6,7 +6,6 @@ under signature, and is matched by the conditions these compile into; a false de
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from noded.errors import InvalidTransaction
@@ -25,6 +24,7 @@ from noded.types.conditions import (
     TimeWithin,
     UseDeclared,
 )
+from noded.types.frozen import frozen
 from noded.types.ids import InstitutionId, PublicKey, TimestampMs
 from noded.types.medical import Tag, Use
 from noded.types.roles import Purpose
@@ -39,7 +39,7 @@ class UnusableDuo(InvalidTransaction):
         self.why = why
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class DuoTerm:
     """One code with its argument; most have none."""
 
@@ -57,7 +57,7 @@ class DuoTerm:
     """For TS."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class _Code:
     shorthand: str
     permission: bool

@@ -1,18 +1,18 @@
 """What conditions mean: a decision, and the path of the node that decided (L47, L49)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any as Anything
 from typing import Final
 
 from noded.types import conditions as syntax
 from noded.types.conditions import Condition
+from noded.types.frozen import frozen
 from noded.types.ids import Height, InstitutionId, PublicKey, TimestampMs
 from noded.types.medical import Compartment, DayRange, GroupId, KindClass, Tag, Use, Version, has_purpose
 from noded.types.roles import Purpose, Role
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Decision:
     """Permit or deny, and what decided."""
 
@@ -25,7 +25,7 @@ class Decision:
         return Decision(self.permits, f"{prefix}/{self.path}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class AccessFacts:
     """All that conditions may ask about one access by a member."""
 

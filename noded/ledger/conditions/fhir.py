@@ -29,6 +29,7 @@ from noded.types.conditions import (
     PurposeIn,
     TimeWithin,
 )
+from noded.types.frozen import frozen
 from noded.types.ids import InstitutionId
 from noded.types.medical import DAYS_MAX, Compartment, Day, DayRange
 from noded.types.roles import Purpose
@@ -63,7 +64,7 @@ class UnclearConsent(InvalidTransaction):
         self.why = why
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Names:
     """What references and labels of a Consent stand for on the ledger; known to patient and custodian."""
 
@@ -73,7 +74,7 @@ class Names:
     """By code of a security label."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CompiledConsent:
     """A condition, and where it says less than the Consent did."""
 

@@ -1,6 +1,6 @@
 """Access: requests decided by every validator, releases in time, receipts (L50–L57)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from typing import Annotated
 
@@ -40,6 +40,7 @@ from noded.ledger.modules.errors import (
 from noded.ledger.modules.identity import get_patient, may_act_for
 from noded.ledger.modules.listings import ACCESS, listing_key
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import Height, InstitutionId, TimestampMs
 from noded.types.medical import ActorId, ConsentId, PatientId, ReaderKey, RequestId, Version, WrapHash
 from noded.types.operations.consent import (
@@ -84,7 +85,7 @@ class AccessStatus(IntEnum):
     """Unreadable, and by vote the custodian is to blame."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Access:
     """A request and all that came of it: one line in the patient's access log."""
 

@@ -1,6 +1,6 @@
 """Audit anchors: each institution's own audit log, fixed stretch by stretch without a gap (L80–L82)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated
 
 from noded.codec.schema import Limit
@@ -12,6 +12,7 @@ from noded.ledger.events import Event
 from noded.ledger.modules.errors import AnchorOutOfTime, NotCurrent
 from noded.ledger.modules.listings import OVERDUE, listing_key
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import Height, InstitutionId, Root, TimestampMs
 from noded.types.operations.audit import AuditAnchor
 
@@ -22,7 +23,7 @@ ANCHOR_INTERVAL_MS = 24 * 3_600_000
 """Within which an institution that anchors must anchor again, if only with a heartbeat: once a day."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Anchor:
     """One stretch of an institution's audit log."""
 

@@ -1,6 +1,6 @@
 """Break-glass: emergency access with the patient absent, told at once and judged afterwards (L70–L74)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated
 
 from noded.codec.schema import Limit
@@ -21,6 +21,7 @@ from noded.ledger.modules.errors import (
 from noded.ledger.modules.identity import get_patient
 from noded.ledger.modules.listings import OPENINGS, OVERDUE, listing_key
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import Height, InstitutionId, PublicKey, TimestampMs
 from noded.types.medical import ActorId, KindClass, OpeningId, PatientId
 from noded.types.operations.breakglass import (
@@ -42,7 +43,7 @@ REVIEWING_ROLES = (Role.REGULATOR, Role.AUDITOR)
 """Members that may review any opening; besides, the opener's institution and the custodian."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Review:
     """What became of an opening in the eyes of somebody else."""
 
@@ -53,7 +54,7 @@ class Review:
     time_ms: TimestampMs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Opening:
     """One breaking of the glass."""
 

@@ -1,6 +1,6 @@
 """Consents: what a patient permits, and the keys of compartments (L40–L46)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from typing import Annotated
 
@@ -25,6 +25,7 @@ from noded.ledger.modules.groups import Group, group_key
 from noded.ledger.modules.identity import get_patient, may_act_for, patient_key
 from noded.ledger.modules.listings import CONSENTS, listing_key
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import Height, TimestampMs
 from noded.types.medical import (
     COMPARTMENTS_MAX,
@@ -56,7 +57,7 @@ class ConsentStatus(IntEnum):
     EXPIRED = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class OpenedCompartment:
     """A compartment whose key went to a reader, to keep."""
 
@@ -64,7 +65,7 @@ class OpenedCompartment:
     epoch: KeyEpoch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Consent:
     """A patient's permission; the current version at `con/`, earlier ones at `conv/`."""
 
@@ -85,7 +86,7 @@ class Consent:
         return self.status is ConsentStatus.ACTIVE and terms.from_ms <= time_ms < terms.until_ms
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ReadCount:
     """How many reads were permitted under a consent, by all readers at all institutions together (L52)."""
 

@@ -1,7 +1,5 @@
 """Who may have a key: the decision on a request, the same on every validator (L43, L45, L50–L53, L71)."""
 
-from dataclasses import dataclass
-
 from noded.ledger.conditions.evaluate import AccessFacts, Decision, evaluate
 from noded.ledger.context import Context
 from noded.ledger.members import get_member
@@ -13,6 +11,7 @@ from noded.ledger.modules.groups import is_group_member
 from noded.ledger.modules.identity import get_patient, may_act_for
 from noded.ledger.modules.records import Record, RecordStatus, get_record, record_version_key
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import InstitutionId
 from noded.types.medical import Compartment, ConsentId, DayRange, KindClass, PatientId, RecordId, has_purpose
 from noded.types.operations.consent import (
@@ -34,7 +33,7 @@ from noded.types.operations.consent import (
 _PERMIT = Decision(True, "permitted")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Asked:
     """What a request is about, as the state has it."""
 

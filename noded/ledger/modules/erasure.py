@@ -1,6 +1,6 @@
 """Erasure: a patient's demand that a record be destroyed wherever its keys went (L85–L88)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated
 
 from noded.codec.schema import Limit
@@ -20,6 +20,7 @@ from noded.ledger.modules.identity import may_act_for
 from noded.ledger.modules.listings import ERASURES, OVERDUE, listing_key
 from noded.ledger.modules.records import Record, RecordStatus, get_record, record_key
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import VALIDATORS_MAX, Height, InstitutionId, TimestampMs
 from noded.types.medical import Compartment, PatientId, RecordId
 from noded.types.operations.audit import ErasureAttest, ErasureRequest
@@ -34,14 +35,14 @@ Institutions = Annotated[tuple[InstitutionId, ...], Limit(0, VALIDATORS_MAX)]
 """Ascending; each member at most once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Holders:
     """Who was given a record's key, or a compartment's."""
 
     institutions: Institutions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Erasure:
     """A demand for erasure and what became of it."""
 

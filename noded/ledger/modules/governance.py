@@ -1,6 +1,6 @@
 """What the members decide by vote (L101, L105–L108, L110–L112)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from typing import Annotated, assert_never
 
@@ -39,6 +39,7 @@ from noded.ledger.modules.membership_errors import (
 )
 from noded.ledger.parameters import why_contradictory
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import VALIDATORS_MAX, Height, InstitutionId, TimestampMs
 from noded.types.operations.membership import (
     ACTIONS,
@@ -75,7 +76,7 @@ class ProposalStatus(IntEnum):
     """A quorum voted for it, but by then it could not be done any more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Ballot:
     """One member's vote."""
 
@@ -83,7 +84,7 @@ class Ballot:
     approve: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class GovernanceProposal:
     """An action put to the vote."""
 
@@ -97,7 +98,7 @@ class GovernanceProposal:
     """In the order in which they were cast."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class OpenProposals:
     """How many proposals of a member are open."""
 

@@ -1,6 +1,6 @@
 """Groups of institutions, to whom a consent can be given (L25)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated
 
@@ -10,12 +10,13 @@ from noded.ledger.dispatch import Handlers
 from noded.ledger.events import Event
 from noded.ledger.modules.errors import IdTaken, NotCurrent, NotTheOwner, UnknownGroup, Unordered
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import InstitutionId
 from noded.types.medical import GroupId, Version
 from noded.types.operations.identity import GROUP_MEMBERS_MAX, GroupCreate, GroupUpdate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class GroupMember:
     """An institution in a group."""
 
@@ -24,7 +25,7 @@ class GroupMember:
     """The group's version in which it came, or came back."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Group:
     """Institutions under one name; only ever changed by the one that created it."""
 

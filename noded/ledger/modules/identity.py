@@ -1,6 +1,6 @@
 """Patients and their delegates (L20–L23)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated
 
 from noded.codec.schema import Limit
@@ -20,6 +20,7 @@ from noded.ledger.modules.errors import (
 )
 from noded.ledger.modules.listings import PATIENTS, listing_key
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import Height, InstitutionId, PublicKey, TimestampMs
 from noded.types.medical import (
     COMPARTMENTS_MAX,
@@ -39,7 +40,7 @@ DELEGATE_ENDS = 23
 """Kind of the deadline at which a delegate's power ends; subject: the delegate's key."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Patient:
     """A patient as one custodian knows them."""
 
@@ -55,7 +56,7 @@ class Patient:
         return self.epochs[compartment] if compartment < len(self.epochs) else KeyEpoch(0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Delegate:
     """A key that acts for a patient."""
 

@@ -1,6 +1,6 @@
 """Members and their keys (L100–L104, L109)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from noded.ledger.context import Context
 from noded.ledger.dispatch import Handlers
@@ -19,6 +19,7 @@ from noded.ledger.modules.membership_errors import (
     WrongStatus,
 )
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.genesis import EncryptionKey, Institution
 from noded.types.ids import Epoch, InstitutionId, PublicKey
 from noded.types.operations.membership import (
@@ -32,7 +33,7 @@ from noded.types.operations.membership import (
 from noded.types.roles import KeyKind, Role
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class MemberKey:
     """Whose a member's key is, for ever, and what for."""
 
@@ -40,7 +41,7 @@ class MemberKey:
     use: KeyUse
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Ready:
     """When a member last showed that its node runs."""
 

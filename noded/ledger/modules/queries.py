@@ -6,7 +6,6 @@ which nothing proves.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from noded.ledger.modules.access import Access, AccessStatus, access_key
@@ -32,6 +31,7 @@ from noded.ledger.modules.records import (
     record_version_key,
 )
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import InstitutionId, TimestampMs
 from noded.types.medical import (
     ID_BYTES,
@@ -59,7 +59,7 @@ class Listings(Protocol):
         """Up to `limit` rows whose keys begin with `prefix`, behind the key `after`, ascending."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Page(Generic[T]):
     """Some of a list, in order of height."""
 
@@ -69,7 +69,7 @@ class Page(Generic[T]):
     """What to ask for the following page with; empty after the last."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Overdue:
     """A duty that was not done by its deadline."""
 

@@ -1,6 +1,6 @@
 """Records: what is anchored of documents that their custodians keep (L30–L36)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 
 from noded.ledger.context import Context
@@ -19,6 +19,7 @@ from noded.ledger.modules.errors import (
 from noded.ledger.modules.identity import Patient, patient_key
 from noded.ledger.modules.listings import RECORDS, listing_key
 from noded.ledger.state import Overlay
+from noded.types.frozen import frozen
 from noded.types.ids import Height, InstitutionId
 from noded.types.medical import Compartment, KindClass, PatientId, RecordId, Version
 from noded.types.operations.records import (
@@ -41,7 +42,7 @@ class RecordStatus(IntEnum):
     """Its custodian attested that content and keys are destroyed; the commitment is noise."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Record:
     """One version of a record; the current one at `rec/`, earlier ones at `recv/`."""
 

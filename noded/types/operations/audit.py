@@ -1,17 +1,17 @@
 """Operations of the audit and erasure modules."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from noded.codec.errors import Malformed
 from noded.codec.schema import Limit
+from noded.types.frozen import frozen
 from noded.types.ids import Root, TimestampMs
 from noded.types.medical import RecordId
 from noded.types.operations.registry import Operation, operation
 
 
 @operation(90, "audit.anchor")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class AuditAnchor(Operation):
     """Fix a stretch of an institution's own audit log; zero entries are a heartbeat (L80)."""
 
@@ -29,7 +29,7 @@ class AuditAnchor(Operation):
 
 
 @operation(95, "erasure.request")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ErasureRequest(Operation):
     """Demand that a record be erased wherever its keys went, by the patient or a delegate (L85)."""
 
@@ -37,7 +37,7 @@ class ErasureRequest(Operation):
 
 
 @operation(96, "erasure.attest")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ErasureAttest(Operation):
     """Attest, as a holder, that ciphertext, keys and salt keys of the record are destroyed (L86)."""
 

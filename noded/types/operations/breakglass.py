@@ -1,10 +1,10 @@
 """Operations of the break-glass module: emergency access without the patient."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated
 
 from noded.codec.schema import Limit
+from noded.types.frozen import frozen
 from noded.types.medical import ActorId, KindClass, OpeningId, PatientId
 from noded.types.operations.registry import Operation, operation
 from noded.types.roles import Purpose
@@ -28,7 +28,7 @@ class Verdict(IntEnum):
 
 
 @operation(80, "breakglass.open")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class BreakglassOpen(Operation):
     """Begin emergency access to a patient's records; the patient is told at once (L70)."""
 
@@ -42,7 +42,7 @@ class BreakglassOpen(Operation):
 
 
 @operation(81, "breakglass.close")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class BreakglassClose(Operation):
     """End emergency access before its time, by the institution that opened (L72)."""
 
@@ -50,7 +50,7 @@ class BreakglassClose(Operation):
 
 
 @operation(82, "breakglass.review")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class BreakglassReview(Operation):
     """Judge an emergency access; signed by another key than the one that opened (L73)."""
 

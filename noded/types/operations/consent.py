@@ -1,12 +1,12 @@
 """Operations of the consent module: what a patient permits, and each access under it."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated
 
 from noded.codec.errors import Malformed
 from noded.codec.schema import Limit, Registry
 from noded.types.conditions import CONDITIONS, Condition
+from noded.types.frozen import frozen
 from noded.types.ids import InstitutionId, TimestampMs
 from noded.types.medical import (
     COMPARTMENTS_MAX,
@@ -35,7 +35,7 @@ CONSENT_RECORDS_MAX = 64
 """Records named one by one in a consent: 1 KiB; whoever means more names kinds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Grantee:
     """To whom a consent is given; every subclass has a tag."""
 
@@ -44,7 +44,7 @@ GRANTEES: Registry[Grantee] = Registry("grantee")
 
 
 @GRANTEES.tag(1)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ToOrganization(Grantee):
     """One member."""
 
@@ -52,7 +52,7 @@ class ToOrganization(Grantee):
 
 
 @GRANTEES.tag(2)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ToRole(Grantee):
     """Every member with a role."""
 
@@ -60,7 +60,7 @@ class ToRole(Grantee):
 
 
 @GRANTEES.tag(3)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ToGroup(Grantee):
     """The members of a group as of a version, as long as they stay (L25)."""
 
@@ -77,7 +77,7 @@ class Mode(IntEnum):
     """A compartment's key, once; meant for the treating team."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ConsentTerms:
     """What a patient permits to whom; every one of the terms must hold (L43)."""
 
@@ -101,7 +101,7 @@ class ConsentTerms:
             raise Malformed("ConsentTerms", "it ends before it begins")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Target:
     """What access is asked for; every subclass has a tag."""
 
@@ -110,7 +110,7 @@ TARGETS: Registry[Target] = Registry("target")
 
 
 @TARGETS.tag(1)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class OneRecord(Target):
     """The key of one version of a record."""
 
@@ -119,7 +119,7 @@ class OneRecord(Target):
 
 
 @TARGETS.tag(2)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class WholeCompartment(Target):
     """The key of a patient's compartment, in its current epoch; under a standing consent only."""
 
@@ -127,7 +127,7 @@ class WholeCompartment(Target):
     compartment: Compartment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Basis:
     """By what right access is asked for; every subclass has a tag."""
 
@@ -136,7 +136,7 @@ BASES: Registry[Basis] = Registry("basis")
 
 
 @BASES.tag(1)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class UnderConsent(Basis):
     """A patient's consent."""
 
@@ -144,7 +144,7 @@ class UnderConsent(Basis):
 
 
 @BASES.tag(2)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class InEmergency(Basis):
     """An opening by break-glass."""
 
@@ -152,13 +152,13 @@ class InEmergency(Basis):
 
 
 @BASES.tag(3)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class OwnRecord(Basis):
     """The record is about whoever asks, or about the patient they act for."""
 
 
 @operation(60, "consent.grant")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ConsentGrant(Operation):
     """Permit access, by the patient or a delegate (L40)."""
 
@@ -168,7 +168,7 @@ class ConsentGrant(Operation):
 
 
 @operation(61, "consent.amend")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ConsentAmend(Operation):
     """Replace the terms of a consent that holds (L41)."""
 
@@ -178,7 +178,7 @@ class ConsentAmend(Operation):
 
 
 @operation(62, "consent.revoke")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ConsentRevoke(Operation):
     """End a consent from this block on; nothing else is asked of the patient (L42)."""
 
@@ -186,7 +186,7 @@ class ConsentRevoke(Operation):
 
 
 @operation(63, "access.request")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class AccessRequest(Operation):
     """Ask for a key; every validator decides, and permit and denial alike are on the ledger (L50)."""
 
@@ -204,7 +204,7 @@ class AccessRequest(Operation):
 
 
 @operation(64, "access.release")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class AccessRelease(Operation):
     """Hand over a wrapped key after a permit, by the custodian and in time; names its hash (L54)."""
 
@@ -222,7 +222,7 @@ class ReceiptResult(IntEnum):
 
 
 @operation(65, "access.receipt")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class AccessReceipt(Operation):
     """Say what became of a release, by its reader (L56)."""
 
@@ -231,7 +231,7 @@ class AccessReceipt(Operation):
 
 
 @operation(66, "key.epoch")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class KeyEpochBegin(Operation):
     """Begin a new key of a compartment: holders of earlier ones cannot open what is registered from now on (L46)."""
 

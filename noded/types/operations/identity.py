@@ -1,9 +1,9 @@
 """Operations of the identity module: patients, their delegates, groups of institutions."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from noded.codec.schema import Limit
+from noded.types.frozen import frozen
 from noded.types.ids import InstitutionId, PublicKey, TimestampMs
 from noded.types.medical import GroupId, PatientId, Version
 from noded.types.operations.registry import Operation, operation
@@ -16,7 +16,7 @@ GroupMembers = Annotated[tuple[InstitutionId, ...], Limit(1, GROUP_MEMBERS_MAX)]
 
 
 @operation(20, "patient.register")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class PatientRegister(Operation):
     """
     Make a patient known, by the custodian that proofed them (L20).
@@ -30,7 +30,7 @@ class PatientRegister(Operation):
 
 
 @operation(21, "patient.rotate")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class PatientRotate(Operation):
     """Replace a patient's key; signed by the old key and, as a cosigner, by the new one (L21)."""
 
@@ -40,7 +40,7 @@ class PatientRotate(Operation):
 
 
 @operation(23, "delegate.set")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class DelegateSet(Operation):
     """Let a key act for a patient until a time, or move that time; cosigned by the delegate's key (L22)."""
 
@@ -52,7 +52,7 @@ class DelegateSet(Operation):
 
 
 @operation(24, "delegate.clear")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class DelegateClear(Operation):
     """End a delegate's power, by the patient or by the delegate (L22)."""
 
@@ -61,7 +61,7 @@ class DelegateClear(Operation):
 
 
 @operation(25, "group.create")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class GroupCreate(Operation):
     """Name a group of institutions (L25)."""
 
@@ -70,7 +70,7 @@ class GroupCreate(Operation):
 
 
 @operation(26, "group.update")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class GroupUpdate(Operation):
     """Change a group's members; consents to an earlier version do not reach newcomers (L25)."""
 

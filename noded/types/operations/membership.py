@@ -1,10 +1,10 @@
 """Members and their keys, proposals and votes."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, TypeAlias
 
 from noded.codec.schema import Limit, Registry
+from noded.types.frozen import frozen
 from noded.types.genesis import Endpoint, Institution, NetworkParameters
 from noded.types.ids import Epoch, InstitutionId, PublicKey
 from noded.types.medical import RequestId
@@ -24,7 +24,7 @@ class KeyUse(IntEnum):
 
 
 @operation(1, "org.register")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class OrgRegister(Operation):
     """Put an applicant's particulars before the members; cosigned by the applicant's account and consensus keys."""
 
@@ -32,7 +32,7 @@ class OrgRegister(Operation):
 
 
 @operation(2, "org.update")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class OrgUpdate(Operation):
     """Change the sender's own name and endpoints."""
 
@@ -41,7 +41,7 @@ class OrgUpdate(Operation):
 
 
 @operation(3, "org.suspend")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class OrgSuspend(Operation):
     """Suspend a member: its keys sign nothing but this chain's votes until it is reinstated by vote."""
 
@@ -50,7 +50,7 @@ class OrgSuspend(Operation):
 
 
 @operation(4, "org.key.rotate")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class OrgKeyRotate(Operation):
     """Replace one of the sender's keys; a new signing key cosigns."""
 
@@ -59,35 +59,35 @@ class OrgKeyRotate(Operation):
     """Ed25519, or X25519 for ENCRYPTION."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Admit:
     """Make an applicant a member."""
 
     institution: InstitutionId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Remove:
     """End a membership; history and keys stay on the ledger."""
 
     institution: InstitutionId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Reinstate:
     """End a suspension, or a jail after equivocation."""
 
     institution: InstitutionId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SetParameters:
     """Replace the network parameters."""
 
     parameters: NetworkParameters
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CloseEpoch:
     """End the epoch at the next height."""
 
@@ -95,7 +95,7 @@ class CloseEpoch:
     """The one to close; void in any other."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Uphold:
     """Uphold the reader's dispute of a release that it could not read."""
 
@@ -114,7 +114,7 @@ ACTIONS.register(6, Uphold)
 
 
 @operation(5, "gov.propose")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class GovPropose(Operation):
     """Put an action to the vote; takes effect with the vote that completes a quorum of voting power."""
 
@@ -124,7 +124,7 @@ class GovPropose(Operation):
 
 
 @operation(6, "gov.vote")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class GovVote(Operation):
     """Vote on a proposal; final, and weighed by the powers of the epoch in which the votes are counted."""
 
@@ -133,7 +133,7 @@ class GovVote(Operation):
 
 
 @operation(7, "validator.ready")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ValidatorReady(Operation):
     """Show that a member's node runs and holds its consensus key, which cosigns; it may enter the next table."""
 

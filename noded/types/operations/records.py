@@ -1,10 +1,10 @@
 """Operations of the records module: what is anchored of a record kept elsewhere."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated
 
 from noded.codec.schema import Limit
+from noded.types.frozen import frozen
 from noded.types.medical import (
     CiphertextHash,
     Commitment,
@@ -42,7 +42,7 @@ class WithdrawReason(IntEnum):
     PATIENT_REQUEST = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RecordContent:
     """One version of a record, as the ledger knows it."""
 
@@ -59,7 +59,7 @@ class RecordContent:
 
 
 @operation(40, "record.register")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RecordRegister(Operation):
     """Anchor a new record, by its custodian (L30)."""
 
@@ -73,7 +73,7 @@ class RecordRegister(Operation):
 
 
 @operation(41, "record.amend")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RecordAmend(Operation):
     """Add a version to a record; the one it replaces stays on the ledger (L35)."""
 
@@ -85,7 +85,7 @@ class RecordAmend(Operation):
 
 
 @operation(42, "record.withdraw")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RecordWithdraw(Operation):
     """Mark a record as not to be relied on; it stays visible (L36)."""
 

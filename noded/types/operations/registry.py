@@ -1,13 +1,13 @@
 """The registry of operations: what a transaction may ask of the ledger."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from noded.codec.schema import Registry
+from noded.types.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Operation:
     """One request to change the ledger; every subclass has a tag and a name of its own."""
 
