@@ -139,6 +139,8 @@ class Route(BaseRoute):
         await response(scope, receive, send)
 
     def _arguments(self, request: Request) -> dict[str, Any]:
+        if request.query_params and self.access != Public:
+            self._check_query(request)
         try:
             arguments = dict(self._checked.model_validate({**request.query_params, **request.path_params}))
         except ValidationError as error:
@@ -150,9 +152,24 @@ class Route(BaseRoute):
             arguments["request"] = request
         return arguments
 
+    def _check_query(self, request: Request) -> None:
+        """A parameter that is not described is a mistake, such as in the name of a cursor; without effect nobody would see it."""
+        unknown = sorted(set(request.query_params) - self._query)
+        if unknown:
+            known = ", ".join(sorted(self._query)) or "none"
+            raise InvalidRequest(
+                f"query.{unknown[0][:40]}: there is no such parameter here; known are {known}"
+            )
+
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         return compile_path(self.path)[0]
+
+    @cached_property
+    def _query(self) -> frozenset[str]:
+        """Names of the parameters in the query."""
+        read = {each["name"] for each in self.parameters if each["in"] == "query"}
+        return frozenset(read | set(self._checked.model_fields) - set(self._pattern.groupindex))
 
     @cached_property
     def _takes_request(self) -> bool:

@@ -43,6 +43,27 @@ class TestParameters:
         assert [each["where"] for each in answer.json["errors"]] == ["path.id", "query.after", "query.limit"]
         assert answer.json["errors"][2]["why"] == "Input should be greater than or equal to 1"
 
+    @pytest.mark.parametrize(
+        ("path", "known"),
+        [
+            ("/v1/blocks?cursor=00", "after"),
+            ("/v1/events?from=5", "start"),
+            ("/v1/status?full", "none"),
+        ],
+    )
+    async def test_one_that_is_not_described_is_refused(self, tmp_path: Path, path: str, known: str) -> None:
+        async with serve(TestBackend(), tmp_path) as served:
+            answer = await served.get(path)
+
+        assert (answer.status, answer.reason) == (422, "InvalidRequest")
+        given = path.partition("?")[2].partition("=")[0]
+        assert answer.json["detail"].startswith(f"query.{given}: there is no such parameter here; known are ")
+        assert known in answer.json["detail"]
+
+    async def test_probes_may_have_any(self, tmp_path: Path) -> None:
+        async with serve(TestBackend(), tmp_path) as served:
+            assert (await served.get("/livez?time=5")).status == 200
+
     async def test_what_is_left_out_has_its_default(self, tmp_path: Path) -> None:
         async with serve(TestBackend(), tmp_path) as served:
             answer = await served.get(f"/v1/patients/{ID}/records")
