@@ -153,7 +153,7 @@ class Route(BaseRoute):
         return arguments
 
     def _check_query(self, request: Request) -> None:
-        """A parameter that is not described is a mistake, such as in the name of a cursor; without effect nobody would see it."""
+        """W8: one that is not described is a mistake, and without effect nobody would see it."""
         unknown = sorted(set(request.query_params) - self._query)
         if unknown:
             known = ", ".join(sorted(self._query)) or "none"

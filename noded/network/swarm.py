@@ -155,7 +155,11 @@ class Libp2pNetwork:
         try:
             listeners = await trio.open_tcp_listeners(port, host=host)
         except OSError as error:
-            raise ConfigError(f"cannot listen on {format_address(host, port)}: {error}") from error
+            why = error.strerror or str(error)
+            raise ConfigError(
+                f"cannot listen on {format_address(host, port)}: {why}; choose another in [network] listen, or stop what"
+                " listens there"
+            ) from error
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             nursery.start_soon(trio.serve_listeners, self._accept, listeners)

@@ -52,6 +52,7 @@ class TestParameters:
         ],
     )
     async def test_one_that_is_not_described_is_refused(self, tmp_path: Path, path: str, known: str) -> None:
+        """W8."""
         async with serve(TestBackend(), tmp_path) as served:
             answer = await served.get(path)
 
