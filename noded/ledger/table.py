@@ -25,7 +25,7 @@ from noded.ledger.reputation import (
 )
 from noded.ledger.state import Overlay
 from noded.types.genesis import NetworkParameters
-from noded.types.ids import Epoch, InstitutionId
+from noded.types.ids import VALIDATORS_MAX, Epoch, InstitutionId
 from noded.types.validator_set import Validator, ValidatorTable
 
 JAIL_EPOCHS = 8
@@ -118,7 +118,8 @@ def choose(state: Overlay, rows: list[Row], table: ValidatorTable, epoch: Epoch)
     waiting = [row for row in standing if row.old is None and not row.jailed and _is_ready(state, row, epoch)]
     waiting.sort(key=lambda row: (row.member.since, row.id))
     total = sum(validator.power for validator in table.validators)
-    newcomers = waiting[: max(1, total // NEWCOMERS_FRACTION // POWER_FLOOR)]
+    entering = min(max(1, total // NEWCOMERS_FRACTION // POWER_FLOOR), VALIDATORS_MAX - len(staying))
+    newcomers = waiting[:entering]
     jailed = [row for row in standing if row.old is not None and row.jailed]
     jailed.sort(key=lambda row: (row.conduct.jailed_until or 0, row.id))
     kept = jailed[: max(0, VOTERS_MIN - len(staying) - len(newcomers))]

@@ -1,16 +1,28 @@
 """L130–L135: who enters the table of an epoch, and who sits out."""
 
+from dataclasses import replace
+
 from noded.ledger.conduct import (
+    UNBLEMISHED,
     S,
     get_conduct,
 )
+from noded.ledger.members import Member, MemberStatus
+from noded.ledger.modules.membership import Ready, ready_key
 from noded.ledger.reputation import POWER_FLOOR
-from noded.ledger.table import JAIL_EPOCHS
+from noded.ledger.table import JAIL_EPOCHS, Row, choose
+from noded.types.ids import VALIDATORS_MAX, Epoch, Height
 from noded.types.operations.membership import Reinstate
-from tests.helpers.ledger import TestChain, key_of, make_genesis, member_id
+from noded.types.validator_set import Validator
+from tests.helpers.ledger import TestChain, key_of, make_genesis, make_institution, member_id
 from tests.helpers.tables import powers, ready, rows
 from tests.helpers.voting import decide
 from tests.ledger.test_participation import make_equivocation
+
+
+def make_row(number: int, old: Validator | None, *, since: int = 0) -> Row:
+    member = Member(institution=make_institution(number), status=MemberStatus.MEMBER, since=Height(since))
+    return Row(member=member, conduct=UNBLEMISHED, old=old, facts=None, reputation=0, debt=0, jailed=False)
 
 
 class TestNewcomers:
@@ -54,6 +66,26 @@ class TestNewcomers:
 
         assert entered == [13, 14]
         assert 6 * sum(powers(chain)[number] for number in entered) <= before
+
+    def test_full_table_takes_nobody_until_a_place_is_free(self) -> None:
+        """The table of one more could not be encoded, and the epoch's last block not be executed by anybody."""
+        chain = TestChain()
+        present = chain.validators.table.validators[0]
+        table = replace(
+            chain.validators.table,
+            validators=tuple(replace(present, id=member_id(number)) for number in range(VALIDATORS_MAX)),
+        )
+        rows = [make_row(number, old) for number, old in enumerate(table.validators)]
+        waiting = [make_row(VALIDATORS_MAX + extra, None, since=9 - extra) for extra in range(3)]
+        state = chain.state
+        for row in waiting:
+            state.write(ready_key(row.id), Ready(epoch=Epoch(1), key=row.member.institution.consensus_key))
+
+        assert choose(state, rows + waiting, table, Epoch(1)) == rows
+        rows[7].member = replace(rows[7].member, status=MemberStatus.REMOVED)
+        entered = choose(state, rows + waiting, table, Epoch(1))
+        assert entered == [*rows[:7], *rows[8:], waiting[-1]]
+        assert len(entered) == VALIDATORS_MAX
 
 
 class TestJail:
