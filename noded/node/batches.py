@@ -98,6 +98,7 @@ class BatchDesk:
         self._are_few = len(validators) <= DIRECT_ACKNOWLEDGE_MAX
         self._age_ms = BATCH_AGE_MS if self._are_few else BATCH_AGE_MANY_MS
         self.pool.divide(len(validators))
+        self.exchange.divide(len(validators))
         self._is_author = takes_part(validators, self._me, self._signer)
 
     def follow_view(self, proposers: tuple[PeerId, ...]) -> None:
@@ -259,10 +260,12 @@ class BatchDesk:
         self._hold(held, record)
 
     def on_announced(self, peer: PeerId, message: BatchesAnnounced, now_ms: TimestampMs) -> None:
-        """Ask for what is not at hand."""
+        """Ask for what is not at hand; of this epoch's or the last one's validators, as the number of others has no limit."""
+        if not any(peer in validators for validators in self._sets.values()):
+            return
         unknown = [name for name in message.hashes if not self.pool.knows(name)]
         if unknown:
-            self.exchange.want(unknown, (peer,), now_ms, needed=False)
+            self.exchange.announced(unknown, peer, now_ms)
             self.fetch_due(now_ms)
 
     def on_acknowledged(self, peer: PeerId, prefixes: Sequence[bytes]) -> None:
@@ -282,7 +285,7 @@ class BatchDesk:
         """Get batches that a block names: from the holders, best first, then from whoever is connected."""
         if not batches:
             return
-        self.exchange.want(batches, holders, now_ms, needed=True)
+        self.exchange.need(batches, holders, now_ms)
         self.fetch_due(now_ms)
 
     def fetch_due(self, now_ms: TimestampMs) -> None:

@@ -22,7 +22,7 @@ UNDER_VERIFICATION_MAX = 1024
 """Batches whose signatures are being verified; further ones wait to be pulled."""
 
 ANNOUNCED_MAX = 8192
-"""Batches fetched at a time because somebody announced them."""
+"""Batches fetched at a time because somebody announced them; divided among the validators."""
 
 ANNOUNCED_TRIES = 3
 """Requests to each peer that announced a batch, before its word is doubted."""
@@ -37,6 +37,8 @@ INVALID_KEPT = 1024
 @dataclass(slots=True)
 class _Wanted:
     holders: list[PeerId]
+    announcer: PeerId | None = None
+    """In whose part it is; None if a block named it before anybody announced it (M5)."""
     needed_ms: TimestampMs | None = None
     """When a block last needed it; None if somebody merely announced it."""
     asked: int = 0
@@ -87,7 +89,14 @@ class BatchExchange:
         self._verifying: dict[BatchHash, tuple[ValidatorId, int]] = {}
         """Batches whose signatures are being judged, by whom and how large."""
         self._wanted: dict[BatchHash, _Wanted] = {}
+        self._announced: dict[PeerId, int] = {}
+        """How many of these are in each peer's part."""
+        self._announced_max = ANNOUNCED_MAX
         self._invalid: dict[BatchHash, str] = {}
+
+    def divide(self, validators: int) -> None:
+        """Give so many validators a part each of what may be fetched because it was announced (M5)."""
+        self._announced_max = ANNOUNCED_MAX // validators
 
     def why_invalid(self, batches: Sequence[BatchHash]) -> str | None:
         """Why one of these batches is invalid, if any is known to be."""
@@ -142,19 +151,27 @@ class BatchExchange:
             if not results[0]:
                 raise InvalidBatch(batch=name, why="its author did not sign it")
             raise self._mark_invalid(name, "a transaction's signature does not verify")
-        self._wanted.pop(name, None)
+        self._forget(name)
 
-    def want(
-        self, batches: Sequence[BatchHash], holders: Sequence[PeerId], now_ms: TimestampMs, *, needed: bool
-    ) -> None:
-        """A block names these batches, or a holder announced them; the holders should have them, best first."""
+    def need(self, batches: Sequence[BatchHash], holders: Sequence[PeerId], now_ms: TimestampMs) -> None:
+        """A block names these batches; the holders should have them, best first."""
         for name in batches:
-            if not needed and name not in self._wanted and len(self._wanted) >= ANNOUNCED_MAX:
-                break
             wanted = self._wanted.setdefault(name, _Wanted(holders=[], due_ms=now_ms))
-            if needed:
-                wanted.needed_ms = now_ms
+            wanted.needed_ms = now_ms
             wanted.holders += [peer for peer in holders if peer not in wanted.holders]
+
+    def announced(self, batches: Sequence[BatchHash], peer: PeerId, now_ms: TimestampMs) -> None:
+        """A peer says that it holds these batches; beyond its part it is not heard (M5)."""
+        for name in batches:
+            wanted = self._wanted.get(name)
+            if wanted is None:
+                count = self._announced.get(peer, 0)
+                if count >= self._announced_max:
+                    continue
+                self._announced[peer] = count + 1
+                wanted = self._wanted[name] = _Wanted(holders=[], announcer=peer, due_ms=now_ms)
+            if peer not in wanted.holders:
+                wanted.holders.append(peer)
 
     def requests(self, now_ms: TimestampMs, connected: Sequence[PeerId]) -> list[tuple[PeerId, GetBatches]]:
         """
@@ -194,11 +211,20 @@ class BatchExchange:
             if self._pool.is_ordered(name) or wanted.is_hopeless(now_ms)
         ]
         for name in hopeless:
-            del self._wanted[name]
+            self._forget(name)
+
+    def _forget(self, name: BatchHash) -> None:
+        """No longer look for a batch; its place in its announcer's part is free again."""
+        wanted = self._wanted.pop(name, None)
+        if wanted is None or wanted.announcer is None:
+            return
+        self._announced[wanted.announcer] -= 1
+        if not self._announced[wanted.announcer]:
+            del self._announced[wanted.announcer]
 
     def _mark_invalid(self, name: BatchHash, why: str) -> InvalidBatch:
         self._invalid[name] = why
-        self._wanted.pop(name, None)
+        self._forget(name)
         if len(self._invalid) > INVALID_KEPT:
             del self._invalid[next(iter(self._invalid))]
         return InvalidBatch(batch=name, why=why)

@@ -273,7 +273,7 @@ class TestCap:
 
         assert list(cap_powers(raw, alone(raw), 2).powers.values()) == [1249] * 2 + [1000] * 5
 
-    @given(WILD_POWERS, st.data())
+    @given(st.lists(st.integers(POWER_FLOOR, 1_000_000), min_size=4, max_size=40), st.data())
     def test_no_owner_holds_a_third(self, powers: list[int], data: st.DataObject) -> None:
         raw = named(powers)
         owners = {each: data.draw(st.sampled_from(("", "", "A", "B"))) for each in raw}
@@ -289,6 +289,14 @@ class TestCap:
             assert 3 * max(groups.values()) < total
         else:
             assert len(groups) < 4
+
+    def test_powers_that_cannot_be_divided_are_capped_singly_with_an_alarm(self) -> None:
+        """An owner of two holds 2 of 5 even where everybody has the least power there is."""
+        raw = named([1] * 5)
+        result = cap_powers(raw, {each: "A" if number < 2 else "" for number, each in enumerate(raw)}, 1)
+
+        assert result.owners_ignored
+        assert result.powers == raw
 
     def test_what_an_owner_loses_makes_nobody_else_hold_a_third(self) -> None:
         """Two of ten with 1999 would hold 3998 of the 11994 that are left when an owner of four is capped."""

@@ -5,7 +5,7 @@ import pytest
 from noded.ledger.admission import OpenBatch
 from noded.mempool.errors import InvalidBatch, QuotaExceeded
 from noded.mempool.pool import BatchPool
-from noded.node.exchange import FETCH_RETRY_MS, NEEDED_MS, BatchExchange
+from noded.node.exchange import ANNOUNCED_MAX, ANNOUNCED_TRIES, FETCH_RETRY_MS, NEEDED_MS, BatchExchange
 from noded.node.payload import PayloadLimits, PayloadRules
 from noded.types.batch import Batch, SealedBatch, seal_batch
 from noded.types.ids import BatchHash, ChainId, Signature, TimestampMs
@@ -51,15 +51,15 @@ class TestNeeded:
     """M2: a batch that a block names."""
 
     def test_it_is_asked_of_all_in_turn(self, exchange: BatchExchange) -> None:
-        exchange.want(NAMES[:1], PEERS[:1], TimestampMs(0), needed=True)
+        exchange.need(NAMES[:1], PEERS[:1], TimestampMs(0))
 
         requests = [exchange.requests(TimestampMs(step * FETCH_RETRY_MS), PEERS) for step in range(6)]
 
         assert [peer for [(peer, _)] in requests] == PEERS * 2
 
     def test_what_nobody_has_is_forgotten_once_no_block_needs_it(self, exchange: BatchExchange) -> None:
-        exchange.want(NAMES, PEERS[:1], TimestampMs(0), needed=True)
-        exchange.want(NAMES[:3], PEERS[:1], TimestampMs(NEEDED_MS), needed=True)
+        exchange.need(NAMES, PEERS[:1], TimestampMs(0))
+        exchange.need(NAMES[:3], PEERS[:1], TimestampMs(NEEDED_MS))
 
         assert set(asked(exchange, NEEDED_MS)) == set(NAMES)
         assert asked(exchange, NEEDED_MS + FETCH_RETRY_MS) == NAMES[:3]
@@ -79,7 +79,7 @@ class TestQuota:
         with pytest.raises(QuotaExceeded):
             exchange.receive(author, sealed.encoding, sets)
 
-        exchange.want([sealed.hash], [author], TimestampMs(0), needed=True)
+        exchange.need([sealed.hash], [author], TimestampMs(0))
         with pytest.raises(AssertionError):  # It is opened now.
             exchange.receive(author, sealed.encoding, sets)
         pool.part_bytes += 1
@@ -100,6 +100,35 @@ class TestQuota:
         with pytest.raises(InvalidBatch):
             exchange.verified(first.hash, (False,))
         assert exchange.receive(PEERS[0], second.encoding, sets) is not None
+
+
+class TestAnnounced:
+    """M5: what one peer may have others fetch."""
+
+    def test_one_peer_fills_its_own_part_only(self, exchange: BatchExchange) -> None:
+        exchange.divide(ANNOUNCED_MAX // 10)
+        exchange.announced(NAMES[:50], PEERS[0], TimestampMs(0))
+        exchange.announced(NAMES[45:60], PEERS[1], TimestampMs(0))
+
+        assert asked(exchange, 0) == NAMES[:10] + NAMES[45:55]
+
+    def test_a_block_finds_room_for_what_it_needs(self, exchange: BatchExchange) -> None:
+        exchange.divide(ANNOUNCED_MAX // 10)
+        exchange.announced(NAMES[:50], PEERS[0], TimestampMs(0))
+        exchange.need(NAMES[40:60], PEERS[:1], TimestampMs(0))
+
+        assert asked(exchange, 0) == NAMES[:10] + NAMES[40:60]
+
+    def test_a_place_is_free_again_once_the_word_was_empty(self, exchange: BatchExchange) -> None:
+        exchange.divide(ANNOUNCED_MAX // 10)
+        exchange.announced(NAMES[:10], PEERS[0], TimestampMs(0))
+        for attempt in range(ANNOUNCED_TRIES):
+            assert asked(exchange, attempt * FETCH_RETRY_MS) == NAMES[:10]
+        later = ANNOUNCED_TRIES * FETCH_RETRY_MS
+        assert asked(exchange, later) == []
+        exchange.announced(NAMES[20:40], PEERS[0], TimestampMs(later))
+
+        assert asked(exchange, later) == NAMES[20:30]
 
 
 class TestKnownInvalid:
