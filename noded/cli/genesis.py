@@ -59,6 +59,13 @@ def create(
         parameters = with_parameters(DEFAULT_PARAMETERS, assignments(changes))
         now_ms = TimestampMs(time.time_ns() // 1_000_000)
         founders = [read_institution(path) for path in institutions]
+        files: dict[bytes, Path] = {}
+        for founder, path in zip(founders, institutions, strict=True):
+            if founder.id in files:
+                raise CommandFailed(
+                    f"{path}: the institution of {files[founder.id]} again; give each founder's file once"
+                )
+            files[founder.id] = path
         genesis = make_genesis(name, founders, time_ms=now_ms, parameters=parameters)
     write_genesis(out, genesis)
     output.show(_summary(genesis, out))

@@ -8,12 +8,13 @@ from noded.ledger.execution import changes_of
 from noded.ledger.head import CHAIN_KEY, HEAD_KEY, Chain, Head, table_key
 from noded.ledger.keys import add_key
 from noded.ledger.members import MEMBERS_KEY, Member, Members, MemberStatus, member_key
-from noded.ledger.modules.membership import claim_keys
+from noded.ledger.modules.membership import claim_keys, keys_of
 from noded.ledger.parameters import why_contradictory
 from noded.ledger.participation import empty_counters
 from noded.ledger.state import Overlay
 from noded.types.genesis import Genesis, genesis_block
 from noded.types.ids import ZERO_HASH, BlockHash, Epoch, Height, StateRoot
+from noded.types.operations.membership import KeyUse
 from noded.types.roles import KeyKind
 from noded.types.validator_set import table_root
 
@@ -96,13 +97,15 @@ def check_genesis(genesis: Genesis) -> None:
     strangers = sorted(frozenset(validators) - frozenset(ids))
     if strangers:
         raise InvalidGenesis(f"validator {strangers[0].hex()} is no institution")
-    signing = [
-        key
-        for institution in genesis.institutions
-        for key in (institution.account_key, institution.consensus_key, institution.network_key)
-    ]
-    if len(frozenset(signing)) != len(signing):
-        raise InvalidGenesis("every institution needs keys of its own: account, consensus and network")
+    used: dict[bytes, tuple[str, KeyUse]] = {}
+    for institution in genesis.institutions:
+        for key, use in keys_of(institution):
+            if key in used:
+                raise InvalidGenesis(
+                    f"every institution needs keys of its own: the {use.name.lower()} key of "
+                    f"{institution.legal_name} is the {used[key][1].name.lower()} key of {used[key][0]}"
+                )
+            used[key] = institution.legal_name, use
     why = why_contradictory(genesis.parameters, len(validators))
     if why is not None:
         raise InvalidGenesis(why)

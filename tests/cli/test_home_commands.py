@@ -196,6 +196,15 @@ class TestGenesis:
         assert told(capsys, "genesis", "verify", out, "--hash", made["chain_id"])["validators"] == 1
         assert read_genesis(out).parameters.delta_ms == 123
 
+    def test_a_founders_file_given_twice_is_named(self, home: Path, tmp_path: Path, capsys: Captured) -> None:
+        file, copy, out = home / "institution.json", tmp_path / "copy.json", tmp_path / "genesis.cbor"
+        copy.write_bytes(file.read_bytes())
+
+        said = complaint(capsys, "genesis", "create", file, copy, "--name", "test", "--out", out, code=1)
+
+        assert f"{copy}: the institution of {file} again" in said
+        assert not out.exists()
+
     def test_another_hash_is_a_failure(self, home: Path, tmp_path: Path, capsys: Captured) -> None:
         out = tmp_path / "genesis.cbor"
         told(capsys, "genesis", "create", home / "institution.json", "--name", "test", "--out", out)

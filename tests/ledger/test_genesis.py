@@ -42,7 +42,16 @@ class TestContradictions:
                         make_institution(2, account_key=make_institution(1).consensus_key),
                     ]
                 ),
-                "keys of its own",
+                "the account key of Member 2 is the consensus key of Member 1",
+            ),
+            (
+                make_genesis(
+                    institutions=[
+                        make_institution(1),
+                        make_institution(2, encryption_key=make_institution(1).encryption_key),
+                    ]
+                ),
+                "the encryption key of Member 2 is the encryption key of Member 1",
             ),
         ],
     )
