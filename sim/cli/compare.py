@@ -17,7 +17,7 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @output_option
 def command(first: Path, second: Path, output: str) -> None:
     """Compare the runs in FIRST with those in SECOND, pair by pair of equal seeds."""
-    from sim.compare import compare
+    from sim.compare import PAIRS_MIN, compare
     from sim.report.frames import load_all
 
     differences = compare(load_all([first]), load_all([second]))
@@ -30,8 +30,12 @@ def command(first: Path, second: Path, output: str) -> None:
     for each in differences:
         interval = f"[{number(each.ratio_low, '', 3)}, {number(each.ratio_high, '', 3)}]"
         sign = "" if each.is_clear else "  no clear difference"
+        if each.left_out:
+            sign += f"  ({each.left_out} pairs without it left out)"
         ratio = number(each.ratio, "", 3)
         click.echo(
             f"{each.figure:<22}{number(each.first, '', 2):>14}{number(each.second, '', 2):>14}{ratio:>8}  {interval}{sign}"
         )
-    click.echo(f"{differences[0].pairs} pairs")
+    pairs = max(each.pairs + each.left_out for each in differences)
+    few = f"; fewer than {PAIRS_MIN} make nothing clear" if pairs < PAIRS_MIN else ""
+    click.echo(f"{pairs} pairs{few}")
