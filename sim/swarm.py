@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, get_args
 
 from sim.scenario.load import make_scenario
-from sim.scenario.model import Behaviour, Scenario
+from sim.scenario.model import Altered, Behaviour, Scenario
 from sim.streams import Stream
 from sim.units import NS_PER_UNIT, parse_duration
 
@@ -28,8 +28,11 @@ FAULTS_MAX = 6
 SHORT_EPOCH = 10
 """Heights: voting powers change several times in a run."""
 
-BEHAVIOURS: tuple[str, ...] = tuple(each for each in get_args(Behaviour) if each not in ("alter", "spam"))
-"""All that may break what checkers claim."""
+BLUNDERS: tuple[str, ...] = ("alter", "spam", "invalid")
+"""Behaviours whose blocks are refused, which is evidence; drawn apart, so that the other seeds keep their scenarios."""
+
+BEHAVIOURS: tuple[str, ...] = tuple(each for each in get_args(Behaviour) if each not in BLUNDERS)
+"""All others."""
 
 SIZES = (4, 4, 4, 5, 6, 7, 7, 10, 13)
 
@@ -50,6 +53,7 @@ def draw_scenario(seed: int) -> Scenario:
         if stream.chance(2, 5):
             byzantine.append(_draw_byzantine(stream, count, [row["nodes"][0] for row in byzantine]))
             spare -= 1
+    _draw_blunders(Stream(seed, "swarm", 2), byzantine)
     bad = [row["nodes"][0] for row in byzantine]
     faults = [_draw_fault(stream, count, bad, may_lose=spare) for _ in range(stream.below(FAULTS_MAX + 1))]
     help_ = _draw_help(Stream(seed, "swarm", 1), count, byzantine)
@@ -157,6 +161,13 @@ def _draw_byzantine(stream: Stream, count: int, taken: list[int]) -> dict[str, A
         "period": f"{stream.between(1, 8)}s",
         "by": f"{stream.between(50, 2_000)}ms",
     }
+
+
+def _draw_blunders(stream: Stream, byzantine: list[dict[str, Any]]) -> None:
+    for row in byzantine:
+        if stream.chance(1, 4):
+            row["behaviour"] = stream.choice(BLUNDERS)
+            row["altered"] = stream.choice(get_args(Altered))
 
 
 def _draw_help(stream: Stream, count: int, byzantine: list[dict[str, Any]]) -> list[dict[str, Any]]:

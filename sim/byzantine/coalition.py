@@ -14,6 +14,7 @@ from sim.byzantine.exclude import Exclude
 from sim.byzantine.frame import Frame
 from sim.byzantine.garbage import Garbage
 from sim.byzantine.impersonate import Impersonate
+from sim.byzantine.invalid import Invalid
 from sim.byzantine.nullify_only import NullifyOnly
 from sim.byzantine.oscillate import Oscillate
 from sim.byzantine.rewind import Rewind
@@ -47,6 +48,7 @@ BEHAVIOURS: dict[str, type[Behaviour]] = {
     "frame": Frame,
     "alter": Alter,
     "spam": Spam,
+    "invalid": Invalid,
 }
 
 VICTIMS_SHARE = 4

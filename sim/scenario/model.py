@@ -155,6 +155,7 @@ Behaviour = Literal[
     "frame",
     "alter",
     "spam",
+    "invalid",
 ]
 
 Altered = Literal["counters", "table", "conduct"]

@@ -8,7 +8,7 @@ import pytest
 from sim.cli.root import run
 from sim.scenario.faults import Crash
 from sim.scenario.model import Scenario
-from sim.swarm import BEHAVIOURS, SIZES, draw_scenario, tally
+from sim.swarm import BEHAVIOURS, BLUNDERS, SIZES, draw_scenario, tally
 
 SEEDS = range(1_000)
 
@@ -24,7 +24,7 @@ def drawn() -> list[Scenario]:
 @pytest.mark.parametrize(
     "kind",
     [
-        *(f"byzantine {behaviour}" for behaviour in BEHAVIOURS),
+        *(f"byzantine {behaviour}" for behaviour in (*BEHAVIOURS, *BLUNDERS)),
         *(f"fault {kind}" for kind in ("pause", "partition", "loss", "duplicate", "reorder", "skew")),
         *(f"fault {kind}" for kind in ("slow-disk", "slow-link")),
         *(f"fault crash, disk {fate}" for fate in ("kept", "torn", "lost")),
