@@ -81,7 +81,6 @@ Address = Annotated[str, AfterValidator(_checked_address)]
 OptionalAddress = Annotated[str, AfterValidator(_checked_optional_address)]
 """``host:port``; empty for not at all."""
 
-Addresses = Annotated[tuple[Address, ...], Strict(False)]
 
 
 class Section(BaseModel):
@@ -115,11 +114,6 @@ class NetworkSection(Section):
     """How this node and its peers reach each other."""
 
     listen: Address = Field(default="0.0.0.0:9470", description="Where peers connect to, as host:port.")
-    advertise: Addresses = Field(
-        default=(),
-        max_length=4,
-        description="Addresses at which peers can reach this node, where they differ from `listen`.",
-    )
     bootstrap: Annotated[
         tuple[Annotated[str, AfterValidator(_checked_bootstrap)], ...], Strict(False), Reloadable
     ] = Field(

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from noded.config import CONFIG_NAME, InvalidConfig, NodeConfig, default_text, l
 from noded.config.loading import CONFIG_BYTES_MAX
 
 HOME = Path("/srv/node")
+MEMBER = "0a" * 16
 
 
 def read(text: str = "", **environment: str) -> NodeConfig:
@@ -36,16 +38,18 @@ class TestSources:
     def test_a_variable_has_the_type_of_its_key(self) -> None:
         config = read(
             NODED_API__CONNECTIONS_MAX="7",
-            NODED_NETWORK__ADVERTISE="node.example:9470, [2001:db8::1]:9470",
+            NODED_NETWORK__BOOTSTRAP=f"{MEMBER}@node.example:9470, {MEMBER}@[2001:db8::1]:9470",
             NODED_NETWORK__LISTEN="127.0.0.1:1",
         )
 
         assert config.api.connections_max == 7
-        assert config.network.advertise == ("node.example:9470", "[2001:db8::1]:9470")
+        assert config.network.bootstrap == (f"{MEMBER}@node.example:9470", f"{MEMBER}@[2001:db8::1]:9470")
         assert config.network.listen == "127.0.0.1:1"
 
     def test_a_list_may_also_be_written_as_in_the_file(self) -> None:
-        assert read(NODED_NETWORK__ADVERTISE='["a:1", "b:2"]').network.advertise == ("a:1", "b:2")
+        listed = (f"{MEMBER}@a:1", f"{MEMBER}@b:2")
+
+        assert read(NODED_NETWORK__BOOTSTRAP=json.dumps(listed)).network.bootstrap == listed
 
     def test_other_variables_are_nobodys_mistake(self) -> None:
         assert read(NODED_SHARED_DATA="/data", PATH="/bin", NODEDX__A="1") == read()

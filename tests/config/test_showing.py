@@ -22,7 +22,7 @@ HOME = Path("/srv/node")
 FILE = """
 [network]
 listen = "127.0.0.1:9470"
-advertise = ["a:1", "b:2"]
+bootstrap = ["0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a@a:1", "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b@b:2"]
 [log]
 level = "debug"
 """
@@ -36,7 +36,7 @@ def test_what_is_shown_gives_the_same_settings() -> None:
     config = read(FILE)
 
     assert read(show(config)) == config
-    assert tomllib.loads(show(config))["network"]["advertise"] == ["a:1", "b:2"]
+    assert tomllib.loads(show(config))["network"]["bootstrap"] == list(config.network.bootstrap) != []
 
 
 def test_differences_are_in_order_and_say_what_needs_a_restart() -> None:
