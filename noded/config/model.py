@@ -82,7 +82,6 @@ OptionalAddress = Annotated[str, AfterValidator(_checked_optional_address)]
 """``host:port``; empty for not at all."""
 
 
-
 class Section(BaseModel):
     """Settings under one heading; unknown keys are refused, values are of the type that they look like."""
 
