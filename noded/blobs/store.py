@@ -30,7 +30,7 @@ from noded.codec.errors import Malformed
 from noded.crypto.hashing import HASH_BYTES
 from noded.crypto.segments import SEALED_SEGMENT_BYTES
 from noded.storage.errors import file_failure
-from noded.storage.files import PRIVATE_MODE, sync_folder
+from noded.storage.files import PRIVATE_MODE, os_errors, sync_folder
 from noded.types.medical import CiphertextHash
 
 _FOLDER_MODE = 0o700
@@ -48,60 +48,17 @@ class SealedBlob:
     """Of SEALED_SEGMENT_BYTES each but the last, `size` together; read once, one at a time."""
 
 
-class BlobStore:
-    """A folder of blobs."""
+class BlobReader:
+    """A folder of blobs that is read only, such as a backup's: nothing is made or removed there."""
 
-    def __init__(self, folder: Path, *, reserve_bytes: int) -> None:
+    def __init__(self, folder: Path) -> None:
         """
-        Open the folder, or make it; what was being written when the process ended is removed.
+        Read from a folder.
 
         Args:
-            folder: Its own; nobody else writes there.
-            reserve_bytes: Space on the disk that records never take, so that the ledger can go on.
-
-        Raises:
-            StorageError: The folder cannot be made or read.
+            folder: Of a BlobStore.
         """
         self.folder = folder
-        self._reserve_bytes = reserve_bytes
-        self._numbers = count()
-        with self.translated():
-            for name in ("new", "incoming", *(f"{number:02x}" for number in range(256))):
-                (folder / name).mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-            for leftover in (folder / "new").iterdir():
-                leftover.unlink()
-            sync_folder(folder)
-
-    def put_all(self, blobs: Sequence[SealedBlob]) -> list[CiphertextHash]:
-        """
-        Store blobs; on return all are durable (B2).
-
-        Returns:
-            Their names, in order.
-
-        Raises:
-            NoSpaceForBlob: The disk is full up to the reserve; nothing was stored.
-            StorageError: The disk failed; blobs stored so far stay, without a name that anyone knows.
-        """
-        needed_bytes = sum(blob.size + manifest_bytes(blob.size) + _FILE_OVERHEAD_BYTES for blob in blobs)
-        self.check_space(needed_bytes)
-        paths = [self.folder / "new" / str(next(self._numbers)) for _ in blobs]
-        try:
-            with self.translated(needed_bytes):
-                names = [_write(path, blob) for path, blob in zip(paths, blobs, strict=True)]
-                self.adopt(list(zip(paths, names, strict=True)))
-        except BaseException:
-            for path in paths:
-                path.unlink(missing_ok=True)
-            raise
-        return names
-
-    def adopt(self, files: Sequence[tuple[Path, CiphertextHash]]) -> None:
-        """Give durable files, whole and checked, the place of their names; durable on return."""
-        for path, name in files:
-            path.replace(self._path(name))
-        for folder in {self._path(name).parent for _, name in files}:
-            sync_folder(folder)
 
     def has(self, name: CiphertextHash) -> bool:
         """Whether the blob is here; its bytes are not looked at."""
@@ -153,6 +110,86 @@ class BlobStore:
         for segment in range(self.manifest(name).segments):
             self.read(name, segment, 1)
 
+    def _path(self, name: CiphertextHash) -> Path:
+        digits = name.hex()
+        return self.folder / digits[:2] / digits
+
+    @contextmanager
+    def _opened(self, name: CiphertextHash) -> Iterator[tuple[BinaryIO, Manifest]]:
+        """The blob's file, and its manifest once it and the file's length are checked."""
+        path = self._path(name)
+        with os_errors(path):
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:
+                raise BlobMissing(ciphertext=name) from None
+            with file:
+                manifest = read_manifest(file)
+                size = os.fstat(file.fileno()).st_size
+                if (
+                    manifest is None
+                    or manifest.name != name
+                    or size != manifest_bytes(manifest.size) + manifest.size
+                ):
+                    raise BlobCorrupt(ciphertext=name, segment=None)
+                yield file, manifest
+
+
+class BlobStore(BlobReader):
+    """A folder of blobs, to be read and written."""
+
+    def __init__(self, folder: Path, *, reserve_bytes: int) -> None:
+        """
+        Open the folder, or make it; what was being written when the process ended is removed.
+
+        Args:
+            folder: Its own; nobody else writes there.
+            reserve_bytes: Space on the disk that records never take, so that the ledger can go on.
+
+        Raises:
+            StorageError: The folder cannot be made or read.
+        """
+        super().__init__(folder)
+        self._reserve_bytes = reserve_bytes
+        self._numbers = count()
+        with self.translated():
+            for name in ("new", "incoming", *(f"{number:02x}" for number in range(256))):
+                (folder / name).mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            for leftover in (folder / "new").iterdir():
+                leftover.unlink()
+            sync_folder(folder)
+
+    def put_all(self, blobs: Sequence[SealedBlob]) -> list[CiphertextHash]:
+        """
+        Store blobs; on return all are durable (B2).
+
+        Returns:
+            Their names, in order.
+
+        Raises:
+            NoSpaceForBlob: The disk is full up to the reserve; nothing was stored.
+            StorageError: The disk failed; blobs stored so far stay, without a name that anyone knows.
+        """
+        needed_bytes = sum(blob.size + manifest_bytes(blob.size) + _FILE_OVERHEAD_BYTES for blob in blobs)
+        self.check_space(needed_bytes)
+        paths = [self.folder / "new" / str(next(self._numbers)) for _ in blobs]
+        try:
+            with self.translated(needed_bytes):
+                names = [_write(path, blob) for path, blob in zip(paths, blobs, strict=True)]
+                self.adopt(list(zip(paths, names, strict=True)))
+        except BaseException:
+            for path in paths:
+                path.unlink(missing_ok=True)
+            raise
+        return names
+
+    def adopt(self, files: Sequence[tuple[Path, CiphertextHash]]) -> None:
+        """Give durable files, whole and checked, the place of their names; durable on return."""
+        for path, name in files:
+            path.replace(self._path(name))
+        for folder in {self._path(name).parent for _, name in files}:
+            sync_folder(folder)
+
     def delete(self, name: CiphertextHash) -> bool:
         """Remove a blob, durably; False if it was not here."""
         path = self._path(name)
@@ -198,30 +235,6 @@ class BlobStore:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise NoSpaceForBlob(needed_bytes=needed_bytes, reserve_bytes=self._reserve_bytes) from error
             raise file_failure(error.filename or self.folder, error) from error
-
-    def _path(self, name: CiphertextHash) -> Path:
-        digits = name.hex()
-        return self.folder / digits[:2] / digits
-
-    @contextmanager
-    def _opened(self, name: CiphertextHash) -> Iterator[tuple[BinaryIO, Manifest]]:
-        """The blob's file, and its manifest once it and the file's length are checked."""
-        path = self._path(name)
-        with self.translated():
-            try:
-                file = path.open("rb")
-            except FileNotFoundError:
-                raise BlobMissing(ciphertext=name) from None
-            with file:
-                manifest = read_manifest(file)
-                size = os.fstat(file.fileno()).st_size
-                if (
-                    manifest is None
-                    or manifest.name != name
-                    or size != manifest_bytes(manifest.size) + manifest.size
-                ):
-                    raise BlobCorrupt(ciphertext=name, segment=None)
-                yield file, manifest
 
 
 def create_file(path: Path) -> BinaryIO:

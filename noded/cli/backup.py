@@ -12,7 +12,7 @@ from noded.cli.options import command as declare
 from noded.cli.output import Json, Output, members
 
 if TYPE_CHECKING:
-    from noded.ops.backup import Backup
+    from noded.ops.backup_manifest import Backup
 
 
 @click.group("backup")
@@ -54,7 +54,8 @@ def restore(output: Output, home: Path, folder: Path) -> None:
 
     Its node votes again from the next epoch on. The old one must never start again: it has the same key.
     """
-    from noded.ops.backup import read_backup, restore_backup
+    from noded.ops.backup import restore_backup
+    from noded.ops.backup_manifest import read_backup
 
     restored = restore_backup(folder, home)
     data = {

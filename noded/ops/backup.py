@@ -4,6 +4,7 @@ Backups of a whole home, made while its node runs.
     backup.json      what is in it: sizes and SHA-256 of all files but records, which are named by what they hold
     ledger/          a snapshot of the store, with its proof
     home/            keys as they are sealed, settings, founding document, records and their keys, patients, tokens
+    unfinished/      files for `home` while a backup is being made; the earlier one stays good until all are here (O10)
 
 Left out are the consensus log (a copy of it would forget what was signed since, so the restored node follows without
 voting until an epoch whose start it witnesses), the passphrase (whoever has it and the backup has the keys), and what
@@ -11,18 +12,20 @@ the node can fetch again. A later backup to the same folder copies new records o
 """
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from noded import __version__
 from noded.blobs.errors import BlobError
-from noded.blobs.store import BlobStore
-from noded.config import NodeConfig
+from noded.blobs.store import BlobReader
+from noded.config import CONFIG_NAME, NodeConfig
 from noded.errors import NodedError
 from noded.keys.files import check_private, make_private_folder
+from noded.ops.backup_manifest import MANIFEST_NAME, VERSION, Backup, BackupInvalid, read_backup
 from noded.ops.founding import read_genesis
 from noded.ops.home import FOUNDER_NAME, HomeExists, read_institution
 from noded.ops.home_files import RECORDS_NAME, CopiedFile, copy_file, describe_file, files_of, is_record
@@ -31,23 +34,9 @@ from noded.storage.files import alone_in, os_errors, sync_folder, write_private
 from noded.types.genesis import Genesis
 from noded.types.medical import CiphertextHash
 
-MANIFEST_NAME: Final = "backup.json"
 HOME_NAME: Final = "home"
 LEDGER_NAME: Final = "ledger"
-
-MANIFEST_BYTES_MAX: Final = 16 * 1024 * 1024
-"""100,000 files of 150 bytes each; a home has some dozens besides its records."""
-
-VERSION: Final = 1
-
-
-class BackupInvalid(NodedError):
-    """A backup is not what its manifest says, or has none."""
-
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"{path}: {why}; use another backup")
-        self.path = path
-        self.why = why
+UNFINISHED_NAME: Final = "unfinished"
 
 
 class BackupRefused(NodedError):
@@ -56,30 +45,6 @@ class BackupRefused(NodedError):
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{path}: {why}")
         self.path = path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backup:
-    """What a backup's manifest says."""
-
-    version: int
-    program: str
-    """Version of the program that made it."""
-    chain_id: str
-    genesis: str
-    """Place of the founding document in the home."""
-    created_ms: int
-    snapshot: str
-    """Name of the snapshot's file."""
-    height: int
-    is_certified: bool
-    """Whether the snapshot's state is proven."""
-    records: int
-    """Blobs of ciphertext."""
-    left_out: tuple[str, ...]
-    """What the home takes besides: the passphrase's file, and what its settings place elsewhere."""
-    files: dict[str, CopiedFile]
-    """By their place in the home."""
 
 
 def create_backup(
@@ -96,39 +61,39 @@ def create_backup(
 
     Raises:
         BackupRefused: There is something else, or the chain has no block yet.
-        StorageError: It could not be made; the folder has no manifest then.
+        StorageError: It could not be made; an earlier one in the folder is as it was.
     """
     genesis = read_genesis(config.path(config.node.genesis))
     _check_target(target, config.home, genesis)
     make_private_folder(target)
     check_private(target)
     with alone_in(target):
+        _check_target(target, config.home, genesis)
         return _create(config, genesis, target, now_ms, sleep)
 
 
 def _create(
     config: NodeConfig, genesis: Genesis, target: Path, now_ms: int, sleep: Callable[[float], None]
 ) -> Backup:
-    home = config.home
+    home, unfinished = config.home, target / UNFINISHED_NAME
     with os_errors(target):
-        (target / MANIFEST_NAME).unlink(missing_ok=True)
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
+        unfinished.mkdir(mode=0o700)
         sync_folder(target)
     listed = take_snapshot(home, genesis, target / LEDGER_NAME, sleep=sleep)
     if listed.manifest.height < 1:
         raise BackupRefused(home, "the chain has no block yet; `noded keys export` saves the keys")
     left_out = list(_left_out(config))
     files: dict[str, CopiedFile] = {}
-    names = files_of(home, left_out)
-    for name in names:
-        copy = target / HOME_NAME / name
+    records = []
+    for name in files_of(home, left_out):
         if not is_record(name):
-            copied = copy_file(home / name, copy)
+            copied = copy_file(home / name, unfinished / name)
             if copied is not None:
                 files[name] = copied
-        elif not copy.exists():
-            copy_file(home / name, copy)
-    _remove_others(target / LEDGER_NAME, {path.name for path in listed.files()})
-    _remove_others(target / HOME_NAME, names)
+        elif (target / HOME_NAME / name).exists() or copy_file(home / name, target / HOME_NAME / name):
+            records.append(name)
     backup = Backup(
         version=VERSION,
         program=__version__,
@@ -138,11 +103,20 @@ def _create(
         snapshot=listed.path.name,
         height=listed.manifest.height,
         is_certified=listed.is_certified,
-        records=sum(map(is_record, files_of(target / HOME_NAME, ()))),
+        records=len(records),
         left_out=tuple(left_out),
         files=files,
     )
-    write_private(target / MANIFEST_NAME, json.dumps(asdict(backup), indent=1).encode() + b"\n")
+    with os_errors(target):
+        write_private(unfinished / MANIFEST_NAME, json.dumps(asdict(backup), indent=1).encode() + b"\n")
+        (target / MANIFEST_NAME).unlink(missing_ok=True)
+        sync_folder(target)
+        for name in files:
+            _put(unfinished / name, target / HOME_NAME / name)
+        _remove_others(target / LEDGER_NAME, {path.name for path in listed.files()})
+        _remove_others(target / HOME_NAME, {*files, *records})
+        _put(unfinished / MANIFEST_NAME, target / MANIFEST_NAME)
+        shutil.rmtree(unfinished)
     return backup
 
 
@@ -162,11 +136,13 @@ def verify_backup(folder: Path) -> Backup:
         if describe_file(home / name) != copied:
             raise BackupInvalid(folder, f"{name} has changed")
     records = sum(map(is_record, files_of(home, ())))
-    if records != backup.records:
+    if records < backup.records:  # More, where the next backup was interrupted.
         raise BackupInvalid(folder, f"it has {records} records, not {backup.records}")
     if records:
         _verify_records(folder)
-    check_snapshot(folder / LEDGER_NAME / backup.snapshot, _genesis(folder, backup), None)
+    judged = check_snapshot(folder / LEDGER_NAME / backup.snapshot, _genesis(folder, backup), None)
+    if judged.height != backup.height:
+        raise BackupInvalid(folder, f"its ledger ends at height {judged.height}, not {backup.height}")
     return backup
 
 
@@ -189,10 +165,7 @@ def restore_backup(folder: Path, home: Path) -> Restored:
     backup = verify_backup(folder)
     make_private_folder(home)
     check_private(home)
-    for name in files_of(folder / HOME_NAME, ()):
-        if name in backup.files or is_record(name):
-            copy_file(folder / HOME_NAME / name, home / name)
-    return install_snapshot(
+    restored = install_snapshot(
         folder / LEDGER_NAME / backup.snapshot,
         home,
         _genesis(folder, backup),
@@ -200,45 +173,10 @@ def restore_backup(folder: Path, home: Path) -> Restored:
         allow_uncertified=True,
         replace=False,
     )
-
-
-def read_backup(folder: Path) -> Backup:
-    """
-    What a backup's manifest says.
-
-    Raises:
-        BackupInvalid: It has none that this program knows.
-    """
-    try:
-        with (folder / MANIFEST_NAME).open("rb") as file:
-            fields = json.loads(file.read(MANIFEST_BYTES_MAX))
-        if fields["version"] != VERSION:
-            raise BackupInvalid(folder, f"version {fields['version']} is unknown to this program")
-        return _parse(fields)
-    except FileNotFoundError:
-        raise BackupInvalid(folder, "it has no manifest, so it was not finished, or is none") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BackupInvalid(folder, f"its manifest cannot be read ({error})") from error
-
-
-def _parse(fields: dict[str, Any]) -> Backup:
-    files = {
-        str(name): CopiedFile(bytes=int(copied["bytes"]), sha256=str(copied["sha256"]))
-        for name, copied in fields["files"].items()
-    }
-    return Backup(
-        version=VERSION,
-        program=str(fields["program"]),
-        chain_id=str(fields["chain_id"]),
-        genesis=str(fields["genesis"]),
-        created_ms=int(fields["created_ms"]),
-        snapshot=Path(fields["snapshot"]).name,
-        height=int(fields["height"]),
-        is_certified=bool(fields["is_certified"]),
-        records=int(fields["records"]),
-        left_out=tuple(map(str, fields["left_out"])),
-        files=files,
-    )
+    names = [name for name in files_of(folder / HOME_NAME, ()) if name in backup.files or is_record(name)]
+    for name in sorted(names, key=lambda name: name == CONFIG_NAME):  # Without settings it is no home yet.
+        copy_file(folder / HOME_NAME / name, home / name)
+    return restored
 
 
 def _genesis(folder: Path, backup: Backup) -> Genesis:
@@ -250,7 +188,7 @@ def _genesis(folder: Path, backup: Backup) -> Genesis:
 
 
 def _verify_records(folder: Path) -> None:
-    store = BlobStore(folder / HOME_NAME / RECORDS_NAME, reserve_bytes=0)
+    store = BlobReader(folder / HOME_NAME / RECORDS_NAME)
     for name in files_of(folder / HOME_NAME, ()):
         if is_record(name):
             try:
@@ -268,7 +206,7 @@ def _check_target(target: Path, home: Path, genesis: Genesis) -> None:
         earlier = read_backup(target)
         if earlier.chain_id != genesis.chain_id.hex():
             raise BackupRefused(target, "it has a backup of another chain; choose another folder")
-    elif any(name not in (HOME_NAME, LEDGER_NAME) for name in found):
+    elif found and UNFINISHED_NAME not in found:
         raise BackupRefused(target, f"there is {found[0]}, which is no backup; choose another folder")
     named = home / FOUNDER_NAME
     earlier_named = target / HOME_NAME / FOUNDER_NAME
@@ -286,6 +224,13 @@ def _left_out(config: NodeConfig) -> Iterator[str]:
     for name in (config.node.genesis, config.node.keys):
         if not config.path(name).is_relative_to(config.home):
             yield name
+
+
+def _put(new: Path, place: Path) -> None:
+    """Give a file that is durable its place."""
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new.replace(place)
+    sync_folder(place.parent)
 
 
 def _remove_others(folder: Path, names: Collection[str]) -> None:

@@ -1,11 +1,13 @@
 """A backup brings a whole home back; it has no log, no passphrase, and nothing that was erased before it."""
 
 import json
+import os
 import shutil
 import sqlite3
 import stat
 from contextlib import closing
 from dataclasses import replace
+from errno import ENOSPC
 from pathlib import Path
 from threading import Thread
 
@@ -16,16 +18,10 @@ from noded.blobs.keys import RecordKeys
 from noded.blobs.sealed_file import SealedFile
 from noded.blobs.store import BlobStore
 from noded.config import NodeConfig, load
+from noded.errors import StorageError
 from noded.keys.names import DATA
-from noded.ops.backup import (
-    Backup,
-    BackupInvalid,
-    BackupRefused,
-    create_backup,
-    read_backup,
-    restore_backup,
-    verify_backup,
-)
+from noded.ops.backup import BackupRefused, create_backup, restore_backup, verify_backup
+from noded.ops.backup_manifest import Backup, BackupInvalid, read_backup
 from noded.ops.founding import write_genesis
 from noded.ops.home import (
     FOUNDER_NAME,
@@ -208,6 +204,53 @@ class TestCreate:
             back_up(config, tmp_path / "target")
         assert [path.name for path in (tmp_path / "target").iterdir()] == ["thesis"]
 
+    @pytest.mark.parametrize("name", ["home", "ledger"])
+    def test_a_disk_with_a_folder_of_that_name_is_not_touched(
+        self, config: NodeConfig, tmp_path: Path, name: str
+    ) -> None:
+        """A disk with other people's `home` on it is no unfinished backup (O10)."""
+        thesis = tmp_path / "disk" / name / "alice" / "thesis"
+        thesis.parent.mkdir(parents=True)
+        thesis.write_text("mine")
+        (tmp_path / "disk").chmod(0o700)
+
+        with pytest.raises(BackupRefused, match=f"there is {name}, which is no backup"):
+            back_up(config, tmp_path / "disk")
+        assert thesis.read_text() == "mine"
+
+    @pytest.mark.parametrize("fails_at", ["config.toml", "backup.json.new"])
+    def test_an_earlier_one_stays_good_when_the_next_fails(
+        self, config: NodeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: str
+    ) -> None:
+        """As on a disk that becomes full; the next attempt finds its way (O10)."""
+        target = tmp_path / "backup"
+        made = back_up(config, target)
+        keep(config.home, b"record two......", b"2")
+        original = os.fsync
+
+        def full(descriptor: int) -> None:
+            if Path(f"/proc/self/fd/{descriptor}").readlink().name.startswith(fails_at):
+                raise OSError(ENOSPC, os.strerror(ENOSPC))
+            original(descriptor)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full)
+            with pytest.raises(StorageError, match="no space left"):
+                back_up(config, target)
+
+        assert verify_backup(target) == made
+        assert back_up(config, target).records == 2
+        assert verify_backup(target).records == 2
+        assert sorted(path.name for path in target.iterdir()) == ["backup.json", "home", "ledger"]
+
+    def test_a_first_one_that_failed_can_be_made_again(self, config: NodeConfig, tmp_path: Path) -> None:
+        (tmp_path / "backup" / "unfinished").mkdir(mode=0o700, parents=True)
+        (tmp_path / "backup").chmod(0o700)
+        (tmp_path / "backup" / "unfinished" / "config.toml.new").write_text("")
+
+        assert back_up(config, tmp_path / "backup").records == 1
+        verify_backup(tmp_path / "backup")
+
     def test_a_folder_within_the_home_is_refused(self, config: NodeConfig) -> None:
         with pytest.raises(BackupRefused, match="another disk"):
             back_up(config, config.home / "backup")
@@ -291,6 +334,12 @@ class TestVerify:
 
         self.refused(backup, tmp_path, "version 2")
 
+    def test_a_manifest_with_another_height(self, backup: Path, tmp_path: Path) -> None:
+        fields = json.loads((backup / "backup.json").read_text())
+        (backup / "backup.json").write_text(json.dumps({**fields, "height": BLOCKS + 1}))
+
+        self.refused(backup, tmp_path, f"ends at height {BLOCKS}, not {BLOCKS + 1}")
+
     @pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 1}', '{"version": 1, "files": []}'])
     def test_a_manifest_that_is_none(self, backup: Path, tmp_path: Path, content: str) -> None:
         (backup / "backup.json").write_text(content)
@@ -299,6 +348,30 @@ class TestVerify:
 
     def test_a_whole_one(self, backup: Path) -> None:
         assert verify_backup(backup) == read_backup(backup)
+
+    def test_nothing_is_made_in_it(self, backup: Path) -> None:
+        """It may be on a disk that can only be read."""
+        before = {path: path.lstat().st_mtime_ns for path in [backup, *backup.rglob("*")]}
+
+        verify_backup(backup)
+        assert {path: path.lstat().st_mtime_ns for path in [backup, *backup.rglob("*")]} == before
+
+    def test_a_restoration_that_ends_early_leaves_no_home(
+        self, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Keys without settings and with a store: no node starts with them (O10)."""
+        original = os.fsync
+
+        def full(descriptor: int) -> None:
+            if "new/keys/" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+                raise OSError(ENOSPC, os.strerror(ENOSPC))
+            original(descriptor)
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(StorageError, match="no space left"):
+            restore_backup(backup, tmp_path / "new")
+        assert (tmp_path / "new" / STORE_NAME).exists()
+        assert not (tmp_path / "new" / "config.toml").exists()
 
     def test_a_home_with_something_in_it_is_left_alone(self, backup: Path, tmp_path: Path) -> None:
         (tmp_path / "new").mkdir()
