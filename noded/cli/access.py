@@ -1,14 +1,19 @@
 """`noded access`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from noded.cli.exits import CommandFailed
 from noded.cli.options import command as declare
-from noded.cli.options import desk_at, node_at, node_options, pages_of
+from noded.cli.options import desk_at, node_at, node_options, pages_of, signer, wallet_options
 from noded.cli.output import Json, Output, table
 from noded.cli.parsing import enum_members, hexadecimal
+
+if TYPE_CHECKING:
+    from noded.ops.desk import Desk
+    from noded.types.medical import PatientId
 
 
 @click.group("access")
@@ -24,10 +29,14 @@ def command() -> None:
 @click.option("--version", type=click.IntRange(min=1), help="Which version; by default the last.")
 @click.option("--consent", help="The consent under which it is asked.")
 @click.option("--opening", help="The emergency opening under which it is asked.")
-@click.option("--purpose", default="treat", show_default=True, help="What for.")
+@click.option(
+    "--own", is_flag=True, help="Asked by the patient, or a delegate, whom the record is about: by their key."
+)
+@click.option("--purpose", help="What for; by default treat, and patrqt with --own.")
 @click.option("--use", "uses", multiple=True, help="What is declared about research, such as not_for_profit.")
 @click.option("--tag", "tags", multiple=True, help="The project or disease that the research is about.")
-@click.option("--actor", required=True, help="Who will read; others see a pseudonym.")
+@click.option("--actor", help="Who in this institution will read; others see a pseudonym.")
+@wallet_options
 def request(
     output: Output,
     home: Path,
@@ -37,16 +46,23 @@ def request(
     version: int | None,
     consent: str | None,
     opening: str | None,
-    purpose: str,
+    own: bool,
+    purpose: str | None,
     uses: tuple[str, ...],
     tags: tuple[str, ...],
-    actor: str,
+    actor: str | None,
+    wallet: Path | None,
+    passphrase_file: Path | None,
+    passphrase_fd: int | None,
 ) -> None:
     """
     Ask for a record; every validator decides, and exit code 1 with the failed condition says that it is denied.
 
     Under a standing consent one request with --patient brings the key of a whole compartment: after its release every
     record in it can be got by that request, as long as the consent stands.
+
+    With --own it is the patient who asks, at the member that keeps the record; whoever the wallet belongs to gets it
+    there by `record get --request`, which needs the same wallet for the receipt.
     """
     from noded.ops.reading import request_access
     from noded.types.medical import (
@@ -64,6 +80,7 @@ def request(
         Basis,
         InEmergency,
         OneRecord,
+        OwnRecord,
         Target,
         UnderConsent,
         WholeCompartment,
@@ -72,30 +89,42 @@ def request(
 
     if (record is None) == (patient is None):
         raise click.UsageError("give either a RECORD or --patient")
-    if (consent is None) == (opening is None):
-        raise click.UsageError("give either --consent or --opening")
+    if [consent is not None, opening is not None, own].count(True) != 1:
+        raise click.UsageError("give either --consent, --opening or --own")
+    if own and (record is None or uses or tags):
+        raise click.UsageError("--own goes with a RECORD, and without --use and --tag")
+    if own == (actor is not None):
+        raise click.UsageError("an institution names who reads with --actor; with --own there is none")
+    if wallet is not None and not own:
+        raise click.UsageError("--wallet goes with --own")
     basis: Basis
-    if consent is not None:
+    if own:
+        basis = OwnRecord()
+    elif consent is not None:
         basis = UnderConsent(consent=ConsentId(hexadecimal(consent, "a consent's id")))
     else:
         basis = InEmergency(opening=OpeningId(hexadecimal(opening or "", "an opening's id")))
-    (stated,) = enum_members(Purpose, [purpose], "purpose")
+    (stated,) = enum_members(Purpose, [purpose or ("patrqt" if own else "treat")], "purpose")
     declared = enum_members(Use, uses, "use")
     about = tuple(Tag(hexadecimal(each, "a tag")) for each in dict.fromkeys(tags))
     if len(about) > TAGS_MAX:
         raise click.UsageError(f"{len(about)} times --tag; a request has at most {TAGS_MAX}")
     whose = None if patient is None else PatientId(hexadecimal(patient, "a patient's id"))
     name = None if record is None else RecordId(hexadecimal(record, "a record's id"))
+    key = None
     with desk_at(home) as desk:
         target: Target
         if whose is not None:
             target = WholeCompartment(patient=whose, compartment=Compartment(compartment))
         else:
             assert name is not None, "one of the two was given"
-            wanted = version or desk.entry("records", name)["version"]
-            target = OneRecord(record=name, version=Version(wanted))
+            entry = desk.entry("records", name)
+            target = OneRecord(record=name, version=Version(version or entry["version"]))
+            if own:
+                about_whom = _patient_here(desk, name.hex(), entry)
+                key = signer(desk, about_whom, wallet, passphrase_file, passphrase_fd)
         asked, access = request_access(
-            desk, target, basis, purpose=stated, actor=actor, uses=declared, tags=about
+            desk, target, basis, purpose=stated, actor=actor, uses=declared, tags=about, key=key
         )
     output.show(
         {
@@ -149,6 +178,17 @@ def log(output: Output, home: Path, patient: str | None, record: str | None, dis
             hexadecimal(record, "a record's id")
             rows = list(node.pages(f"/v1/records/{record}/access"))
         output.show({"requests": rows}, _show)
+
+
+def _patient_here(desk: "Desk", record: str, entry: Json) -> "PatientId":
+    """Whom a record is about that this institution keeps: nobody else's node serves it to the patient."""
+    from noded.types.medical import PatientId
+
+    if entry["patient"] is None:
+        raise CommandFailed(f"record {record} is an institution's own; it is about no patient")
+    if entry["custodian"] != desk.me.hex():
+        raise CommandFailed(f"record {record} is kept by member {entry['custodian']}; ask there")
+    return PatientId(bytes.fromhex(entry["patient"]))
 
 
 def _show(data: Json) -> str:

@@ -145,7 +145,7 @@ def wallet_options(function: F) -> F:
     """`--wallet` with its passphrase: whose key signs, of which `signer` makes a key."""
     function = passphrase_options(function)
     return click.option(
-        "--wallet", type=FILE, help="The patient's own wallet, instead of one kept in the home."
+        "--wallet", type=FILE, help="The patient's own wallet, or a delegate's, instead of one kept in the home."
     )(function)
 
 
@@ -156,13 +156,11 @@ def signer(
     passphrase_file: Path | None,
     passphrase_fd: int | None,
 ) -> "KeyPair":
-    """The patient's key, from a wallet's file or, where none is given, from the home."""
-    from noded.ops.wallets import in_step
+    """The key that acts for a patient, from a wallet's file or, where none is given, from the home."""
+    from noded.ops.delegates import acting_key
 
     given = read_wallet(file, passphrase_file, passphrase_fd)
-    kept = desk.patients.get(patient).wallet if given is None else given[0]
-    wallet, custodian = in_step(desk, kept, patient)
-    return wallet.key(custodian)
+    return acting_key(desk, desk.patients.get(patient).wallet if given is None else given[0], patient)
 
 
 def read_wallet(

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from noded.cli.exits import Refused
-from noded.cli.options import FILE, desk_at, node_at, node_options, pages_of
+from noded.cli.options import FILE, desk_at, node_at, node_options, pages_of, signer, wallet_options
 from noded.cli.options import command as declare
 from noded.cli.output import Json, Output, table
 from noded.cli.parsing import enum_members, hexadecimal
@@ -25,26 +25,42 @@ def command() -> None:
 )
 @click.option("--request", help="The released request by which another institution's record is read.")
 @click.option("--out", required=True, type=FILE, help="File to write.")
-def get(output: Output, home: Path, record: str, version: int | None, request: str | None, out: Path) -> None:
+@wallet_options
+def get(
+    output: Output,
+    home: Path,
+    record: str,
+    version: int | None,
+    request: str | None,
+    out: Path,
+    wallet: Path | None,
+    passphrase_file: Path | None,
+    passphrase_fd: int | None,
+) -> None:
     """
     Write the very bytes of a record to a file: one of the institution's own, or of another under a request.
 
     A record of another institution is checked against its commitment on the ledger, and leaves a receipt there; by the
-    request for a whole compartment only the first does.
+    request for a whole compartment only the first does. By a request with --own the patient's key signs the receipt.
     """
     from noded.keys.files import write_private
     from noded.ops.compartments import read_in_compartment
     from noded.ops.reading import read_own, read_released
-    from noded.types.medical import RecordId, RequestId, Version
+    from noded.types.medical import PatientId, RecordId, RequestId, Version
 
     name = RecordId(hexadecimal(record, "a record's id"))
     if out.exists():
         raise Refused(f"{out}: there is a file already; choose another name")
     with desk_at(home) as desk:
         target: Json = {}
+        key = None
         if request is not None:
             wanted = RequestId(hexadecimal(request, "a request's id"))
-            target = desk.entry("requests", wanted)["target"]
+            access = desk.entry("requests", wanted)
+            target = access["target"]
+            if access["institution"] is None:
+                about = PatientId(bytes.fromhex(access["patient"]))
+                key = signer(desk, about, wallet, passphrase_file, passphrase_fd)
         if version is None:
             version = int(target.get("version") or desk.entry("records", name)["version"])
         if request is None:
@@ -53,7 +69,7 @@ def get(output: Output, home: Path, record: str, version: int | None, request: s
             if "compartment" in target:
                 content = read_in_compartment(desk, wanted, name, Version(version))
             elif (target["record"], target["version"]) == (record, version):
-                content = read_released(desk, wanted)
+                content = read_released(desk, wanted, key=key)
             else:
                 raise click.UsageError(f"request {request} is not for version {version} of record {record}")
     write_private(out, content)

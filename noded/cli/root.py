@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "consent": "Grant, revoke and list a patient's consents.",
     "db": "Check, prune, roll back and migrate the store.",
     "debug": "Gather what someone who helps needs to see.",
+    "delegate": "Let others act for a patient for a time, and end it.",
     "demo": "Show the whole story with real nodes on this machine.",
     "doctor": "Say what is wrong with the node, and what to do.",
     "erasure": "Demand that a record be erased, carry it out, and see who has not.",

@@ -26,6 +26,7 @@ ROTATIONS_AHEAD_MAX = 64
 
 _ID_PURPOSE = "patient-id"
 _KEY_PURPOSE = "account"
+_DELEGATE_PURPOSE = "delegate"
 
 
 class UnknownCustodian(ValueError):
@@ -121,6 +122,10 @@ class Wallet:
         wallet = self._with(old, new)
         patient = self.patient_id(custodian)
         return wallet, PatientRotate(patient=patient, key=self._key(new).public)
+
+    def delegate_key(self, patient: PatientId, number: int) -> KeyPair:
+        """A key pair by which whoever has this wallet acts for another patient; `number` counts those that ended."""
+        return key_pair(pairwise_seed(self.seed, patient, _DELEGATE_PURPOSE, number))
 
     def encode(self) -> bytes:
         """The wallet, seed included, as bytes to be sealed."""

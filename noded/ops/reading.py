@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from noded.blobs.keys import RecordSecrets, unpack_secrets
 from noded.blobs.sealing import commit_content
+from noded.client.transactions import KeyPair
 from noded.client.wraps import ask
 from noded.codec.json_form import from_json
 from noded.crypto.errors import Undecryptable
@@ -42,14 +43,16 @@ def request_access(
     basis: Basis,
     *,
     purpose: Purpose,
-    actor: str,
+    actor: str | None,
     uses: tuple[Use, ...] = (),
     tags: tuple[Tag, ...] = (),
+    key: KeyPair | None = None,
 ) -> tuple[RequestId, dict[str, Any]]:
     """
     Ask for a record, or for the key of a compartment; every validator decides.
 
-    `uses` and `tags` declare what the research is, for consents with terms of that kind.
+    `uses` and `tags` declare what the research is, for consents with terms of that kind. Who asks for an own record
+    does so by `key` and without an actor.
 
     The request's key is kept in the home, sealed, before anything is sent.
 
@@ -64,13 +67,13 @@ def request_access(
         target=target,
         basis=basis,
         purpose=purpose,
-        actor=desk.actor(actor),
+        actor=None if actor is None else desk.actor(actor),
         uses=uses,
         tags=tags,
     )
     name = ticket.request.request
     keep_ticket(desk, ticket)
-    desk.send(ticket.request)
+    desk.send(ticket.request, key=key)
     access = desk.entry("requests", name)
     if access["status"] == "denied":
         drop_ticket(desk, name)
@@ -91,9 +94,11 @@ def release(desk: Desk, request: RequestId) -> WrapHash:
     return wrap_hash
 
 
-def read_released(desk: Desk, request: RequestId) -> bytes:
+def read_released(desk: Desk, request: RequestId, *, key: KeyPair | None = None) -> bytes:
     """
     The very bytes of the record that a released request is for; leaves a receipt on the ledger, whatever came.
+
+    `key` signs the receipt where a patient or delegate asked; None for the institution's.
 
     Raises:
         TicketMissing: The request's key is not here.
@@ -112,11 +117,11 @@ def read_released(desk: Desk, request: RequestId) -> bytes:
         secrets = unpack_secrets(ticket.open(desk.chain_id, sidecar, named, epoch=None))
         content = open_sealed(sealed, secrets, row, record=target.record, version=target.version)
     except (Undecryptable, NotReadable) as error:
-        desk.send(AccessReceipt(request=request, result=ReceiptResult.UNREADABLE))
+        desk.send(AccessReceipt(request=request, result=ReceiptResult.UNREADABLE), key=key)
         if isinstance(error, NotReadable):
             raise
         raise NotReadable(record=target.record, why=f"{error} does not open") from error
-    desk.send(AccessReceipt(request=request, result=ReceiptResult.READ))
+    desk.send(AccessReceipt(request=request, result=ReceiptResult.READ), key=key)
     drop_ticket(desk, request)
     return content
 

@@ -13,6 +13,13 @@ CONSENT = ("--consent", ID, "--actor", "x")
     [
         (CONSENT, "give either a RECORD or --patient"),
         ((ID, "--patient", ID, *CONSENT), "give either a RECORD or --patient"),
+        ((ID, "--actor", "x"), "give either --consent, --opening or --own"),
+        ((ID, *CONSENT, "--own"), "give either --consent, --opening or --own"),
+        (("--patient", ID, "--own"), "--own goes with a RECORD"),
+        ((ID, "--own", "--use", "for_profit"), "--own goes with a RECORD"),
+        ((ID, "--own", "--actor", "x"), "with --own there is none"),
+        ((ID, "--consent", ID), "names who reads with --actor"),
+        ((ID, *CONSENT, "--wallet", "mine"), "--wallet goes with --own"),
         ((ID, *CONSENT, "--use", "fame"), "'fame' is no use"),
         ((ID, *CONSENT, "--tag", "cancer"), "a tag has 32 hexadecimal digits"),
         ((ID, *CONSENT, *(part for tag in range(5) for part in ("--tag", f"{tag:032x}"))), "at most 4"),

@@ -104,3 +104,13 @@ class TestInStep:
                 wallet.in_step(A, key)
         with pytest.raises(UnknownCustodian):
             wallet.in_step(B, wallet.key(A).public)
+
+
+def test_a_delegate_is_another_key_for_every_patient_and_every_time() -> None:
+    """L22: nothing connects the patients for whom somebody acts, nor those keys with the delegate's own."""
+    wallet = make_wallet(A)
+    patients = [make_wallet(A, seed=bytes(32)).patient_id(A), make_wallet(B, seed=bytes(32)).patient_id(B)]
+    keys = [wallet.delegate_key(patient, number).public for patient in patients for number in range(2)]
+
+    assert len({*keys, wallet.key(A).public}) == 5
+    assert keys[0] == Wallet(seed=SEED, relations=()).delegate_key(patients[0], 0).public

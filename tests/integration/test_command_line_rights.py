@@ -1,5 +1,6 @@
 """The command line on four real nodes: what patients may demand, and how custodians answer for it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -7,6 +8,16 @@ import pytest
 
 from tests.helpers.command import Captured, complaint, told
 from tests.helpers.consortium import Consortium, ask, grant
+
+@dataclass(frozen=True)
+class Daughter:
+    """What commands are told of a delegate's wallet."""
+
+    named: tuple[str, ...]
+    """Where she becomes a delegate."""
+    signs: tuple[str, ...]
+    """Where she acts."""
+
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("processes")]
 
@@ -230,3 +241,92 @@ class TestWallets:
         given = ("consent", "grant", "--patient", record["patient"], "--to-role", "lab", *sealed)
 
         assert "the wallet is not patient" in complaint(capsys, *given, "--home", consortium.north, code=3)
+
+
+class TestDelegates:
+    @pytest.fixture
+    def daughter(self, tmp_path: Path, capsys: Captured) -> Daughter:
+        """Somebody with a wallet of her own, who is no patient here."""
+        passphrase, wallet = tmp_path / "her-passphrase", tmp_path / "hers"
+        passphrase.write_text("battery staple\n")
+        passphrase.chmod(0o600)
+        told(capsys, "patient", "new-wallet", "--out", wallet, "--passphrase-file", passphrase)
+        return Daughter(
+            named=("--delegate", str(wallet), "--delegate-passphrase-file", str(passphrase)),
+            signs=("--wallet", str(wallet), "--passphrase-file", str(passphrase)),
+        )
+
+    def test_a_delegate_acts_with_her_own_wallet_until_it_is_ended(
+        self,
+        consortium: Consortium,
+        record: dict[str, str],
+        daughter: Daughter,
+        tmp_path: Path,
+        capsys: Captured,
+    ) -> None:
+        """L22, L23, L40, L50: she grants, revokes and reads for the patient, with a key for this patient only."""
+        patient, north = record["patient"], ("--home", str(consortium.north))
+        granting = ("consent", "grant", "--patient", patient, "--to-role", "lab", *daughter.signs, *north)
+        early = complaint(capsys, *granting, code=3)
+        assert "no key of it acts for that patient" in early
+
+        key = told(capsys, "delegate", "set", patient, *daughter.named, "--for", "30d", *north)["key"]
+        moved = told(capsys, "delegate", "set", patient, *daughter.named, "--for", "1d", *north)
+        (listed,) = told(capsys, "delegate", "list", patient, *north)["delegates"]
+        assert (moved["key"], listed["id"]) == (key, key)
+        assert listed["value"] == {"patient": patient, "until_ms": moved["until_ms"]}
+
+        consent = told(capsys, *granting)["consent"]
+        told(capsys, "consent", "revoke", consent, *daughter.signs, *north)
+        value = told(capsys, "query", "entry", "consents", consent, *north)["value"]
+        assert (value["patient"], value["status"]) == (patient, "revoked")
+        assert read_own_record(capsys, record, tmp_path / "read", daughter.signs, north) == Path(
+            record["source"]
+        ).read_bytes()
+        others = ("delegate", "set", patient, *daughter.named, *daughter.signs, *north)
+        assert "delegate.set" in complaint(capsys, *others, code=1)
+
+        told(capsys, "delegate", "clear", key, *daughter.signs, *north)
+        assert told(capsys, "delegate", "list", patient, *north)["delegates"] == []
+        assert "no key of it acts" in complaint(capsys, *granting, code=3)
+        assert "acts for nobody" in complaint(capsys, "delegate", "clear", key, *north, code=3)
+
+        again = told(capsys, "delegate", "set", patient, *daughter.named, *north)["key"]
+        assert again != key
+        told(capsys, *granting)
+        told(capsys, "delegate", "clear", again, *north)
+        assert "no key of it acts" in complaint(capsys, *granting, code=3)
+
+
+class TestOwnRecord:
+    def test_a_patient_gets_the_very_bytes_from_the_custodian(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        """L50, L51, L56: without a consent, under the patient's key, receipt included."""
+        north = ("--home", str(consortium.north))
+
+        content = read_own_record(capsys, record, tmp_path / "own", (), north)
+
+        assert content == Path(record["source"]).read_bytes()
+        (line,) = told(capsys, "access", "log", "--record", record["record"], *north)["requests"]
+        value = line["value"]
+        assert (value["institution"], value["actor"], value["path"]) == (None, None, "own")
+        assert (value["purpose"], value["status"]) == ("patrqt", "read")
+
+    def test_it_is_asked_for_where_it_is_kept(
+        self, consortium: Consortium, record: dict[str, str], capsys: Captured
+    ) -> None:
+        asking = ("access", "request", record["record"], "--own", "--home", consortium.south)
+
+        assert f"kept by member {consortium.ids[consortium.north]}" in complaint(capsys, *asking, code=1)
+
+
+def read_own_record(
+    capsys: Captured, record: dict[str, str], out: Path, signs: tuple[str, ...], home: tuple[str, str]
+) -> bytes:
+    """What somebody gets who asks for a record as the one whom it is about."""
+    name = record["record"]
+    request = told(capsys, "access", "request", name, "--own", *signs, *home)["request"]
+    told(capsys, "access", "release", request, *home)
+    told(capsys, "record", "get", name, "--request", request, "--out", out, *signs, *home)
+    return out.read_bytes()

@@ -36,7 +36,7 @@ from noded.ledger.modules.consent import Consent, ReadCount, consent_key, consen
 from noded.ledger.modules.erasure import Erasure, erasure_key
 from noded.ledger.modules.governance import GovernanceProposal, proposal_key
 from noded.ledger.modules.groups import Group, group_key
-from noded.ledger.modules.identity import Patient, patient_key
+from noded.ledger.modules.identity import Delegate, Patient, patient_key
 from noded.ledger.modules.queries import Page
 from noded.ledger.modules.records import Record, record_key, record_version_key
 from noded.ledger.queries import EpochStatus, Standing, epoch_status, proposal_row, proposals, standings
@@ -124,6 +124,8 @@ LISTS: Final = (
     ),
     _Listed("institutions/{id}/openings", queries.openings_of, Opening, "uses of break-glass"),
     _Listed("institutions/{id}/erasures", queries.erasures_of, Erasure, "erasures owed, by record"),
+    _Listed("institutions/{id}/groups", queries.groups_of, Group, "groups that a member created"),
+    _Listed("patients/{id}/delegates", queries.delegates_of, Delegate, "keys that act for a patient"),
     _Listed("patients/{id}/records", queries.records_of, Record, "records about a patient"),
     _Listed("patients/{id}/consents", queries.consents_of, Consent, "consents of a patient"),
     _Listed("patients/{id}/access", queries.access_log, Access, "requests for a patient's data"),

@@ -9,6 +9,7 @@ from noded.ledger.context import Context
 from noded.ledger.dispatch import Handlers
 from noded.ledger.events import Event
 from noded.ledger.modules.errors import IdTaken, NotCurrent, NotTheOwner, UnknownGroup, Unordered
+from noded.ledger.modules.listings import GROUPS, listing_key
 from noded.ledger.state import Overlay
 from noded.types.frozen import frozen
 from noded.types.ids import InstitutionId
@@ -63,6 +64,7 @@ def process_group_create(state: Overlay, op: GroupCreate, context: Context) -> N
 
     members = tuple(GroupMember(institution=member, since=Version(1)) for member in op.members)
     state.write(group_key(op.group), Group(owner=owner, version=Version(1), members=members))
+    state.index_put(listing_key(GROUPS, owner, context.height, op.group), b"")
     state.emit(Event("group.created", op.group, (owner,)))
 
 

@@ -18,7 +18,7 @@ from noded.ledger.modules.errors import (
     UnknownDelegate,
     UnknownPatient,
 )
-from noded.ledger.modules.listings import PATIENTS, listing_key
+from noded.ledger.modules.listings import DELEGATES, PATIENTS, listing_key
 from noded.ledger.state import Overlay
 from noded.types.frozen import frozen
 from noded.types.ids import Height, InstitutionId, PublicKey, TimestampMs
@@ -167,6 +167,7 @@ def process_delegate_set(state: Overlay, op: DelegateSet, context: Context) -> N
 
     if is_new:
         add_key(state, op.key, kind=KeyKind.DELEGATE, owner=op.patient, height=context.height)
+        state.index_put(listing_key(DELEGATES, op.patient, context.height, op.key), b"")
     state.write(delegate_key(op.key), Delegate(patient=op.patient, until_ms=op.until_ms))
     schedule(state, op.until_ms, DELEGATE_ENDS, op.key)
     state.emit(Event("delegate.set", op.patient, (op.key, patient.custodian)))

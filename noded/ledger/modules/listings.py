@@ -12,6 +12,8 @@ CONSENTS = b"consents/"
 ACCESS = b"access/"
 OPENINGS = b"openings/"
 ERASURES = b"erasures/"
+DELEGATES = b"delegates/"
+GROUPS = b"groups/"
 OVERDUE = b"overdue/"
 """What was not done by its deadline, by the institution that owed it."""
 

@@ -12,11 +12,14 @@ from noded.ledger.modules.access import Access, AccessStatus, access_key
 from noded.ledger.modules.breakglass import Opening, opening_key
 from noded.ledger.modules.consent import Consent, consent_key
 from noded.ledger.modules.erasure import Erasure, erasure_key, get_erasure
-from noded.ledger.modules.identity import Patient, patient_key
+from noded.ledger.modules.groups import Group, group_key
+from noded.ledger.modules.identity import Delegate, Patient, delegate_key, patient_key
 from noded.ledger.modules.listings import (
     ACCESS,
     CONSENTS,
+    DELEGATES,
     ERASURES,
+    GROUPS,
     OPENINGS,
     OVERDUE,
     PATIENTS,
@@ -86,6 +89,20 @@ def patients_of(
 ) -> Page[Patient]:
     """The patients that a custodian registered."""
     return _page(state, listings, PATIENTS, custodian, patient_key, Patient, after, limit)
+
+
+def delegates_of(
+    state: Overlay, listings: Listings, patient: PatientId, *, after: bytes = b"", limit: int = 100
+) -> Page[Delegate]:
+    """The keys that act for a patient still; those that have ended leave a page with fewer items."""
+    return _page(state, listings, DELEGATES, patient, delegate_key, Delegate, after, limit)
+
+
+def groups_of(
+    state: Overlay, listings: Listings, owner: InstitutionId, *, after: bytes = b"", limit: int = 100
+) -> Page[Group]:
+    """The groups that an institution created."""
+    return _page(state, listings, GROUPS, owner, group_key, Group, after, limit)
 
 
 def records_of(
