@@ -1,13 +1,18 @@
 """The command line on four real nodes: what patients may demand, and how custodians answer for it."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from noded.client.wallet import Wallet
+from noded.keys.files import write_private
+from noded.ops.wallets import seal_wallet
 from tests.helpers.command import Captured, complaint, told
 from tests.helpers.consortium import Consortium, ask, grant
+from tests.helpers.keystores import QUICK
 
 @dataclass(frozen=True)
 class Daughter:
@@ -245,12 +250,13 @@ class TestWallets:
 
 class TestDelegates:
     @pytest.fixture
-    def daughter(self, tmp_path: Path, capsys: Captured) -> Daughter:
+    def daughter(self, tmp_path: Path) -> Daughter:
         """Somebody with a wallet of her own, who is no patient here."""
         passphrase, wallet = tmp_path / "her-passphrase", tmp_path / "hers"
         passphrase.write_text("battery staple\n")
         passphrase.chmod(0o600)
-        told(capsys, "patient", "new-wallet", "--out", wallet, "--passphrase-file", passphrase)
+        hers = Wallet(seed=os.urandom(32), relations=())
+        write_private(wallet, seal_wallet(hers, b"battery staple", QUICK))  # It is opened a dozen times.
         return Daughter(
             named=("--delegate", str(wallet), "--delegate-passphrase-file", str(passphrase)),
             signs=("--wallet", str(wallet), "--passphrase-file", str(passphrase)),

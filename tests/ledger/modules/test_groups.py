@@ -2,6 +2,7 @@
 
 from noded.ledger.modules.errors import IdTaken, NotCurrent, NotTheOwner, UnknownGroup, Unordered
 from noded.ledger.modules.groups import is_group_member
+from noded.ledger.modules.queries import groups_of
 from noded.types.ids import InstitutionId
 from noded.types.medical import GroupId, Version
 from noded.types.operations.identity import GroupCreate, GroupUpdate
@@ -26,6 +27,15 @@ def make_world() -> World:
     world = World()
     world.apply(HOSPITAL, GroupCreate(group=GROUP, members=members(CLINIC, LAB)))
     return world
+
+
+def test_listed_for_the_owner() -> None:
+    world = make_world()
+    world.apply(HOSPITAL, update(1, CLINIC))
+
+    ((id, group),) = groups_of(world.state, world, HOSPITAL.institution).items
+    assert (id, group.version) == (GROUP, 2)
+    assert groups_of(world.state, world, CLINIC.institution).items == ()
 
 
 def test_members() -> None:

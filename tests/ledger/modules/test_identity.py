@@ -16,6 +16,7 @@ from noded.ledger.modules.errors import (
     UnknownPatient,
 )
 from noded.ledger.modules.identity import get_patient
+from noded.ledger.modules.queries import delegates_of
 from noded.types.ids import TimestampMs
 from noded.types.operations.identity import DelegateClear, DelegateSet, PatientRegister, PatientRotate
 from noded.types.roles import KeyKind
@@ -139,6 +140,18 @@ class TestDelegates:
         assert entry is not None
         assert entry.until == world.height
         assert world.events()[-1] == "delegate.ended"
+
+    def test_those_who_act_are_listed_once(self) -> None:
+        world = World()
+        world.apply(PATIENT, set_delegate(), cosigners=[DELEGATE])
+        world.advance(5_000)
+        world.apply(PATIENT, set_delegate(START_MS + 9 * DAY_MS))
+
+        ((key, found),) = delegates_of(world.state, world, PATIENT.patient).items
+        assert (key, found.until_ms) == (DELEGATE.key, START_MS + 9 * DAY_MS)
+        assert delegates_of(world.state, world, OTHER_PATIENT.patient).items == ()
+        world.apply(DELEGATE, DelegateClear(patient=PATIENT.patient, key=DELEGATE.key))
+        assert delegates_of(world.state, world, PATIENT.patient).items == ()
 
     def test_time_can_be_moved(self) -> None:
         world = World()
