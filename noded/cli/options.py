@@ -145,7 +145,9 @@ def wallet_options(function: F) -> F:
     """`--wallet` with its passphrase: whose key signs, of which `signer` makes a key."""
     function = passphrase_options(function)
     return click.option(
-        "--wallet", type=FILE, help="The patient's own wallet, or a delegate's, instead of one kept in the home."
+        "--wallet",
+        type=FILE,
+        help="The patient's own wallet, or a delegate's, instead of one kept in the home.",
     )(function)
 
 

@@ -14,6 +14,7 @@ from tests.helpers.command import Captured, complaint, told
 from tests.helpers.consortium import Consortium, ask, grant
 from tests.helpers.keystores import QUICK
 
+
 @dataclass(frozen=True)
 class Daughter:
     """What commands are told of a delegate's wallet."""
@@ -286,9 +287,10 @@ class TestDelegates:
         told(capsys, "consent", "revoke", consent, *daughter.signs, *north)
         value = told(capsys, "query", "entry", "consents", consent, *north)["value"]
         assert (value["patient"], value["status"]) == (patient, "revoked")
-        assert read_own_record(capsys, record, tmp_path / "read", daughter.signs, north) == Path(
-            record["source"]
-        ).read_bytes()
+        assert (
+            read_own_record(capsys, record, tmp_path / "read", daughter.signs, north)
+            == Path(record["source"]).read_bytes()
+        )
         others = ("delegate", "set", patient, *daughter.named, *daughter.signs, *north)
         assert "delegate.set" in complaint(capsys, *others, code=1)
 
