@@ -38,6 +38,11 @@ def check(output: Output, home: Path) -> None:
         "findings": list(checked.findings),
     }
     output.show(data, _show_check)
+    if checked.state_root is None:
+        raise CommandFailed(
+            "the store cannot be read; put a snapshot in its place (`noded snapshot restore FILE --replace`), or move it"
+            " away and start the node, which fetches the chain anew"
+        )
     if checked.findings:
         raise CommandFailed(
             f"{len(checked.findings)} things are wrong; `noded db rollback` makes the state anew from the blocks, or"
@@ -63,6 +68,7 @@ def prune(output: Output, home: Path, keep: int) -> None:
     """Forget the transactions of old blocks of a stopped node; whatever could be proven still can be."""
     from noded.ops.home import STORE_NAME
     from noded.ops.pruning import prune as prune_store
+    from noded.ops.pruning import prune_floor
     from noded.storage.errors import StoreMissing
     from noded.storage.lock import HomeLock
     from noded.storage.sqlite import SqliteStore
@@ -73,8 +79,16 @@ def prune(output: Output, home: Path, keep: int) -> None:
     with HomeLock(home):
         before = path.stat().st_size
         with closing(SqliteStore(path)) as store:
-            pruned = prune_store(store, keep)
-        output.show({"pruned_blocks": pruned, "freed_bytes": max(0, before - path.stat().st_size)})
+            floor = prune_floor(store, keep)
+            pruned = prune_store(store, floor)
+        output.show(
+            {
+                "pruned_blocks": pruned,
+                "freed_bytes": max(0, before - path.stat().st_size),
+                "kept_from": floor.height,
+                "because": floor.why,
+            }
+        )
 
 
 @declare(command, name="rollback")

@@ -184,7 +184,7 @@ def import_key(
         exported = opened.read(SECRET_FILE_BYTES_MAX)
     with HomeLock(home):
         keystore = _open(home, passphrase_file, passphrase_fd)
-        info = keystore.import_key(exported, chosen, name=name)
+        info = keystore.import_key(file, exported, chosen, name=name)
     output.show(_describe(info))
 
 

@@ -60,7 +60,7 @@ class Pruner:
         if not self.keep:
             return None
         with reader.snapshot():
-            floor = prune_floor(reader, self.keep)
+            floor = prune_floor(reader, self.keep).height
         pruned = self._store.prune_blocks(floor, PRUNED_AT_ONCE)
         if pruned:
             return pruned

@@ -123,6 +123,9 @@ class JsonCursor:
         Raises:
             NotJson: Something other than white space stands between here and the end.
         """
+        if self.peek() == "{" and "\n" in self.text[max(0, self.at - 2) : self.at]:
+            why = "another document begins here, as in NDJSON; give each document in a file of its own"
+            raise NotJson(self.at, why)
         if self.peek():
             raise NotJson(self.at, "expected the end of the file")
 

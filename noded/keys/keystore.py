@@ -170,18 +170,25 @@ class Keystore:
         sealed = seal_with_password(passphrase, secret, context=context, salt=salt, stretching=stretching)
         return KeyFile(info=info, secret=sealed, is_sealed=True).encode()
 
-    def import_key(self, exported: bytes, passphrase: bytes, *, name: str | None = None) -> KeyInfo:
+    def import_key(
+        self, source: Path, exported: bytes, passphrase: bytes, *, name: str | None = None
+    ) -> KeyInfo:
         """
         Keep a key that another keystore exported, under its own name or another.
 
         A key that is here already only gets the higher watermarks.
+
+        Args:
+            source: The export's file, for errors.
+            exported: Its content.
+            passphrase: Of the export.
+            name: Instead of its own.
 
         Raises:
             WrongPassphrase: The passphrase is another, or the export was changed.
             KeyExists: There is another key of this name.
             KeyFileDamaged: This is no export.
         """
-        source = Path("exported key")
         kept = decode_key_file(source, exported)
         if not kept.is_sealed:
             raise KeyFileDamaged(source, "it is not sealed")

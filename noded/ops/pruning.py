@@ -1,5 +1,6 @@
 """Keeping a store small: what a node never needs again of old blocks is forgotten, what proofs take is kept (O6)."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from noded.codec.schema import decode_value
@@ -14,7 +15,16 @@ PRUNED_AT_ONCE: Final = 256
 """Blocks forgotten in one transaction where no node runs: some 50 ms."""
 
 
-def prune_floor(reader: Reader, keep: int) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """Up to where a store may be pruned."""
+
+    height: int
+    """The lowest whose body must stay."""
+    why: str
+
+
+def prune_floor(reader: Reader, keep: int) -> Floor:
     """
     The lowest height whose body must stay when the newest `keep` blocks are wanted.
 
@@ -26,28 +36,34 @@ def prune_floor(reader: Reader, keep: int) -> int:
     assert head_value is not None
     chain = decode_value(Chain, chain_value, max_bytes=VALUE_BYTES_MAX)
     head = decode_value(Head, head_value, max_bytes=VALUE_BYTES_MAX)
-    oldest_ms = head.time_ms - chain.parameters.batch_expiry_ms
-    return max(
-        0, min(head.height - keep + 1, head.first_height - 1, _first_since(reader, head.height, oldest_ms))
+    expiry_ms = chain.parameters.batch_expiry_ms
+    limits = (
+        (head.height - keep + 1, f"the newest {keep} blocks are to be kept"),
+        (head.first_height - 1, "a start needs the blocks since the end of the last epoch"),
+        (
+            _first_since(reader, head.height, head.time_ms - expiry_ms),
+            f"batches in the blocks of the last {expiry_ms / 1000:g} s could be named again",
+        ),
     )
+    height, why = min(limits, key=lambda limit: limit[0])
+    return Floor(height=max(0, height), why=why)
 
 
-def prune(store: SqliteStore, keep: int) -> int:
+def prune(store: SqliteStore, floor: Floor) -> int:
     """
-    Forget transactions, receipts and events of all blocks that need not be kept, and free their space.
+    Forget transactions, receipts and events of all blocks below a floor, and free their space.
 
     Headers, finalizations, ends of epochs, the state and the places of transactions stay: what was provable is.
 
     Args:
         store: Of a home on which no node runs.
-        keep: How many of the newest blocks to keep whole, at least.
+        floor: Of this store.
 
     Returns:
         Blocks pruned.
     """
     count = 0
-    floor = prune_floor(store, keep)
-    while pruned := store.prune_blocks(floor, PRUNED_AT_ONCE):
+    while pruned := store.prune_blocks(floor.height, PRUNED_AT_ONCE):
         count += pruned
         store.checkpoint()
     if count:

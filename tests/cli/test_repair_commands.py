@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from noded.cli.root import run
 from noded.ops.founding import write_genesis
 from noded.ops.home import GENESIS_NAME, STORE_NAME
 from noded.storage.lock import HomeLock
@@ -97,7 +98,23 @@ class TestDatabase:
         assert Path(done["old_store"]).exists()
 
     def test_prune_keeps_what_a_start_needs(self, home: Path, capsys: Captured) -> None:
-        assert told(capsys, "db", "prune", "--keep", 1, "--home", home)["pruned_blocks"] == 0
+        """What it did not prune it gives the reason for (O6)."""
+        pruned = told(capsys, "db", "prune", "--keep", 1, "--home", home)
+
+        assert (pruned["pruned_blocks"], pruned["kept_from"]) == (0, 0)
+        assert pruned["because"] == "batches in the blocks of the last 300 s could be named again"
+        pruned = told(capsys, "db", "prune", "--keep", 1000, "--home", home)
+        assert pruned["because"] == "the newest 1000 blocks are to be kept"
+
+    def test_a_file_that_is_no_store_comes_with_the_way_out(self, home: Path, capsys: Captured) -> None:
+        """A rollback needs blocks that can be read; the way that is named leads out."""
+        made = told(capsys, "snapshot", "create", "--home", home)
+        (home / STORE_NAME).write_bytes(b"no database at all")
+
+        assert run(["db", "check", "--home", str(home)]) == 1
+        assert "snapshot restore FILE --replace" in capsys.readouterr().err
+        told(capsys, "snapshot", "restore", made["file"], "--replace", "--uncertified", "--home", home)
+        assert told(capsys, "db", "check", "--home", home)["ok"]
 
     def test_a_newer_schema_is_refused(self, home: Path, capsys: Captured) -> None:
         with closing(sqlite3.connect(home / STORE_NAME)) as connection:

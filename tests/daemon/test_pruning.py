@@ -39,7 +39,7 @@ async def test_old_blocks_go_when_the_setting_says_so_and_while_new_ones_come(tm
 
             pruner.keep = EPOCH_LENGTH
             chain.grow(EPOCH_LENGTH)
-            floor = prune_floor(chain.store, EPOCH_LENGTH)
+            floor = prune_floor(chain.store, EPOCH_LENGTH).height
             assert floor > EPOCH_LENGTH
             with trio.fail_after(30):
                 while first_body(chain.store) < floor:

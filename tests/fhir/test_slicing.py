@@ -139,7 +139,9 @@ class TestProblems:
         document = slice_document("b.json", bundle(entry(0)) + b"\n{}")
 
         assert len(document.slices) == 1
-        assert [p.reason for p in document.problems] == ["expected the end of the file"]
+        assert [p.reason for p in document.problems] == [
+            "another document begins here, as in NDJSON; give each document in a file of its own"
+        ]
 
     def test_entries_of_a_second_list_are_cut_and_reported(self) -> None:
         data = (
@@ -181,6 +183,12 @@ class TestInvalidDocument:
             (b"[]", 1, 1, "expected '{', found '['"),
             (b'{"resourceType":\n  "Basic",\n  "n": 1.}', 3, 9, "expecting ',' delimiter"),
             (b'{"resourceType":"Basic"} {}', 1, 26, "expected the end of the file"),
+            (
+                b'{"resourceType":"Basic"}\n{"resourceType":"Basic"}\n',
+                2,
+                1,
+                "another document begins here, as in NDJSON; give each document in a file of its own",
+            ),
             (b'\n{"name": "package"}', 2, 1, "no 'resourceType': this is no FHIR resource"),
             (b'{"resourceType":"Basic","x":"\xeb"}', 1, 30, "this byte is not UTF-8"),
             ("{}".encode("utf-16"), 1, 1, "the file is UTF-16; FHIR's JSON is UTF-8"),

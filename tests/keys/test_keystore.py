@@ -157,7 +157,7 @@ class TestExport:
         here, there = make_keystore(tmp_path / "here"), make_keystore(tmp_path / "there", b"other", seed=1)
         here.add("consensus", KeyAlgorithm.ED25519, SEED, {CHAIN_1: at(1, 5), CHAIN_2: at(1, 1)})
         exported = here.export("consensus", b"for the way", {CHAIN_1: at(2, 3)}, QUICK)
-        info = there.import_key(exported, b"for the way", name="moved")
+        info = there.import_key(Path("moved.key"), exported, b"for the way", name="moved")
 
         assert info.watermarks == {CHAIN_1: at(2, 3), CHAIN_2: at(1, 1)}
         assert (info.name, info.public_key) == ("moved", public_key_of(SEED))
@@ -172,22 +172,22 @@ class TestExport:
         exported["watermarks"] = {}
 
         with pytest.raises(WrongPassphrase):
-            keystore.import_key(json.dumps(exported).encode(), b"for the way")
+            keystore.import_key(Path("moved.key"), json.dumps(exported).encode(), b"for the way")
 
     def test_another_passphrase_does_not_open_it(self, folder: Path) -> None:
         keystore = make_keystore(folder)
         keystore.add("consensus", KeyAlgorithm.ED25519, SEED)
         exported = keystore.export("consensus", b"for the way", {}, QUICK)
 
-        with pytest.raises(WrongPassphrase):
-            keystore.import_key(exported, PASSPHRASE)
+        with pytest.raises(WrongPassphrase, match=r"^moved\.key: the passphrase does not open it"):
+            keystore.import_key(Path("moved.key"), exported, PASSPHRASE)
 
     def test_importing_a_key_that_is_here_raises_its_watermark(self, folder: Path) -> None:
         keystore = make_keystore(folder)
         keystore.add("consensus", KeyAlgorithm.ED25519, SEED, {CHAIN_1: at(5, 5), CHAIN_2: at(1, 1)})
         exported = keystore.export("consensus", b"w", {CHAIN_1: at(5, 6)}, QUICK)
         keystore.raise_watermark("consensus", CHAIN_2, at(7, 7))
-        keystore.import_key(exported, b"w")
+        keystore.import_key(Path("moved.key"), exported, b"w")
 
         assert keystore.info("consensus").watermarks == {CHAIN_1: at(5, 6), CHAIN_2: at(7, 7)}
 
@@ -197,7 +197,7 @@ class TestExport:
         there.add("consensus", KeyAlgorithm.ED25519, b"\x09" * 32)
 
         with pytest.raises(KeyExists):
-            there.import_key(here.export("consensus", b"w", {}, QUICK), b"w")
+            there.import_key(Path("moved.key"), here.export("consensus", b"w", {}, QUICK), b"w")
         assert there.secret("consensus") == b"\x09" * 32
 
     def test_a_plain_key_file_is_no_export(self, folder: Path) -> None:
@@ -205,14 +205,16 @@ class TestExport:
         keystore.add("consensus", KeyAlgorithm.ED25519, SEED)
 
         with pytest.raises(KeyFileDamaged, match="not sealed"):
-            keystore.import_key((folder / "consensus.key").read_bytes(), b"w", name="copy")
+            keystore.import_key(Path("moved.key"), (folder / "consensus.key").read_bytes(), b"w", name="copy")
 
     def test_a_sealed_key_file_is_no_export(self, folder: Path) -> None:
         keystore = make_keystore(folder)
         keystore.add("consensus", KeyAlgorithm.ED25519, SEED)
 
         with pytest.raises(WrongPassphrase):
-            keystore.import_key((folder / "consensus.key").read_bytes(), PASSPHRASE, name="copy")
+            keystore.import_key(
+                Path("moved.key"), (folder / "consensus.key").read_bytes(), PASSPHRASE, name="copy"
+            )
 
     def test_an_export_is_readable_as_a_key_file(self, folder: Path) -> None:
         keystore = make_keystore(folder)

@@ -158,7 +158,7 @@ class TestTampering:
         with pytest.raises(ConfigError):
             open_keystore(folder, PASSPHRASE)
         with pytest.raises(ConfigError):
-            keystore.import_key(content, PASSPHRASE)
+            keystore.import_key(Path("moved.key"), content, PASSPHRASE)
 
     def test_a_newer_format_is_named(self, folder: Path) -> None:
         keystore = make_keystore(folder)

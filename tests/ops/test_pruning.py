@@ -36,21 +36,21 @@ class TestFloor:
     def test_the_newest_blocks_stay(self, tmp_path: Path) -> None:
         make(tmp_path, BLOCKS)
         with closing(open_reader(tmp_path / STORE_NAME)) as reader:
-            assert prune_floor(reader, 8) == BLOCKS - 7
+            assert prune_floor(reader, 8).height == BLOCKS - 7
 
     def test_so_does_everything_since_the_last_end_of_an_epoch(self, tmp_path: Path) -> None:
         make(tmp_path, BLOCKS)
         with closing(open_reader(tmp_path / STORE_NAME)) as reader:
-            assert prune_floor(reader, 1) == LAST_END
+            assert prune_floor(reader, 1).height == LAST_END
 
     def test_so_do_blocks_whose_batches_could_be_named_again(self, home: Path) -> None:
         with closing(open_reader(home / STORE_NAME)) as reader:
-            assert prune_floor(reader, 1) == 0  # Batches of this chain expire after five minutes.
+            assert prune_floor(reader, 1).height == 0  # Batches of this chain expire after five minutes.
 
     def test_a_chain_shorter_than_what_is_kept_stays_whole(self, tmp_path: Path) -> None:
         make(tmp_path, BLOCKS)
         with closing(open_reader(tmp_path / STORE_NAME)) as reader:
-            assert prune_floor(reader, 1000) == 0
+            assert prune_floor(reader, 1000).height == 0
 
 
 class TestPrune:
@@ -58,8 +58,8 @@ class TestPrune:
         genesis = make(tmp_path, BLOCKS)
         before = (tmp_path / STORE_NAME).stat().st_size
         with closing(SqliteStore(tmp_path / STORE_NAME)) as store:
-            assert prune(store, 1) == LAST_END
-            assert prune(store, 1) == 0
+            assert prune(store, prune_floor(store, 1)) == LAST_END
+            assert prune(store, prune_floor(store, 1)) == 0
 
         with closing(open_reader(tmp_path / STORE_NAME)) as reader:
             assert [read_block(reader, height) is None for height in (0, LAST_END - 1, LAST_END)] == [
@@ -75,7 +75,7 @@ class TestPrune:
     def test_the_chain_goes_on_and_proofs_hold(self, tmp_path: Path) -> None:
         genesis = make(tmp_path, BLOCKS)
         with closing(SqliteStore(tmp_path / STORE_NAME)) as store:
-            prune(store, 1)
+            prune(store, prune_floor(store, 1))
 
         with closing(StoredChain(tmp_path / STORE_NAME, genesis)) as chain:
             chain.grow(1)
@@ -92,6 +92,6 @@ class TestPrune:
     def test_a_snapshot_of_a_pruned_store_is_whole(self, tmp_path: Path) -> None:
         genesis = make(tmp_path, BLOCKS)
         with closing(SqliteStore(tmp_path / STORE_NAME)) as store:
-            prune(store, 1)
+            prune(store, prune_floor(store, 1))
 
         assert check_snapshot(take_snapshot(tmp_path, genesis).path, genesis, None).height == BLOCKS
