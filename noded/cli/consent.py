@@ -1,6 +1,7 @@
 """`noded consent`."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -25,6 +26,7 @@ def command() -> None:
 @click.option("--patient", required=True, help="Id of the patient who permits.")
 @click.option("--to", "member", help="Id of the member that is permitted.")
 @click.option("--to-role", "role", help="Every member with this role instead, such as hospital.")
+@click.option("--to-group", "group", help="Those who are in this group now instead, as long as they stay.")
 @click.option("--purpose", "purposes", multiple=True, default=["treat"], show_default=True, help="What for.")
 @click.option("--kind", "kinds", multiple=True, help="Of these kinds only, such as lab; by default of all.")
 @click.option("--record", "records", multiple=True, help="These records only; by default all.")
@@ -43,6 +45,7 @@ def grant(
     patient: str,
     member: str | None,
     role: str | None,
+    group: str | None,
     purposes: tuple[str, ...],
     kinds: tuple[str, ...],
     records: tuple[str, ...],
@@ -61,22 +64,33 @@ def grant(
     read before.
     """
     from noded.types.ids import InstitutionId, TimestampMs
-    from noded.types.medical import Compartment, ConsentId, KindClass, PatientId, RecordId
+    from noded.types.medical import (
+        Compartment,
+        ConsentId,
+        GroupId,
+        KindClass,
+        PatientId,
+        RecordId,
+        Version,
+    )
     from noded.types.operations.consent import (
         ConsentGrant,
         ConsentTerms,
         Grantee,
         Mode,
+        ToGroup,
         ToOrganization,
         ToRole,
     )
     from noded.types.roles import Purpose, Role
 
-    if (member is None) == (role is None):
-        raise click.UsageError("give either --to or --to-role")
+    if [member, role, group].count(None) != 2:
+        raise click.UsageError("give either --to, --to-role or --to-group")
     grantee: Grantee
     if member is not None:
         grantee = ToOrganization(institution=InstitutionId(hexadecimal(member, "a member's id")))
+    elif group is not None:
+        grantee = ToGroup(group=GroupId(hexadecimal(group, "a group's id")), version=Version(1))
     else:
         (chosen,) = enum_members(Role, [role or ""], "role")
         grantee = ToRole(role=chosen)
@@ -96,6 +110,9 @@ def grant(
     name = PatientId(hexadecimal(patient, "a patient's id"))
     with desk_at(home) as desk:
         key = signer(desk, name, wallet, passphrase_file, passphrase_fd)
+        if isinstance(grantee, ToGroup):
+            version = Version(desk.entry("groups", grantee.group)["version"])
+            terms = replace(terms, grantee=replace(grantee, version=version))
         consent = ConsentId(desk.new_id())
         posted = desk.send(ConsentGrant(consent=consent, patient=name, terms=terms), key=key)
     output.show({"consent": consent.hex(), "height": posted.height, "until_ms": terms.until_ms})

@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 
 from noded.cli.exits import CommandFailed, Refused
-from noded.cli.options import FILE, home_option
+from noded.cli.options import FILE, desk_at, home_option, node_options
 from noded.cli.options import command as declare
 from noded.cli.output import Json, Output
 
 
 @click.group("member")
 def command() -> None:
-    """Invite an institution, and register it once it has accepted."""
+    """Invite and register an institution, change what is known of this one, suspend a member."""
 
 
 @declare(command, name="invite")
@@ -84,6 +84,83 @@ def register(output: Output, home: Path, file: Path) -> None:
             "voted": votes,
         },
         _show_registered,
+    )
+
+
+@declare(command, name="update")
+@node_options
+@click.option("--name", "legal_name", help="The institution's new legal name.")
+@click.option(
+    "--address",
+    "addresses",
+    multiple=True,
+    help="host:port at which peers reach the node from now on, in place of all earlier ones.",
+)
+def update(output: Output, home: Path, legal_name: str | None, addresses: tuple[str, ...]) -> None:
+    """
+    Change what the ledger says of this institution: its name, or where its node is reached.
+
+    What is not named stays. Every member's node dials the new address from that block on, without a change of settings.
+    """
+    from dataclasses import replace
+
+    from noded.codec.json_form import from_json
+    from noded.ops.home import endpoint_of
+    from noded.types.genesis import ENDPOINTS_MAX, LEGAL_NAME_MAX, Institution
+    from noded.types.operations.membership import OrgUpdate
+
+    if legal_name is None and not addresses:
+        raise click.UsageError("give --name or --address")
+    if legal_name is not None and not 1 <= len(legal_name.encode()) <= LEGAL_NAME_MAX:
+        raise click.UsageError(f"--name has 1 to {LEGAL_NAME_MAX} bytes, not {len(legal_name.encode())}")
+    if len(addresses) > ENDPOINTS_MAX:
+        raise click.UsageError(f"{len(addresses)} times --address; a member has at most {ENDPOINTS_MAX}")
+    try:
+        endpoints = tuple(endpoint_of(each) for each in dict.fromkeys(addresses))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    with desk_at(home) as desk:
+        entry = desk.entry("institutions", desk.me)["institution"]
+        old = from_json(Institution, entry, "institution")
+        new = replace(old, legal_name=legal_name or old.legal_name, endpoints=endpoints or old.endpoints)
+        desk.send(OrgUpdate(legal_name=new.legal_name, endpoints=new.endpoints))
+    output.show(
+        {
+            "institution": new.id.hex(),
+            "name": new.legal_name,
+            "addresses": list(new.endpoints),
+            "height": desk.height,
+        }
+    )
+
+
+@declare(command, name="suspend")
+@node_options
+@click.argument("member")
+@click.option("--reason", required=True, help="Why; it stays on the ledger, so name no patient.")
+def suspend(output: Output, home: Path, member: str, reason: str) -> None:
+    """
+    Suspend a MEMBER, by id or name: a regulator any, others only themselves, such as when a key was stolen.
+
+    Nothing it signs is taken any more and no key is released to it; it still votes on blocks. The members end it with
+    `noded vote propose reinstate`.
+    """
+    from noded.client.members import find_member
+    from noded.types.ids import InstitutionId
+    from noded.types.operations.membership import REASON_BYTES_MAX, OrgSuspend
+
+    if not 1 <= len(reason.encode()) <= REASON_BYTES_MAX:
+        raise click.UsageError(f"--reason has 1 to {REASON_BYTES_MAX} bytes, not {len(reason.encode())}")
+    with desk_at(home) as desk:
+        id, name = find_member(desk.node, member)
+        desk.send(OrgSuspend(institution=InstitutionId(bytes.fromhex(id)), reason=reason))
+    output.show({"institution": id, "name": name, "height": desk.height}, _show_suspended)
+
+
+def _show_suspended(data: Json) -> str:
+    return (
+        f"{data['name']} ({data['institution']}) is suspended at height {data['height']}\n"
+        f"next: a member in good standing ends it with `noded vote propose reinstate {data['institution']}`"
     )
 
 

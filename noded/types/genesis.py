@@ -36,6 +36,9 @@ from noded.types.roles import Role
 
 GENESIS_DOMAIN = "noded/genesis/1"
 
+ENDPOINTS_MAX = 4
+"""Addresses of one member, for its node behind several lines."""
+
 LEGAL_NAME_MAX = 128
 """Bytes of an institution's name: some words in any script."""
 
@@ -149,7 +152,7 @@ class Institution:
     network_key: PublicKey
     account_key: PublicKey
     encryption_key: EncryptionKey
-    endpoints: Annotated[tuple[Endpoint, ...], Limit(0, 4)]
+    endpoints: Annotated[tuple[Endpoint, ...], Limit(0, ENDPOINTS_MAX)]
 
 
 @frozen(kw_only=True)

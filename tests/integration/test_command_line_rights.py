@@ -329,6 +329,84 @@ class TestOwnRecord:
         assert f"kept by member {consortium.ids[consortium.north]}" in complaint(capsys, *asking, code=1)
 
 
+class TestGroups:
+    def test_a_consent_to_a_group_reaches_who_was_in_it_and_stays(
+        self, consortium: Consortium, record: dict[str, str], capsys: Captured
+    ) -> None:
+        """L25, L43."""
+        north, lab, insurer = (
+            consortium.ids[each] for each in (consortium.north, consortium.lab, consortium.insurer)
+        )
+        home = ("--home", str(consortium.north))
+        group = told(capsys, "group", "create", lab, consortium.ids[consortium.south], *home)["group"]
+        granted = told(
+            capsys, "consent", "grant", "--patient", record["patient"], "--to-group", group, *home
+        )  # fmt: skip
+        changed = told(capsys, "group", "update", group, "--add", insurer, "--remove", lab, *home)
+        assert (changed["version"], changed["members"]) == (
+            2,
+            sorted([insurer, consortium.ids[consortium.south]]),
+        )
+        (listed,) = [
+            each["value"] for each in told(capsys, "group", "list", *home)["groups"] if each["id"] == group
+        ]
+        assert (listed["owner"], listed["version"]) == (north, 2)
+        consortium.agree()
+
+        ask(consortium, capsys, record, "--consent", granted["consent"])
+        for outside in (consortium.lab, consortium.insurer):
+            asked = told(
+                capsys, "access", "request", record["record"], "--consent", granted["consent"], "--actor", "x",
+                "--home", outside, code=1,
+            )  # fmt: skip
+            assert asked["decided_by"] == "consent/grantee"
+        assert "is not in group" in complaint(
+            capsys, "group", "update", group, "--remove", lab, *home, code=2
+        )
+
+
+class TestMembers:
+    def test_a_new_address_and_name_are_known_to_all(self, consortium: Consortium, capsys: Captured) -> None:
+        """L102: what is not named stays."""
+        insurer = ("--home", str(consortium.insurer))
+        before = told(
+            capsys, "query", "entry", "institutions", consortium.ids[consortium.insurer], *insurer
+        )["value"]["institution"]  # fmt: skip
+
+        told(capsys, "member", "update", "--name", "Renamed Insurer", *insurer)
+        moved = [*before["endpoints"], "[::1]:9470"]
+        options = [part for each in moved for part in ("--address", each)]
+        done = told(capsys, "member", "update", *options, *insurer)
+
+        consortium.agree()
+        seen = told(
+            capsys, "query", "entry", "institutions", done["institution"], "--home", consortium.north
+        )["value"]["institution"]  # fmt: skip
+        assert seen == {**before, "legal_name": "Renamed Insurer", "endpoints": moved}
+
+    def test_a_member_suspends_itself_only_and_the_others_end_it(
+        self, consortium: Consortium, capsys: Captured
+    ) -> None:
+        """L103."""
+        insurer, lab = consortium.ids[consortium.insurer], ("--home", str(consortium.lab))
+        suspending = ("member", "suspend", insurer, "--reason", "a key was stolen")
+        assert "NotEntitled" in complaint(capsys, *suspending, *lab, code=1)
+
+        told(capsys, *suspending, "--home", consortium.insurer)
+
+        consortium.agree()
+        entry = ("query", "entry", "institutions", insurer, *lab)
+        assert told(capsys, *entry)["value"]["status"] == "suspended"
+        update = ("member", "update", "--name", "x", "--home", consortium.insurer)
+        assert "org.update" in complaint(capsys, *update, code=1)
+        proposal = told(capsys, "vote", "propose", "reinstate", insurer, *lab)["id"]
+        consortium.agree()
+        for home in (consortium.north, consortium.south):
+            told(capsys, "vote", "yes", proposal, "--home", home)
+            consortium.agree()
+        assert told(capsys, *entry)["value"]["status"] == "member"
+
+
 def read_own_record(
     capsys: Captured, record: dict[str, str], out: Path, signs: tuple[str, ...], home: tuple[str, str]
 ) -> bytes:

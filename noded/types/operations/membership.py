@@ -5,10 +5,13 @@ from typing import Annotated, TypeAlias
 
 from noded.codec.schema import Limit, Registry
 from noded.types.frozen import frozen
-from noded.types.genesis import Endpoint, Institution, NetworkParameters
+from noded.types.genesis import ENDPOINTS_MAX, Endpoint, Institution, NetworkParameters
 from noded.types.ids import Epoch, InstitutionId, PublicKey
 from noded.types.medical import RequestId
 from noded.types.operations.registry import Operation, operation
+
+REASON_BYTES_MAX = 256
+"""Of why a member is suspended: some sentences."""
 
 
 class KeyUse(IntEnum):
@@ -37,7 +40,7 @@ class OrgUpdate(Operation):
     """Change the sender's own name and endpoints."""
 
     legal_name: Annotated[str, Limit(1, 128)]
-    endpoints: Annotated[tuple[Endpoint, ...], Limit(0, 4)]
+    endpoints: Annotated[tuple[Endpoint, ...], Limit(0, ENDPOINTS_MAX)]
 
 
 @operation(3, "org.suspend")
@@ -46,7 +49,7 @@ class OrgSuspend(Operation):
     """Suspend a member: its keys sign nothing but this chain's votes until it is reinstated by vote."""
 
     institution: InstitutionId
-    reason: Annotated[str, Limit(1, 256)]
+    reason: Annotated[str, Limit(1, REASON_BYTES_MAX)]
 
 
 @operation(4, "org.key.rotate")
