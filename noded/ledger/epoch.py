@@ -204,12 +204,13 @@ def close_epoch(state: Overlay, table: ValidatorTable) -> NextEpoch:
 
 
 def enter_epoch(state: Overlay, closed: NextEpoch, context: BlockContext) -> None:
-    """Write what closing the epoch decided, and forget the table that evidence can no longer name (L141)."""
+    """Write what closing the epoch decided, and forget the tables that evidence can no longer name (L141, L143)."""
     table = closed.table
     state.write(table_key(table.epoch), table)
     oldest = table.epoch - context.params.evidence_epochs - 1
-    if oldest >= 1:
+    while oldest >= 1 and state.has(table_key(Epoch(oldest))):  # Several when fewer are to be kept.
         state.delete(table_key(Epoch(oldest)))
+        oldest -= 1
     if state.has(NEXT_PARAMETERS_KEY):
         state.write(CHAIN_KEY, Chain(chain_id=context.chain_id, parameters=closed.parameters))
         state.delete(NEXT_PARAMETERS_KEY)

@@ -19,10 +19,17 @@ from noded.ledger.head import HEAD_KEY, table_key
 from noded.ledger.reputation import FOUNDING_REPUTATION, POWER_FLOOR
 from noded.types.block import BlockKind
 from noded.types.ids import Epoch
+from noded.types.operations.membership import SetParameters
 from noded.types.validator_set import ValidatorTable
 from tests.helpers.ledger import TestChain, make_genesis, make_institution, member_id
 from tests.helpers.tables import powers, rows
+from tests.helpers.voting import decide
 from tests.ledger.test_participation import make_equivocation, make_invalid_proposal
+
+
+def kept_tables(chain: TestChain) -> list[int]:
+    present = chain.ledger.epoch_after(chain.tip)
+    return [epoch for epoch in range(1, present + 2) if chain.ledger.validators_of(Epoch(epoch)) is not None]
 
 
 class TestEpochs:
@@ -79,9 +86,21 @@ class TestTables:
             chain.finish_epoch()
 
         assert chain.ledger.epoch_after(chain.tip) == 6
-        kept = [epoch for epoch in range(1, 8) if chain.ledger.validators_of(Epoch(epoch)) is not None]
-        assert kept == [4, 5, 6]
+        assert kept_tables(chain) == [4, 5, 6]
         assert chain.state.read(table_key(Epoch(6)), ValidatorTable) == chain.validators.table
+
+    def test_fewer_are_kept_once_that_is_voted(self) -> None:
+        chain = TestChain(make_genesis(epoch_length=8, evidence_epochs=4))
+        for _ in range(6):
+            chain.finish_epoch()
+        assert kept_tables(chain) == [3, 4, 5, 6, 7]
+        fewer = replace(chain.parameters, evidence_epochs=1)
+        assert decide(chain, SetParameters(parameters=fewer)) is None
+        for _ in range(2):
+            chain.finish_epoch()
+
+        assert chain.ledger.epoch_after(chain.tip) == 9
+        assert kept_tables(chain) == [8, 9]
 
 
 class TestMovement:
