@@ -10,7 +10,7 @@ from noded.types.vote import Vote, VoteKind
 
 
 def enter_views(state: EpochState) -> None:
-    """R5: a certificate of a view moves this node to the next one; views only grow."""
+    """R5, R15: a certificate of a view moves this node to the next one; a finalization is logged with its blocks."""
     view = View(state.certificates.highest + 1)
     if view <= state.view:
         return

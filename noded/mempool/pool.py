@@ -43,7 +43,7 @@ class BatchPool:
     Valid batches by hash.
 
     A batch is *held* from the moment that its record is written, *ordered* once a finalised block names it, and
-    forgotten `expiry_ms` after its author sealed it (M4).
+    forgotten once none may name it that is later than the last final one (M3, M4).
     """
 
     def __init__(self, *, expiry_ms: int, author_bytes_max: int) -> None:
@@ -209,11 +209,12 @@ class BatchPool:
             self._leave(name)
             self._held.pop(name, None)
 
-    def expire(self, now_ms: TimestampMs, epoch: Epoch) -> list[SealedBatch]:
+    def expire(self, now_ms: TimestampMs, final_ms: TimestampMs, epoch: Epoch) -> list[SealedBatch]:
         """
         Forget what no block of this epoch or a later one may name (M4); returns the batches that were never ordered.
 
         A batch is of its block's epoch or the one before: what a partition kept back for longer must be packed anew.
+        What was named goes by the time of the last final block: after a standstill a block may be much older than now (M3).
         """
         deadline = now_ms - self._expiry_ms
         overdue = []
@@ -227,7 +228,7 @@ class BatchPool:
             lost.append(self._held.pop(name).sealed)
         while self._ordered:
             oldest = next(iter(self._ordered))
-            if self._ordered[oldest] >= deadline:
+            if self._ordered[oldest] >= final_ms - self._expiry_ms:
                 break
             del self._ordered[oldest]
         return lost

@@ -302,9 +302,9 @@ class BatchDesk:
         self._is_fetch_timed = False
         self.fetch_due(now_ms)
 
-    def expire(self, now_ms: TimestampMs) -> None:
+    def expire(self, now_ms: TimestampMs, final_ms: TimestampMs) -> None:
         """Drop what no block may name any more; this node's own transactions go into a new batch (M4)."""
-        for sealed in self.pool.expire(now_ms, self._validators.epoch):
+        for sealed in self.pool.expire(now_ms, final_ms, self._validators.epoch):
             if sealed.batch.author == self._me:
                 self._pack([decode_transaction(each) for each in sealed.batch.transactions], now_ms)
 

@@ -263,7 +263,7 @@ class Node:
                 self._proposals.on_timer(now_ms)
             case TimerKind.SYNC:
                 self._out.wake(TimerKind.SYNC, STATUS_INTERVAL_MS)
-                self.batches.expire(now_ms)
+                self.batches.expire(now_ms, self.chain.tip.header.time_ms)
                 self.batches.announce_again(now_ms)
                 self._commits.resume(now_ms)  # So that what blocks still need is still looked for.
                 self._sync.on_timer(self.validators, now_ms)

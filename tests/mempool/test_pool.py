@@ -113,3 +113,15 @@ def test_the_last_block_keeps_its_batches_however_large(pool: BatchPool) -> None
     pool.order(Height(2), [batch(100, 100).hash])
 
     assert not any(pool.encoding_of(sealed.hash) for sealed in batches)
+
+
+def test_what_was_named_is_forgotten_by_the_time_of_the_chain(pool: BatchPool) -> None:
+    """M3: after a standstill longer than the expiry the next block may still be so old that it could name it again."""
+    sealed = batch(1, 1000)
+    name_in_blocks(pool, [sealed])
+    hours_later = TimestampMs(10_000_000)
+
+    pool.expire(hours_later, TimestampMs(60_001), Epoch(1))
+    assert pool.is_ordered(sealed.hash)
+    pool.expire(hours_later, TimestampMs(60_002), Epoch(1))
+    assert not pool.is_ordered(sealed.hash)

@@ -202,6 +202,17 @@ class TestServable:
         world.apply(PATIENT, ErasureRequest(record=RECORD))
         assert served(world) is None
 
+    def test_a_compartment_given_after_a_demand_for_erasure_has_all_but_that_record(self) -> None:
+        """L85: the compartment's key goes out, and opens nothing of what is to be erased."""
+        world = make_world(Mode.STANDING)
+        world.apply(HOSPITAL, make_record(b"4" * 16))
+        world.apply(PATIENT, ErasureRequest(record=RECORD))
+        world.apply(CLINIC, make_request(REQUEST, target=COMPARTMENT))
+        world.apply(HOSPITAL, RELEASE)
+
+        assert served(world) is None
+        assert served(world, record=RecordId(b"4" * 16)) == CIPHERTEXT
+
     def test_emergency_until_it_closes(self) -> None:
         world = make_world()
         world.apply(CLINIC, make_opening())
