@@ -83,6 +83,7 @@ class BlockSync:
         """The last ones, oldest first: who answers late, or twice on a bad line, is not to blame."""
         self._deadline_ms = TimestampMs(0)
         self._refused: dict[PeerId, None] = {}
+        """Asked only when all others were, too: silent in time, or false; whatever height they claim since."""
 
     @property
     def is_syncing(self) -> bool:
@@ -96,7 +97,6 @@ class BlockSync:
     def on_status(self, peer: PeerId, status: ChainStatus) -> None:
         """Note how far a peer says it is."""
         self._heights[peer] = status.height
-        self._refused.pop(peer, None)
 
     def on_peer_down(self, peer: PeerId) -> None:
         """Forget a peer, and a request to it."""

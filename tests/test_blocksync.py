@@ -67,6 +67,18 @@ def test_answer_after_the_timeout_is_taken_too(net: NodeNet) -> None:
     assert behind.take(slow) > 0
 
 
+def test_a_silent_peer_is_asked_last_whatever_it_claims(net: NodeNet) -> None:
+    """Its status says how far it is, and not that it answers."""
+    behind = Behind(net, peers=3)
+    asked = []
+    for step in range(3):
+        asked.append(behind.ask(TimestampMs(NOW + step * REQUEST_TIMEOUT_MS)))
+        for peer in behind.peers:
+            behind.hear_status(peer)
+
+    assert sorted(asked) == sorted(behind.peers)
+
+
 def test_answer_that_comes_when_another_was_faster_is_nobodys_fault(net: NodeNet) -> None:
     behind = Behind(net, peers=2)
     answer = net.range_of(1, 1, 5)
