@@ -37,11 +37,11 @@ from noded.ledger.modules.errors import (
     ReaderSuspended,
     UnknownRequest,
 )
-from noded.ledger.modules.identity import get_patient, may_act_for
+from noded.ledger.modules.identity import get_patient, may_act_for, still_acts
 from noded.ledger.modules.listings import ACCESS, listing_key
 from noded.ledger.state import Overlay
 from noded.types.frozen import frozen
-from noded.types.ids import Height, InstitutionId, TimestampMs
+from noded.types.ids import Height, InstitutionId, PublicKey, TimestampMs
 from noded.types.medical import ActorId, ConsentId, PatientId, ReaderKey, RequestId, Version, WrapHash
 from noded.types.operations.consent import (
     BASES,
@@ -99,6 +99,8 @@ class Access:
     """Who asked; None for the patient or a delegate."""
     actor: ActorId | None
     """Who in the institution."""
+    signer: PublicKey | None
+    """The patient's or delegate's key that asked; None for an institution, whoever signs for it later."""
     reader_key: ReaderKey
     consent_version: Version | None
     """Of the consent, when it permitted; None if none did."""
@@ -160,6 +162,7 @@ def process_access_request(state: Overlay, op: AccessRequest, context: Context) 
         patient=asked.patient,
         institution=institution,
         actor=op.actor,
+        signer=context.signer if institution is None else None,
         reader_key=op.reader_key,
         consent_version=_consent_version(state, op) if decision.permits else None,
         status=AccessStatus.PERMITTED if decision.permits else AccessStatus.DENIED,
@@ -189,7 +192,8 @@ def process_access_release(state: Overlay, op: AccessRelease, context: Context) 
     Raises:
         UnknownRequest: No request has this id.
         NotTheCustodian: Another institution keeps the record.
-        NotReleasable: It was denied, answered or has lapsed; its consent or opening ended; or erasure was demanded.
+        NotReleasable: It was denied, answered or has lapsed; its consent or opening ended; the key that asked was replaced
+            or cleared; or erasure was demanded.
         ReaderSuspended: The reader is no member in good standing any more.
     """
     access = get_access(state, op.request)
@@ -285,7 +289,7 @@ def _consent_version(state: Overlay, op: AccessRequest) -> Version | None:
 
 
 def _check_basis_stands(state: Overlay, request: RequestId, access: Access, context: Context) -> None:
-    """Nothing goes out after a revocation, an amendment, an end or a demand for erasure (L41, L42, L54, L85)."""
+    """Nothing goes out after a revocation, an amendment, an end or a demand for erasure, nor to a key that ended (L41, L42, L54, L85)."""
     match access.basis:
         case UnderConsent(consent=consent):
             current = get_consent(state, consent)
@@ -296,6 +300,8 @@ def _check_basis_stands(state: Overlay, request: RequestId, access: Access, cont
         case InEmergency(opening=opening):
             if not get_opening(state, opening).is_open_at(context.time_ms):
                 raise NotReleasable(request=request, why="the opening is closed")
+    if access.signer is not None and not still_acts(state, access.signer, context.time_ms):
+        raise NotReleasable(request=request, why="the key that asked acts no more")
     match access.target:
         case OneRecord(record=record):
             if get_erasure(state, record) is not None:

@@ -90,13 +90,22 @@ def get_patient(state: Overlay, patient: PatientId) -> Patient:
 
 def may_act_for(state: Overlay, context: Context, patient: PatientId) -> bool:
     """Whether the sender is the patient's key, or a delegate's whose time is not over (L23)."""
-    key = context.key
-    if key.owner != patient:
-        return False
-    if key.kind is KeyKind.PATIENT:
+    return context.key.owner == patient and _is_in_time(
+        state, context.signer, context.key.kind, context.time_ms
+    )
+
+
+def still_acts(state: Overlay, key: PublicKey, time_ms: TimestampMs) -> bool:
+    """Whether a key that acted for a patient still may: neither replaced nor cleared, and its time not over (L21–L23)."""
+    entry = get_key(state, key)
+    return entry is not None and entry.until is None and _is_in_time(state, key, entry.kind, time_ms)
+
+
+def _is_in_time(state: Overlay, key: PublicKey, kind: KeyKind, time_ms: TimestampMs) -> bool:
+    if kind is KeyKind.PATIENT:
         return True
-    delegate = state.read(delegate_key(context.signer), Delegate)
-    return delegate is not None and context.time_ms < delegate.until_ms
+    delegate = state.read(delegate_key(key), Delegate)
+    return delegate is not None and time_ms < delegate.until_ms
 
 
 def process_patient_register(state: Overlay, op: PatientRegister, context: Context) -> None:

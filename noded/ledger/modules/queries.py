@@ -13,7 +13,7 @@ from noded.ledger.modules.breakglass import Opening, opening_key
 from noded.ledger.modules.consent import Consent, consent_key
 from noded.ledger.modules.erasure import Erasure, erasure_key, get_erasure
 from noded.ledger.modules.groups import Group, group_key
-from noded.ledger.modules.identity import Delegate, Patient, delegate_key, patient_key
+from noded.ledger.modules.identity import Delegate, Patient, delegate_key, patient_key, still_acts
 from noded.ledger.modules.listings import (
     ACCESS,
     CONSENTS,
@@ -267,7 +267,7 @@ def _stands(state: Overlay, access: Access, content: Record, time_ms: TimestampM
             opening = state.read(opening_key(id), Opening)
             return opening is not None and opening.is_open_at(time_ms)
         case _:
-            return True
+            return access.signer is None or still_acts(state, access.signer, time_ms)
 
 
 def _page(

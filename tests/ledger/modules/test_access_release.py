@@ -39,6 +39,7 @@ from noded.types.operations.consent import (
     OwnRecord,
     ReceiptResult,
 )
+from noded.types.operations.identity import DelegateClear, DelegateSet, PatientRotate
 from noded.types.operations.records import AmendReason, RecordAmend, RecordWithdraw, WithdrawReason
 from noded.types.roles import Purpose
 from tests.helpers.access import COMPARTMENT, READ, RELEASE, decided, make_world
@@ -52,6 +53,7 @@ from tests.helpers.medical import (
     RECORD,
     REQUEST,
     START_MS,
+    STRANGER,
     WRAP_HASH,
     World,
     id16,
@@ -70,6 +72,39 @@ class TestRelease:
         world = make_world(**terms)
         world.apply(CLINIC, make_request(REQUEST))
         return world
+
+    def test_not_to_a_patients_key_that_was_replaced(self) -> None:
+        """Who took a patient's key gets nothing that was not released before the patient replaced it."""
+        world = make_world()
+        world.apply(PATIENT, make_request(REQUEST, basis=OwnRecord(), actor=None))
+        world.apply(PATIENT, PatientRotate(patient=PATIENT.patient, key=STRANGER.key), cosigners=[STRANGER])
+
+        assert "acts no more" in str(refused(world, NotReleasable, HOSPITAL, RELEASE))
+
+    @pytest.mark.parametrize("is_cleared", [True, False])
+    def test_not_to_a_delegate_whose_power_ended(self, is_cleared: bool) -> None:
+        world = make_world()
+        until_ms = TimestampMs(world.time_ms + 60_000)
+        delegate = DelegateSet(patient=PATIENT.patient, key=STRANGER.key, until_ms=until_ms)
+        world.apply(PATIENT, delegate, cosigners=[STRANGER])
+        world.apply(STRANGER, make_request(REQUEST, basis=OwnRecord(), actor=None))
+        if is_cleared:
+            world.apply(PATIENT, DelegateClear(patient=PATIENT.patient, key=STRANGER.key))
+        else:
+            world.time_ms = until_ms
+
+        assert "acts no more" in str(refused(world, NotReleasable, HOSPITAL, RELEASE))
+
+    def test_to_a_delegate_while_it_acts(self) -> None:
+        world = make_world()
+        delegate = DelegateSet(
+            patient=PATIENT.patient, key=STRANGER.key, until_ms=TimestampMs(world.time_ms + 60_000)
+        )
+        world.apply(PATIENT, delegate, cosigners=[STRANGER])
+        world.apply(STRANGER, make_request(REQUEST, basis=OwnRecord(), actor=None))
+        world.apply(HOSPITAL, RELEASE)
+
+        assert get_access(world.state, REQUEST).status is AccessStatus.RELEASED
 
     def test_releases(self) -> None:
         world = self.make_world()

@@ -23,6 +23,7 @@ from noded.types.operations.consent import (
     ToRole,
     WholeCompartment,
 )
+from noded.types.operations.identity import PatientRotate
 from noded.types.operations.records import AmendReason, RecordAmend
 from noded.types.roles import Purpose, Role
 from tests.helpers.medical import (
@@ -36,6 +37,7 @@ from tests.helpers.medical import (
     RECORD,
     REQUEST,
     START_MS,
+    STRANGER,
     WRAP_HASH,
     Party,
     World,
@@ -230,6 +232,8 @@ class TestServable:
 
         assert served(world, reader=HOSPITAL) == CIPHERTEXT
         assert served(world, reader=CLINIC) is None
+        world.apply(PATIENT, PatientRotate(patient=PATIENT.patient, key=STRANGER.key), cosigners=[STRANGER])
+        assert served(world, reader=HOSPITAL) is None
 
     def test_a_compartment_serves_all_of_it_up_to_its_epoch(self) -> None:
         """L46: what comes under a later key is closed to holders of the earlier one."""
