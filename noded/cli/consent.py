@@ -1,61 +1,35 @@
 """`noded consent`."""
 
-import time
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any
 
 import click
 
 from noded.cli.options import command as declare
 from noded.cli.options import desk_at, node_at, node_options, signer, wallet_options
 from noded.cli.output import Json, Output, cell, table
-from noded.cli.parsing import enum_members, hexadecimal, seconds
-
-if TYPE_CHECKING:
-    from noded.types.conditions import Condition
+from noded.cli.parsing import hexadecimal
+from noded.cli.terms import at_present, read_terms, terms_options
 
 
 @click.group("consent")
 def command() -> None:
-    """Grant, revoke and list a patient's consents."""
+    """Grant, amend, revoke and list a patient's consents."""
 
 
 @declare(command, name="grant")
 @node_options
 @click.option("--patient", required=True, help="Id of the patient who permits.")
-@click.option("--to", "member", help="Id of the member that is permitted.")
-@click.option("--to-role", "role", help="Every member with this role instead, such as hospital.")
-@click.option("--to-group", "group", help="Those who are in this group now instead, as long as they stay.")
-@click.option("--purpose", "purposes", multiple=True, default=["treat"], show_default=True, help="What for.")
-@click.option("--kind", "kinds", multiple=True, help="Of these kinds only, such as lab; by default of all.")
-@click.option("--record", "records", multiple=True, help="These records only; by default all.")
-@click.option("--compartment", "compartments", multiple=True, type=click.IntRange(0, 15), default=[0])
-@click.option("--for", "lasting", default="30d", show_default=True, help="How long: 12h, 30d, 52w.")
-@click.option(
-    "--standing",
-    is_flag=True,
-    help="For a treating team: a compartment's key once, instead of each record's.",
-)
-@click.option("--condition", type=click.File("rb"), help="What else must hold, as JSON.")
+@terms_options
 @wallet_options
 def grant(
     output: Output,
     home: Path,
     patient: str,
-    member: str | None,
-    role: str | None,
-    group: str | None,
-    purposes: tuple[str, ...],
-    kinds: tuple[str, ...],
-    records: tuple[str, ...],
-    compartments: tuple[int, ...],
-    lasting: str,
-    standing: bool,
-    condition: BinaryIO | None,
     wallet: Path | None,
     passphrase_file: Path | None,
     passphrase_fd: int | None,
+    **terms_named: Any,
 ) -> None:
     """
     Permit a member to read, under the patient's key.
@@ -63,59 +37,77 @@ def grant(
     Everything named must hold for each access. A later `revoke` ends it from its block on; nothing un-reads what was
     read before.
     """
-    from noded.types.ids import InstitutionId, TimestampMs
-    from noded.types.medical import (
-        Compartment,
-        ConsentId,
-        GroupId,
-        KindClass,
-        PatientId,
-        RecordId,
-        Version,
-    )
-    from noded.types.operations.consent import (
-        ConsentGrant,
-        ConsentTerms,
-        Grantee,
-        Mode,
-        ToGroup,
-        ToOrganization,
-        ToRole,
-    )
-    from noded.types.roles import Purpose, Role
+    from noded.types.ids import TimestampMs
+    from noded.types.medical import Compartment, ConsentId, KindClass, PatientId
+    from noded.types.operations.consent import ConsentGrant, ConsentTerms, Mode
+    from noded.types.roles import Purpose
 
-    if [member, role, group].count(None) != 2:
-        raise click.UsageError("give either --to, --to-role or --to-group")
-    grantee: Grantee
-    if member is not None:
-        grantee = ToOrganization(institution=InstitutionId(hexadecimal(member, "a member's id")))
-    elif group is not None:
-        grantee = ToGroup(group=GroupId(hexadecimal(group, "a group's id")), version=Version(1))
-    else:
-        (chosen,) = enum_members(Role, [role or ""], "role")
-        grantee = ToRole(role=chosen)
-    now_ms = time.time_ns() // 1_000_000
-    terms = ConsentTerms(
-        grantee=grantee,
-        purposes=enum_members(Purpose, purposes, "purpose"),
-        kinds=enum_members(KindClass, kinds, "kind") if kinds else tuple(KindClass),
-        compartments=tuple(map(Compartment, sorted(set(compartments)))),
-        records=tuple(RecordId(hexadecimal(each, "a record's id")) for each in records) or None,
-        days=None,
-        from_ms=TimestampMs(0),
-        until_ms=TimestampMs(now_ms + 1000 * seconds(lasting)),
-        mode=Mode.STANDING if standing else Mode.RECEIPT,
-        condition=None if condition is None else _condition(condition),
-    )
+    named = read_terms(**{**terms_named, "lasting": terms_named["lasting"] or "30d"})
+    if "grantee" not in named:
+        raise click.UsageError("give one of --to, --to-role and --to-group")
+    unnamed = {
+        "purposes": (Purpose.TREAT,),
+        "kinds": tuple(KindClass),
+        "compartments": (Compartment(0),),
+        "records": None,
+        "days": None,
+        "from_ms": TimestampMs(0),
+        "mode": Mode.RECEIPT,
+        "condition": None,
+    }
     name = PatientId(hexadecimal(patient, "a patient's id"))
     with desk_at(home) as desk:
         key = signer(desk, name, wallet, passphrase_file, passphrase_fd)
-        if isinstance(grantee, ToGroup):
-            version = Version(desk.entry("groups", grantee.group)["version"])
-            terms = replace(terms, grantee=replace(grantee, version=version))
+        terms = ConsentTerms(**{**unnamed, **at_present(desk, named)})
         consent = ConsentId(desk.new_id())
         posted = desk.send(ConsentGrant(consent=consent, patient=name, terms=terms), key=key)
     output.show({"consent": consent.hex(), "height": posted.height, "until_ms": terms.until_ms})
+
+
+@declare(command, name="amend")
+@node_options
+@click.argument("consent")
+@terms_options
+@wallet_options
+def amend(
+    output: Output,
+    home: Path,
+    consent: str,
+    wallet: Path | None,
+    passphrase_file: Path | None,
+    passphrase_fd: int | None,
+    **terms_named: Any,
+) -> None:
+    """
+    Replace those terms of a CONSENT that options name, under the patient's key; all others stay, and so do its reads.
+
+    What was permitted under the terms before is not served any more: it is asked for again. To lift a limit to records, a
+    condition or --standing altogether, revoke it and grant another.
+    """
+    from dataclasses import replace
+
+    from noded.codec.json_form import from_json
+    from noded.types.medical import ConsentId, PatientId, Version
+    from noded.types.operations.consent import ConsentAmend, ConsentTerms
+
+    named = read_terms(**terms_named)
+    if not named:
+        raise click.UsageError("name what changes, such as --for 30d")
+    name = ConsentId(hexadecimal(consent, "a consent's id"))
+    with desk_at(home) as desk:
+        found = desk.entry("consents", name)
+        key = signer(desk, PatientId(bytes.fromhex(found["patient"])), wallet, passphrase_file, passphrase_fd)
+        terms = replace(from_json(ConsentTerms, found["terms"], "terms"), **at_present(desk, named))
+        replaces = Version(found["version"])
+        posted = desk.send(ConsentAmend(consent=name, replaces=replaces, terms=terms), key=key)
+    output.show(
+        {
+            "consent": consent,
+            "version": replaces + 1,
+            "height": posted.height,
+            "until_ms": terms.until_ms,
+        }
+    )
 
 
 @declare(command, name="revoke")
@@ -156,19 +148,6 @@ def list_all(output: Output, home: Path, patient: str) -> None:
     hexadecimal(patient, "a patient's id")
     with node_at(home) as node:
         output.show({"consents": list(node.pages(f"/v1/patients/{patient}/consents"))}, _show)
-
-
-def _condition(file: BinaryIO) -> "Condition":
-    import json
-
-    from noded.codec.errors import Malformed
-    from noded.codec.json_form import choice_from_json
-    from noded.types.conditions import CONDITIONS
-
-    try:
-        return choice_from_json(CONDITIONS, json.loads(file.read(64 * 1024)), "condition")
-    except (ValueError, RecursionError, Malformed) as error:
-        raise click.UsageError(f"{file.name}: {error}") from error
 
 
 def _show_revoked(data: Json) -> str:

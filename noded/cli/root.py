@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "completion": "Print the script that completes commands in a shell.",
     "condition": "Write conditions of consents from FHIR or the Data Use Ontology.",
     "config": "Show, check and compare a node's settings.",
-    "consent": "Grant, revoke and list a patient's consents.",
+    "consent": "Grant, amend, revoke and list a patient's consents.",
     "db": "Check, prune, roll back and migrate the store.",
     "debug": "Gather what someone who helps needs to see.",
     "delegate": "Let others act for a patient for a time, and end it.",

@@ -1,4 +1,4 @@
-"""`noded member`, `group` and `delegate`: what is refused before a node is asked."""
+"""`noded member`, `group`, `consent` and `delegate`: what is refused before a node is asked."""
 
 import pytest
 
@@ -21,11 +21,14 @@ ID = "0a" * 16
         (("member", "suspend", ID, "--reason", ""), "--reason has 1 to 256 bytes, not 0"),
         (("group", "update", ID), "give --add or --remove"),
         (("group", "update", "x", "--add", ID), "a group's id has 32 hexadecimal digits"),
-        (("consent", "grant", "--patient", ID), "give either --to, --to-role or --to-group"),
+        (("consent", "grant", "--patient", ID), "give one of --to, --to-role and --to-group"),
         (
             ("consent", "grant", "--patient", ID, "--to", ID, "--to-group", ID),
-            "give either --to, --to-role or --to-group",
+            "give one of --to, --to-role and --to-group",
         ),
+        (("consent", "amend", ID), "name what changes, such as --for 30d"),
+        (("consent", "amend", ID, "--to", ID, "--to-role", "lab"), "give one of --to, --to-role"),
+        (("consent", "amend", ID, "--for", "soon"), "'soon' is no time"),
         (("delegate", "clear", ID), "a delegate's key has 64 hexadecimal digits"),
     ],
 )

@@ -329,6 +329,31 @@ class TestOwnRecord:
         assert f"kept by member {consortium.ids[consortium.north]}" in complaint(capsys, *asking, code=1)
 
 
+class TestConsentAmended:
+    def test_what_no_option_names_stays(
+        self, consortium: Consortium, record: dict[str, str], capsys: Captured
+    ) -> None:
+        """L41."""
+        home = ("--home", str(consortium.north))
+        consent = grant(consortium, capsys, record, "--purpose", "hpaymt", "--record", record["record"])
+        entry = ("query", "entry", "consents", consent, *home)
+        before = told(capsys, *entry)["value"]["terms"]
+        asking = ("access", "request", record["record"], "--consent", consent, "--actor", "x")
+        denied = told(capsys, *asking, "--home", consortium.south, code=1)
+        assert denied["decided_by"] == "consent/purposes"
+
+        amended = told(capsys, "consent", "amend", consent, "--purpose", "treat", "--for", "1d", *home)
+        consortium.agree()
+
+        now = told(capsys, *entry)["value"]
+        assert (now["version"], amended["version"]) == (2, 2)
+        changed = {"purposes": ["treat"], "until_ms": amended["until_ms"]}
+        assert now["terms"] == {**before, **changed} != before
+        ask(consortium, capsys, record, "--consent", consent)
+        told(capsys, "consent", "revoke", consent, *home)
+        assert "Ended" in complaint(capsys, "consent", "amend", consent, "--for", "2d", *home, code=1)
+
+
 class TestGroups:
     def test_a_consent_to_a_group_reaches_who_was_in_it_and_stays(
         self, consortium: Consortium, record: dict[str, str], capsys: Captured
