@@ -46,7 +46,7 @@ def test_the_list_is_in_order_and_complete(capsys: Captured) -> None:
     files = {
         path.stem for path in Path(str(importlib.import_module("noded.cli").__file__)).parent.glob("*.py")
     }
-    shared = {"__init__", "exits", "options", "output", "ownership", "parsing", "root"}
+    shared = {"__init__", "exits", "options", "output", "ownership", "parsing", "root", "terms"}
 
     assert list(COMMANDS) == sorted(COMMANDS)
     assert files - shared == set(COMMANDS)
