@@ -213,7 +213,7 @@ def make_institution(member: Party, role: Role, jurisdiction: str = "DE") -> Ins
         consensus_key=PublicKey(bytes(32)),
         network_key=PublicKey(bytes(32)),
         account_key=member.key,
-        encryption_key=EncryptionKey(bytes(32)),
+        encryption_key=EncryptionKey(key32(f"{member.id.decode()} encryption")),
         endpoints=(),
     )
 
