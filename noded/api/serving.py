@@ -237,10 +237,25 @@ def _tls_context(settings: ApiSettings) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    for setting, path in (("tls_certificate", settings.tls_certificate), ("tls_key", settings.tls_key)):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise ConfigError(
+                f"api.{setting}: {path}: {error.strerror}; name a file that the node's user may read"
+            ) from error
     try:
         context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"{settings.tls_certificate}, {settings.tls_key}: {error}") from error
+    except ssl.SSLError as error:
+        what = (
+            "it is not of this certificate"
+            if error.reason == "KEY_VALUES_MISMATCH"
+            else "one of them is no PEM file"
+        )
+        raise ConfigError(
+            f"api.tls_key {settings.tls_key}, api.tls_certificate {settings.tls_certificate}: {what} ({error.reason});"
+            " name the certificate's own key"
+        ) from error
     return context
 
 

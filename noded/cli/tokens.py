@@ -1,5 +1,6 @@
 """`noded tokens`."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -66,6 +67,10 @@ def revoke(output: Output, home: Path, id: str) -> None:
     """Refuse a token from now on, by the ID that `list` shows."""
     from noded.client.http import NodeClient
 
+    if not re.fullmatch("[0-9a-f]{16}", id):
+        raise click.UsageError(
+            f"a token's id has 16 hexadecimal digits, not {id!r}; `noded tokens list` shows it"
+        )
     with NodeClient.in_home(home) as node:
         node.delete(f"{PATH}/{quote(id, safe='')}")
     output.show({"revoked": id}, lambda _: f"token {id} is refused from now on")

@@ -78,4 +78,8 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return FAILED
+    except OSError as error:
+        place = "" if error.filename is None else f"{error.filename}: "
+        print(f"error: {place}{error.strerror}; check the folder, its disk and who owns it", file=sys.stderr)
+        return FAILED
     return result if isinstance(result, int) else 0

@@ -31,12 +31,14 @@ def command(
     """Run one scenario; the exit status says the verdict."""
     from sim.cli.progress import shown
     from sim.cli.root import VERDICT_CODES
-    from sim.results import run_id, summary
+    from sim.results import make_place, run_id, summary
     from sim.results import save as save_run
     from sim.run import Options, simulate
 
     spec = read_scenario(scenario, seed, overrides, latency_csv)
     options = Options(memo=not no_memo, wire=wire, keep_going=keep_going)
+    if save:
+        make_place(runs)
     with shown(spec.name, quiet=output == "json") as report:
         result = simulate(spec, options, report)
     folder = save_run(result, runs / run_id(spec)) if save else None

@@ -162,12 +162,26 @@ class TestTls:
             assert served.api._door.all_max == before
 
     async def test_a_missing_one_is_named_before_anything_listens(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r"missing\.pem"):
-            Api(
-                TestBackend(),
-                settings(tmp_path, tls_certificate=tmp_path / "missing.pem", tls_key=tmp_path / "k"),
-                clock_ms=lambda: 0,
-            )
+        pem, secret = write_certificate(tmp_path)
+        for files, named in (
+            ((tmp_path / "missing.pem", secret), r"^api\.tls_certificate: .*missing\.pem: No such file"),
+            ((pem, tmp_path / "missing.key"), r"^api\.tls_key: .*missing\.key: No such file"),
+        ):
+            certificate, key = files
+            with pytest.raises(ConfigError, match=named):
+                Api(
+                    TestBackend(),
+                    settings(tmp_path, tls_certificate=certificate, tls_key=key),
+                    clock_ms=lambda: 0,
+                )
+
+    async def test_the_key_of_another_is_said_to_be_one(self, tmp_path: Path) -> None:
+        (tmp_path / "other").mkdir()
+        pem, _ = write_certificate(tmp_path)
+        _, other = write_certificate(tmp_path / "other")
+
+        with pytest.raises(ConfigError, match=r"^api\.tls_key .* is not of this certificate"):
+            Api(TestBackend(), settings(tmp_path, tls_certificate=pem, tls_key=other), clock_ms=lambda: 0)
 
 
 async def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:

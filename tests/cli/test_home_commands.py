@@ -265,6 +265,11 @@ class TestPolicy:
 
         assert (row["roles"], row["keys"]) == ([], ["patient", "delegate"])
 
+    def test_a_token_is_revoked_by_its_id(self, tmp_path: Path, capsys: Captured) -> None:
+        said = complaint(capsys, "tokens", "revoke", "reader", "--home", tmp_path, code=2)
+
+        assert "a token's id has 16 hexadecimal digits, not 'reader'; `noded tokens list` shows it" in said
+
     def test_an_unknown_operation_is_usage(self, capsys: Captured) -> None:
         complaint(capsys, "policy", "show", "consent.forget", code=2)
 

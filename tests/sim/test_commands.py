@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.cli.root import CONFIG_INVALID, run
+from sim.cli.root import CONFIG_INVALID, FAILED, run
 from sim.results import find_runs
 
 KEYS = [
@@ -111,6 +111,17 @@ class TestRun:
         wrong = ["--set", 'nodes.regions={ "us-east-1" = 4 }']
         assert run(["run", str(work / "mini.toml"), *arguments, *wrong]) == CONFIG_INVALID
         assert "unknown region 'us-east-1'; known: here, there" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("command", ["run", "sweep"])
+    def test_a_place_that_takes_no_results_is_named_before_anything_runs(
+        self, work: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+    ) -> None:
+        """Hours of a run are not lost to a folder that cannot be written."""
+        monkeypatch.setattr("sim.run.simulate", None)
+        place = work / "sweep.toml" / "runs"
+
+        assert run([command, str(work / "sweep.toml"), "--runs", str(place)]) == FAILED
+        assert f"error: {place}: Not a directory; check the folder" in capsys.readouterr().err
 
     def test_a_wrong_key_is_named_with_the_nearest(
         self, work: Path, capsys: pytest.CaptureFixture[str]
