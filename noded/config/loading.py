@@ -210,7 +210,7 @@ def _explain(error: Any, given: Mapping[str, Mapping[str, _Given]], source: str)
 
 def _unknown(source: str, key: str, known: list[str]) -> Problem:
     near = get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+    hint = f"; did you mean {near[0]}? If not, take it out" if near else f"; known are {', '.join(known)}"
     return Problem(source=source, key=key, why=f"there is no such setting{hint}")
 
 

@@ -74,20 +74,22 @@ class TestRefusals:
 
     def test_an_unknown_key_is_named_with_the_nearest_known_one(self) -> None:
         assert refused('[network]\nlistn = "a:1"') == [
-            "config.toml: network.listn: there is no such setting; did you mean network.listen?"
+            "config.toml: network.listn: there is no such setting; did you mean network.listen? If not, take it out"
         ]
 
     def test_an_unknown_section_is_named_with_the_nearest_known_one(self) -> None:
-        assert refused("[netwrk]") == ["config.toml: netwrk: there is no such setting; did you mean network?"]
+        assert refused("[netwrk]") == [
+            "config.toml: netwrk: there is no such setting; did you mean network? If not, take it out"
+        ]
 
     def test_a_key_in_the_wrong_section_is_found(self) -> None:
         assert refused("[storage]\nconnections_max = 1") == [
-            "config.toml: storage.connections_max: there is no such setting; did you mean api.connections_max?"
+            "config.toml: storage.connections_max: there is no such setting; did you mean api.connections_max? If not, take it out"
         ]
 
     def test_an_unknown_variable_is_named(self) -> None:
         assert refused(NODED_NETWORK__LISTN="a:1") == [
-            "NODED_NETWORK__LISTN: network.listn: there is no such setting; did you mean network.listen?"
+            "NODED_NETWORK__LISTN: network.listn: there is no such setting; did you mean network.listen? If not, take it out"
         ]
 
     def test_a_variable_with_one_underscore_is_not_passed_over(self) -> None:
