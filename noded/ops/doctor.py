@@ -39,6 +39,8 @@ OTHER_VERSION: Final = frozenset({"WrongProtocolVersion"})
 
 def examine(home: Path, environment: dict[str, str], *, now_ms: int | None = None) -> list[Finding]:
     """Every check that can be made, worst news not first but in the order of what builds on what."""
+    if not home.is_dir():
+        return [fail("home", f"{home} is no folder", "give --home, or make one with `noded init`")]
     try:
         config = load(home, environment)
     except InvalidConfig as error:
@@ -47,8 +49,6 @@ def examine(home: Path, environment: dict[str, str], *, now_ms: int | None = Non
             for problem in error.problems
         ]
     findings = [ok("config", "the settings are good")]
-    if not home.is_dir():
-        return [*findings, fail("home", f"{home} is no folder", "give --home, or make one with `noded init`")]
     try:
         is_running = is_in_use(home)
     except StorageError as error:

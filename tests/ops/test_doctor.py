@@ -132,7 +132,9 @@ class TestStopped:
         assert doctor_machine.check_syncs(patient).verdict is verdict
 
     def test_a_missing_home(self, tmp_path: Path) -> None:
-        assert examine(tmp_path / "absent", {})[-1].name == "home"
+        (finding,) = examine(tmp_path / "absent", {})
+
+        assert (finding.name, finding.verdict) == ("home", Verdict.FAIL)
 
     def test_a_node_that_hangs(self, patient: Path) -> None:
         with HomeLock(patient):
