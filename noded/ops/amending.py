@@ -6,8 +6,9 @@ from noded.api.backend import VersionsToKeep, VersionToKeep
 from noded.errors import NodedError
 from noded.fhir.documents import read_document
 from noded.ops.desk import Desk
+from noded.ops.importing import content_of
 from noded.types.medical import Compartment, KeyEpoch, PatientId, RecordId, Version
-from noded.types.operations.records import AmendReason, RecordAmend, RecordContent
+from noded.types.operations.records import AmendReason, RecordAmend
 
 
 class NotAmendable(NodedError):
@@ -53,14 +54,7 @@ def amend(desk: Desk, record: RecordId, path: Path, reason: AmendReason) -> Vers
         key_epoch=KeyEpoch(epochs[compartment] if compartment < len(epochs) else 0),
     )
     (kept,) = desk.keep(VersionsToKeep(versions=(new,))).versions
-    content = RecordContent(
-        commitment=kept.version.commitment,
-        ciphertext_hash=kept.version.ciphertext,
-        ciphertext_bytes=kept.version.ciphertext_bytes,
-        days=given.period,
-        key_epoch=new.key_epoch,
-        wrap_hash=kept.wrap_hash,
-    )
+    content = content_of(given, new, kept)
     replaces = Version(entry["version"])
     desk.send(RecordAmend(record=record, replaces=replaces, reason=reason, content=content))
     return new.version

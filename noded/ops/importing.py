@@ -280,12 +280,17 @@ def _registration(record: FhirRecord, version: VersionToKeep, kept: Kept) -> Rec
         patient=version.patient,
         kind=record.kind,
         compartment=version.compartment,
-        content=RecordContent(
-            commitment=kept.version.commitment,
-            ciphertext_hash=kept.version.ciphertext,
-            ciphertext_bytes=kept.version.ciphertext_bytes,
-            days=record.period,
-            key_epoch=version.key_epoch,
-            wrap_hash=kept.wrap_hash,
-        ),
+        content=content_of(record, version, kept),
+    )
+
+
+def content_of(record: FhirRecord, version: VersionToKeep, kept: Kept) -> RecordContent:
+    """What the ledger says of a version that its custodian keeps."""
+    return RecordContent(
+        commitment=kept.version.commitment,
+        ciphertext_hash=kept.version.ciphertext,
+        ciphertext_bytes=kept.version.ciphertext_bytes,
+        days=record.period,
+        key_epoch=version.key_epoch,
+        wrap_hash=kept.wrap_hash,
     )
