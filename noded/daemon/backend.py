@@ -142,7 +142,7 @@ class NodeBackend:
 
     def readiness(self) -> Sequence[Check]:
         """The conditions of being ready."""
-        return readiness(self.status())
+        return readiness(self.status(), is_looking=self._opened.node.is_looking)
 
     def peers(self) -> Sequence[PeerStatistics]:
         """The other members, by id."""

@@ -64,15 +64,23 @@ def status(
     )
 
 
-def readiness(found: Status) -> tuple[Check, ...]:
-    """The conditions of being ready, judged by how the node stands."""
+def readiness(found: Status, *, is_looking: bool) -> tuple[Check, ...]:
+    """
+    The conditions of being ready, judged by how the node stands.
+
+    Args:
+        found: How it stands.
+        is_looking: Whether it does not know yet how far the chain is (A4); until then no lag means nothing.
+    """
     lag = found.finalized_height - found.height
     return (
         Check(name="not-halted", ok=found.halted is None, detail=found.halted or "the node votes"),
         Check(
             name="in-sync",
-            ok=not found.syncing and lag <= LAG_HEIGHTS_MAX,
-            detail=f"height {found.height}, {lag} behind what is known to be final, at most {LAG_HEIGHTS_MAX}",
+            ok=not (is_looking or found.syncing) and lag <= LAG_HEIGHTS_MAX,
+            detail=f"height {found.height}; since its start the node has not come as far as a quorum of validators said to be"
+            if is_looking
+            else f"height {found.height}, {lag} behind what is known to be final, at most {LAG_HEIGHTS_MAX}",
         ),
         Check(
             name="quorum-connected",

@@ -104,6 +104,11 @@ class Node:
         return self._sync.is_syncing
 
     @property
+    def is_looking(self) -> bool:
+        """Whether it does not know yet, since its start, how far the chain is (A4)."""
+        return self._sync.is_looking
+
+    @property
     def halted(self) -> str | None:
         """Why this node does not vote any more; None while it does."""
         return self._right.lost

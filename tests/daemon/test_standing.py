@@ -186,8 +186,9 @@ class TestWhyItIsSilent:
 
 
 class TestReadiness:
-    def failed(self, **changes: Any) -> list[str]:
-        return [check.name for check in readiness(Scene(**changes).status()) if not check.ok]
+    def failed(self, *, is_looking: bool = False, **changes: Any) -> list[str]:
+        found = readiness(Scene(**changes).status(), is_looking=is_looking)
+        return [check.name for check in found if not check.ok]
 
     def test_a_node_in_good_order_is_ready(self) -> None:
         assert self.failed() == []
@@ -197,6 +198,7 @@ class TestReadiness:
         [
             ({"halted": "x"}, ["not-halted", "chain-moves"]),
             ({"syncing": True}, ["in-sync"]),
+            ({"is_looking": True}, ["in-sync"]),
             ({"final_height": 1000}, ["in-sync"]),
             ({"connected": ()}, ["quorum-connected", "chain-moves"]),
             ({"stall": STILL_STALL}, ["chain-moves"]),
@@ -206,7 +208,7 @@ class TestReadiness:
         assert self.failed(**changes) == names
 
     def test_every_check_says_what_was_found(self) -> None:
-        assert all(check.detail for check in readiness(Scene().status()))
+        assert all(check.detail for check in readiness(Scene().status(), is_looking=False))
 
 
 @pytest.mark.parametrize(
