@@ -38,6 +38,9 @@ ATTEMPTS: Final = 5
 
 SEQUENCE_ERRORS: Final = ("SequenceUsed", "SequenceTooOld")
 
+ON_ITS_WAY: Final = "AlreadyKnown"
+"""The very transaction was handed in a short time ago, by another command that does the same."""
+
 ANSWER_BYTES_MAX: Final = 1024 * 1024
 
 
@@ -104,6 +107,9 @@ class Desk:
         self.keystore = open_keys(load(home, os.environ)) if keystore is None else keystore
         self.account = key_pair(self._account_seed())
         self._sequences: dict[PublicKey, int] = {}
+        """The next of each key that has signed here."""
+        self._ahead = 0
+        """How far above the ledger's next sequence a key begins: out of the way of others that send for it."""
         self._data_key: bytes | None = None
         self._patients: Patients | None = None
 
@@ -184,13 +190,14 @@ class Desk:
                 if error.reason not in SEQUENCE_ERRORS:
                     raise
                 self._sequences.clear()
+                self._ahead = self.random_bytes(1)[0]  # A quarter of the window of L4.
         return self.see_through(self.sign(*operations, key=key, cosigners=cosigners))
 
     def see_through(self, signed: SignedTransaction) -> Posted:
         """Hand in a transaction and wait until it is final; errors as `send`."""
         began = time.monotonic()
         (posted,) = self.node.post_transactions([signed.encoding], wait_s=FINAL_S)
-        reason = posted.refused or posted.error
+        reason = posted.error if posted.refused == ON_ITS_WAY else posted.refused or posted.error
         if reason is not None:
             operations = signed.transaction.body.operations
             names = ", ".join(dict.fromkeys(operation.name for operation in operations))
@@ -216,7 +223,7 @@ class Desk:
         """A transaction with the next sequence of its sender, as far as this desk knows."""
         sender = self.account if key is None else key
         account = self.node.get(f"/v1/accounts/{sender.public.hex()}")
-        sequence = max(self._sequences.get(sender.public, 0), account["value"]["next_sequence"])
+        sequence = self._sequences.get(sender.public, account["value"]["next_sequence"] + self._ahead)
         self._sequences[sender.public] = sequence + 1
         height = Height(account["height"] + VALID_HEIGHTS)
         builder = TransactionBuilder(

@@ -11,8 +11,9 @@ from noded.client.answers import POSTED_MAX, Refused
 from noded.fhir.documents import FhirRecord, find_documents, read_document
 from noded.fhir.slicing import InvalidDocument, ProblemKind
 from noded.fhir.validation import validate
-from noded.ops.desk import FINAL_S, Desk, NotFinal, Rejected
+from noded.ops.desk import FINAL_S, SEQUENCE_ERRORS, Desk, NotFinal, Rejected
 from noded.ops.patients import KeptPatient
+from noded.storage.files import alone_in
 from noded.types.ids import Height
 from noded.types.medical import Compartment, KeyEpoch, PatientId, RecordId, Version
 from noded.types.operations import Operation
@@ -156,9 +157,12 @@ class _Sent:
         outcome = self._desk.node.wait_transaction(signed.hash, FINAL_S)
         if outcome is None:
             raise NotFinal(signed)
-        if not outcome["applied"]:
+        if outcome["applied"]:
+            self._desk.seen_final(Height(outcome["height"]))
+        elif outcome["error"] in SEQUENCE_ERRORS:
+            self._desk.send(*signed.transaction.body.operations)  # Another command took the sequence.
+        else:
             raise Rejected(operation="record.register", reason=outcome["error"], detail=outcome["detail"])
-        self._desk.seen_final(Height(outcome["height"]))
 
 
 def _import(
@@ -197,7 +201,9 @@ def _patients_of(
         if epochs is None:
             missing.append(kept)
         found[name] = (kept.patient, epochs or ())
-    register_patients(desk, missing)
+    if missing:
+        with alone_in(desk.home):  # Another import may be at it.
+            register_patients(desk, [each for each in missing if _epochs(desk, each.patient) is None])
     return found, len(desk_new)
 
 

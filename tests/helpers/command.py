@@ -42,7 +42,7 @@ def complaint(capsys: Captured, *arguments: object, code: int) -> str:
 def printed(folder: Path, command: str, *arguments: str) -> dict[str, Any]:
     """The one JSON object on stdout of a command that succeeds, run in a folder as a process of its own."""
     ended = subprocess.run(
-        [sys.executable, "-m", "noded", command, "--output", "json", *arguments],
+        [sys.executable, "-m", "noded", command, *arguments, "--output", "json"],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -1,11 +1,15 @@
 """The command line on four real nodes: a record's way from a file to another institution, and who is refused."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.command import Captured, complaint, said, told
+from noded.ops.desk import Desk
+from noded.types.medical import GroupId
+from noded.types.operations.identity import GroupCreate
+from tests.helpers.command import Captured, complaint, printed, said, told
 from tests.helpers.consortium import SAMPLES, Consortium, ask, ask_for, grant
 from tests.helpers.shared_data import shared_path
 
@@ -69,6 +73,30 @@ class TestImport:
         assert second["new_patients"] == 0
         patients = [{each["patient"] for each in done["records"]} for done in (first, second)]
         assert patients[0] == patients[1]
+
+    def test_several_imports_at_once_register_all_their_records_and_each_patient_once(
+        self, consortium: Consortium, tmp_path: Path
+    ) -> None:
+        """O9, L4: they draw on one account, and name the same patients."""
+        command = ("fhir", "import", str(SAMPLES), "--compartment", "1", "--home", str(consortium.north))
+        with ThreadPoolExecutor(3) as pool:
+            running = [pool.submit(printed, tmp_path, *command) for _ in range(3)]
+            all_done = [each.result() for each in running]
+
+        assert [len(done["records"]) for done in all_done] == [63, 63, 63]
+        patients = [{each["patient"] for each in done["records"]} for done in all_done]
+        assert patients[0] == patients[1] == patients[2]
+
+    def test_two_commands_that_send_the_very_same_transaction_both_hear_what_became_of_it(
+        self, consortium: Consortium
+    ) -> None:
+        with Desk(consortium.north) as desk:
+            members = tuple(sorted(node.institution.id for node in consortium.nodes))
+            signed = desk.sign(GroupCreate(group=GroupId(desk.new_id()), members=members))
+            first, second = desk.see_through(signed), desk.see_through(signed)
+
+        assert (first.refused, second.refused) == (None, "AlreadyKnown")
+        assert (second.height, second.is_applied) == (first.height, True)
 
 
 class TestSharing:
