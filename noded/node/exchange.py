@@ -8,10 +8,11 @@ from noded.errors import InvalidMessage
 from noded.ledger.admission import OpenBatch, signature_checks
 from noded.mempool.errors import InvalidBatch, QuotaExceeded
 from noded.mempool.pool import BatchPool, HeldBatch
+from noded.node.settings import BATCHES_SERVED_MAX
 from noded.types.batch import SealedBatch, batch_signing_bytes, decode_batch
 from noded.types.checks import SignatureCheck
 from noded.types.ids import BatchHash, ChainId, Epoch, PeerId, TimestampMs, ValidatorId
-from noded.types.messages import HASHES_MAX, GetBatches
+from noded.types.messages import GetBatches
 from noded.types.records import BatchRecord
 from noded.types.validator_set import ValidatorSet
 
@@ -190,10 +191,13 @@ class BatchExchange:
             if not asked:
                 continue
             peer = asked[wanted.asked % len(asked)]
+            names = by_peer.setdefault(peer, [])
+            if len(names) == BATCHES_SERVED_MAX:
+                continue  # It is still due when these have come, or their time is over.
+            names.append(name)
             wanted.asked += 1
             wanted.due_ms = TimestampMs(now_ms + FETCH_RETRY_MS)
-            by_peer.setdefault(peer, []).append(name)
-        return [(peer, GetBatches(hashes=tuple(names[:HASHES_MAX]))) for peer, names in by_peer.items()]
+        return [(peer, GetBatches(hashes=tuple(names))) for peer, names in by_peer.items()]
 
     def _room(self, author: ValidatorId) -> int:
         """Bytes that an author may still send: what is being verified will be held (M5)."""

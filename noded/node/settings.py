@@ -42,7 +42,7 @@ FORWARDED_BYTES_MAX = 512 * 1024
 """Transactions handed on in one message: half of a bulk frame."""
 
 BATCHES_SERVED_MAX = 64
-"""Batches sent for one request; the rest is asked for again."""
+"""Batches sent for one request, and asked for with one; the rest is asked for with the next."""
 
 FORWARDED_WAITING_MAX = 64
 """Calls of other nodes' clients under verification; further ones are refused."""

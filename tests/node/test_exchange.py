@@ -57,11 +57,19 @@ class TestNeeded:
 
         assert [peer for [(peer, _)] in requests] == PEERS * 2
 
+    def test_no_more_is_asked_of_a_peer_than_it_serves(
+        self, monkeypatch: pytest.MonkeyPatch, exchange: BatchExchange
+    ) -> None:
+        monkeypatch.setattr("noded.node.exchange.BATCHES_SERVED_MAX", 40)
+        exchange.announced(NAMES, PEERS[0], TimestampMs(0))
+
+        assert [asked(exchange, 0) for _ in range(4)] == [NAMES[:40], NAMES[40:80], NAMES[80:], []]
+
     def test_what_nobody_has_is_forgotten_once_no_block_needs_it(self, exchange: BatchExchange) -> None:
-        exchange.need(NAMES, PEERS[:1], TimestampMs(0))
+        exchange.need(NAMES[:50], PEERS[:1], TimestampMs(0))
         exchange.need(NAMES[:3], PEERS[:1], TimestampMs(NEEDED_MS))
 
-        assert set(asked(exchange, NEEDED_MS)) == set(NAMES)
+        assert asked(exchange, NEEDED_MS) == NAMES[:50]
         assert asked(exchange, NEEDED_MS + FETCH_RETRY_MS) == NAMES[:3]
         assert asked(exchange, 2 * NEEDED_MS + FETCH_RETRY_MS) == []
         assert not exchange.has_wanted()
