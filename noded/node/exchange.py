@@ -11,6 +11,7 @@ from noded.mempool.pool import BatchPool, HeldBatch
 from noded.node.settings import BATCHES_SERVED_MAX
 from noded.types.batch import SealedBatch, batch_signing_bytes, decode_batch
 from noded.types.checks import SignatureCheck
+from noded.types.genesis import BLOCK_BYTES_MAX
 from noded.types.ids import BatchHash, ChainId, Epoch, PeerId, TimestampMs, ValidatorId
 from noded.types.messages import GetBatches
 from noded.types.records import BatchRecord
@@ -30,6 +31,10 @@ ANNOUNCED_TRIES = 3
 
 NEEDED_MS = 10_000
 """How long a batch is looked for after a block last needed it: a faulty proposer may name what nobody has."""
+
+NEEDED_BYTES_MAX = 4 * BLOCK_BYTES_MAX
+"""Of one author's batches, beyond its part, that blocks need: full blocks that are not final here yet. Who has no room for
+what is final fetches the block with its batches."""
 
 INVALID_KEPT = 1024
 """Hashes of batches found invalid, so that blocks naming them are refused at once."""
@@ -121,17 +126,20 @@ class BatchExchange:
             return None
         if name in self._invalid:
             raise InvalidBatch(batch=name, why=self._invalid[name])
-        wanted = name in self._wanted
-        if peer != batch.author and not wanted:
+        wanted = self._wanted.get(name)
+        if peer != batch.author and wanted is None:
             return None  # An answer that came after this node had given up asking; no fault of the peer's.
         validators = validators_by_epoch.get(batch.epoch)
         if validators is None:
             return None
         if batch.author not in validators.index_by_id:
             raise self._mark_invalid(name, f"its author is no validator of epoch {batch.epoch}")
-        if not wanted and len(encoding) > self._room(batch.author):
+        if len(encoding) > self._room(batch.author, wanted):
+            self._forget(name)
+            if peer != batch.author:
+                return None  # Who has room for it sends what was asked for.
             raise QuotaExceeded(f"batch {name.hex()[:16]} of {batch.author.hex()}")
-        if not wanted and len(self._verifying) >= UNDER_VERIFICATION_MAX:
+        if wanted is None and len(self._verifying) >= UNDER_VERIFICATION_MAX:
             return None
         try:
             opened = self._open_batch(sealed)
@@ -199,10 +207,11 @@ class BatchExchange:
             wanted.due_ms = TimestampMs(now_ms + FETCH_RETRY_MS)
         return [(peer, GetBatches(hashes=tuple(names))) for peer, names in by_peer.items()]
 
-    def _room(self, author: ValidatorId) -> int:
-        """Bytes that an author may still send: what is being verified will be held (M5)."""
+    def _room(self, author: ValidatorId, wanted: _Wanted | None) -> int:
+        """Bytes that an author may still send: what is being verified will be held, and blocks may need more (M5)."""
         coming = sum([size for by, size in self._verifying.values() if by == author])
-        return self._pool.room(author) - coming
+        is_needed = wanted is not None and wanted.needed_ms is not None
+        return self._pool.room(author) - coming + (NEEDED_BYTES_MAX if is_needed else 0)
 
     def has_wanted(self) -> bool:
         """Whether any batch is still missing."""

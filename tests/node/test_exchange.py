@@ -94,6 +94,37 @@ class TestQuota:
         with pytest.raises(AssertionError):
             exchange.receive(author, sealed.encoding, sets)
 
+    def test_what_was_announced_counts(self, pool: BatchPool) -> None:
+        exchange = BatchExchange(ChainId(bytes(32)), pool, lambda sealed: OpenBatch((), 0))
+        first, second = batch_of(1, 1), batch_of(1, 2)
+        pool.part_bytes = len(first.encoding)
+        sets = {VALIDATORS.epoch: VALIDATORS}
+        exchange.announced([first.hash, second.hash], PEERS[1], TimestampMs(0))
+        assert exchange.receive(PEERS[1], first.encoding, sets) is not None
+
+        assert exchange.receive(PEERS[1], second.encoding, sets) is None
+        with pytest.raises(QuotaExceeded):
+            exchange.receive(PEERS[0], second.encoding, sets)
+
+        exchange.verified(first.hash, (True,))
+        exchange.announced([second.hash], PEERS[1], TimestampMs(0))
+        assert exchange.receive(PEERS[1], second.encoding, sets) is not None
+
+    def test_blocks_need_no_more_than_blocks_can_carry(
+        self, monkeypatch: pytest.MonkeyPatch, pool: BatchPool
+    ) -> None:
+        exchange = BatchExchange(ChainId(bytes(32)), pool, lambda sealed: OpenBatch((), 0))
+        batches = [batch_of(1, number) for number in range(4)]
+        pool.part_bytes = 0
+        monkeypatch.setattr("noded.node.exchange.NEEDED_BYTES_MAX", 3 * len(batches[0].encoding))
+        exchange.need([each.hash for each in batches], PEERS[1:2], TimestampMs(0))
+
+        taken = [
+            exchange.receive(PEERS[1], each.encoding, {VALIDATORS.epoch: VALIDATORS}) for each in batches
+        ]
+
+        assert [each is not None for each in taken] == [True, True, True, False]
+
     def test_what_is_being_verified_counts(self, pool: BatchPool) -> None:
         exchange = BatchExchange(ChainId(bytes(32)), pool, lambda sealed: OpenBatch((), 0))
         first, second, others = (batch_of(author, number) for author, number in ((1, 1), (1, 2), (2, 1)))
