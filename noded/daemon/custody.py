@@ -29,7 +29,7 @@ from noded.crypto.kdf import hkdf
 from noded.errors import NodedError
 from noded.ledger.modules.access import Access, AccessStatus, get_access
 from noded.ledger.modules.identity import get_patient
-from noded.ledger.modules.queries import find_servable
+from noded.ledger.modules.queries import find_servable, find_usable
 from noded.ledger.modules.records import Record, record_key, record_version_key
 from noded.network.interface import RequestRefused
 from noded.storage.store import CommitBatch, Sidecar, Store
@@ -229,11 +229,11 @@ class Custody:
         self._store.commit(CommitBatch(sidecars=[row]))
 
     def _wrap_for(self, reader: InstitutionId, request: RequestId) -> bytes:
-        """The wrap of a release to this reader, while it is kept; empty otherwise."""
+        """The wrap of a release to this reader, while it is kept and may be used; empty otherwise."""
 
         def find(at: StateAt) -> bytes | None:
-            access = at.state.read(b"req/" + request, Access)
-            if access is None or access.wrap_hash is None or reader != (access.institution or self._me):
+            access = find_usable(at.state, request, reader, self._now_ms(at))
+            if access is None or access.custodian != self._me or access.wrap_hash is None:
                 return None
             return at.reader.sidecar(access.wrap_hash)
 
@@ -244,11 +244,13 @@ class Custody:
         self, request: RequestId, peer: PeerId, record: RecordId, version: Version
     ) -> CiphertextHash | None:
         def find(at: StateAt) -> CiphertextHash | None:
-            now_ms = TimestampMs(max(self._clock_ms(), at.head.time_ms))
-            return find_servable(at.state, request, peer, record, version, now_ms)
+            return find_servable(at.state, request, peer, record, version, self._now_ms(at))
 
         found: CiphertextHash | None = self._look(find)
         return found
+
+    def _now_ms(self, at: StateAt) -> TimestampMs:
+        return TimestampMs(max(self._clock_ms(), at.head.time_ms))
 
     def _key_of(self, place: Place) -> bytes:
         return compartment_key(self._secret, place.patient, place.compartment, place.epoch)

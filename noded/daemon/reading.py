@@ -19,7 +19,7 @@ from noded.codec.schema import decode_value, encode_value
 from noded.daemon.custody import REQUEST_BLOB, REQUEST_KEYS, Custody, KeysQuestion, Look
 from noded.errors import InvalidMessage
 from noded.ledger.modules.access import Access, get_access
-from noded.ledger.modules.queries import find_servable
+from noded.ledger.modules.queries import find_servable, find_usable
 from noded.ledger.modules.records import Record, record_key, record_version_key
 from noded.network.interface import Network, NetworkError
 from noded.storage.store import Store
@@ -92,7 +92,12 @@ class Reading:
 
     async def wrap(self, request: RequestId) -> WrapSidecar:
         """The wrap that answers a released request of this institution, or of its patient."""
-        access: Access = self._look(lambda at: get_access(at.state, request))
+
+        def find(at: StateAt) -> tuple[Access, bool]:
+            access = get_access(at.state, request)
+            return access, find_usable(at.state, request, self._me, self._now_ms(at)) is not None
+
+        access, is_usable = self._look(find)
         if self._me not in (access.institution or access.custodian, access.custodian):
             raise NotPermitted(f"request {request.hex()} is another institution's")
         named = access.wrap_hash
@@ -100,6 +105,11 @@ class Reading:
             raise NotPermitted(f"request {request.hex()} has no release; it is {access.status.name.lower()}")
         data: bytes | None = self._look(lambda at: at.reader.sidecar(named))
         is_new = data is None and access.custodian != self._me
+        if is_new and not is_usable:
+            raise NotPermitted(
+                f"request {request.hex()} is {access.status.name.lower()}, and brings nothing any more: it was answered, its"
+                " consent or opening has ended, or erasure was demanded"
+            )
         if is_new:
             question = KeysQuestion(request=request, record=None, version=Version(1))
             data = await self._ask(access.custodian, question)
@@ -162,6 +172,9 @@ class Reading:
             self._read, ciphertext, lambda store: store.read(ciphertext, first, count)
         )
 
+    def _now_ms(self, at: StateAt) -> TimestampMs:
+        return TimestampMs(max(self._clock_ms(), at.head.time_ms))
+
     def _permitted(
         self, request: RequestId, record: RecordId, version: Version
     ) -> tuple[Access, CiphertextHash]:
@@ -169,8 +182,7 @@ class Reading:
 
         def find(at: StateAt) -> tuple[Access, CiphertextHash | None]:
             access = get_access(at.state, request)
-            now_ms = TimestampMs(max(self._clock_ms(), at.head.time_ms))
-            return access, find_servable(at.state, request, self._me, record, version, now_ms)
+            return access, find_servable(at.state, request, self._me, record, version, self._now_ms(at))
 
         access, ciphertext = self._look(find)
         if ciphertext is None:

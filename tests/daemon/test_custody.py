@@ -18,6 +18,8 @@ from noded.crypto.errors import UnusableKey
 from noded.daemon.custody import REQUEST_BLOB, REQUEST_KEYS, KeysQuestion
 from noded.network.interface import NetworkError, RequestRefused
 from noded.types.medical import Compartment, KeyEpoch, RecordId
+from noded.types.operations import Operation
+from noded.types.operations.audit import ErasureRequest
 from noded.types.operations.consent import (
     ConsentRevoke,
     Mode,
@@ -146,6 +148,23 @@ class TestOneRecord:
         with pytest.raises(NotPermitted):
             await reading.fetch(ticket.request.request, RECORD, VERSION)
 
+    @pytest.mark.parametrize("end", [ConsentRevoke(consent=CONSENT), ErasureRequest(record=RECORD)])
+    async def test_a_wrap_that_was_not_fetched_in_time_does_not_go_out(
+        self, consortium: Consortium, end: Operation
+    ) -> None:
+        """L58, L85: a key that has not left its custodian stays there, released or not."""
+        await consortium.keep()
+        consortium.commit(make_grant(), sender=PATIENT.key)
+        ticket = consortium.request()
+        await consortium.release(ticket)
+        consortium.commit(end, sender=PATIENT.key)
+        reading, _ = consortium.reader()
+        question = encode_value(KeysQuestion(request=ticket.request.request, record=None, version=VERSION))
+
+        assert await consortium.custody.answer(CLINIC.institution, REQUEST_KEYS, question) == b""
+        with pytest.raises(NotPermitted, match="brings nothing any more"):
+            await reading.wrap(ticket.request.request)
+
     async def test_another_member_gets_neither_wrap_nor_ciphertext(self, consortium: Consortium) -> None:
         await consortium.keep()
         consortium.commit(make_grant(), sender=PATIENT.key)
@@ -204,6 +223,17 @@ class TestCompartment:
             commitment=content.commitment,
         )
         assert opened == CONTENT
+
+    async def test_its_key_goes_out_no_more_after_a_revocation(self, consortium: Consortium) -> None:
+        """L58."""
+        await consortium.keep()
+        consortium.commit(make_grant(mode=Mode.STANDING), sender=PATIENT.key)
+        ticket = consortium.request(WholeCompartment(patient=PATIENT.patient, compartment=Compartment(0)))
+        await consortium.release(ticket)
+        consortium.commit(ConsentRevoke(consent=CONSENT), sender=PATIENT.key)
+        question = encode_value(KeysQuestion(request=ticket.request.request, record=None, version=VERSION))
+
+        assert await consortium.custody.answer(CLINIC.institution, REQUEST_KEYS, question) == b""
 
     async def test_keys_under_it_go_to_nobody_else(self, consortium: Consortium) -> None:
         await consortium.keep()

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from noded.ledger.modules.access import Access, AccessStatus, access_key
 from noded.ledger.modules.breakglass import Opening, opening_key
-from noded.ledger.modules.consent import Consent, consent_key
+from noded.ledger.modules.consent import Consent, consent_key, get_consent
 from noded.ledger.modules.erasure import Erasure, erasure_key, get_erasure
 from noded.ledger.modules.groups import Group, group_key
 from noded.ledger.modules.identity import Delegate, Patient, delegate_key, patient_key, still_acts
@@ -204,19 +204,14 @@ def overdue_duties(
     return duties, rows[-1][0] if len(rows) == min(limit, PAGE_MAX) else b""
 
 
-def find_servable(
-    state: Overlay,
-    request: RequestId,
-    reader: InstitutionId,
-    record: RecordId,
-    version: Version,
-    time_ms: TimestampMs,
-) -> CiphertextHash | None:
+def find_usable(
+    state: Overlay, request: RequestId, reader: InstitutionId, time_ms: TimestampMs
+) -> Access | None:
     """
-    Which ciphertext a request lets its reader fetch now (L58); None for none, whatever the reason.
+    A request whose wrap, and what it opens, its reader may have now (L58); None if there is none, whatever the reason.
 
     Only after the release, before a receipt closes it (a compartment's key stays of use), and only while the
-    consent or opening still stands.
+    consent or opening still stands and no erasure of the record was demanded.
     """
     access = state.read(access_key(request), Access)
     if access is None or reader != (access.institution or access.custodian):
@@ -225,16 +220,31 @@ def find_servable(
         access.status is AccessStatus.READ and isinstance(access.target, WholeCompartment)
     ):
         return None
+    if isinstance(access.target, OneRecord) and get_erasure(state, access.target.record) is not None:
+        return None
+    return access if _stands(state, access, time_ms) else None
+
+
+def find_servable(
+    state: Overlay,
+    request: RequestId,
+    reader: InstitutionId,
+    record: RecordId,
+    version: Version,
+    time_ms: TimestampMs,
+) -> CiphertextHash | None:
+    """Which ciphertext a request lets its reader fetch now (L58); None for none, whatever the reason."""
+    access = find_usable(state, request, reader, time_ms)
+    if access is None:
+        return None
     content = _version(state, record, version)
     if content is None or content.patient != access.patient or content.custodian != access.custodian:
-        return None
-    if not _stands(state, access, content, time_ms):
         return None
     match access.target:
         case OneRecord(record=released, version=released_version):
             is_covered = (released, released_version) == (record, version)
-        case WholeCompartment(compartment=compartment):
-            is_covered = compartment == content.compartment
+        case WholeCompartment():
+            is_covered = _is_opened(state, access, content)
         case _:
             raise AssertionError(f"a target without a rule: {access.target}")
     if not is_covered or get_erasure(state, record) is not None:
@@ -251,23 +261,32 @@ def _version(state: Overlay, record: RecordId, version: Version) -> Record | Non
     return state.read(record_version_key(record, version), Record)
 
 
-def _stands(state: Overlay, access: Access, content: Record, time_ms: TimestampMs) -> bool:
+def _stands(state: Overlay, access: Access, time_ms: TimestampMs) -> bool:
     match access.basis:
         case UnderConsent(consent=id):
             consent = state.read(consent_key(id), Consent)
-            if consent is None or not consent.holds_at(time_ms) or consent.version != access.consent_version:
-                return False
-            if isinstance(access.target, OneRecord):
-                return True
-            return any(
-                opened.compartment == content.compartment and content.content.key_epoch <= opened.epoch
-                for opened in consent.opened
+            return (
+                consent is not None
+                and consent.holds_at(time_ms)
+                and consent.version == access.consent_version
             )
         case InEmergency(opening=id):
             opening = state.read(opening_key(id), Opening)
             return opening is not None and opening.is_open_at(time_ms)
         case _:
             return access.signer is None or still_acts(state, access.signer, time_ms)
+
+
+def _is_opened(state: Overlay, access: Access, content: Record) -> bool:
+    """Whether a record is in a compartment, under a key, that went out with a request (L46)."""
+    assert isinstance(access.target, WholeCompartment)
+    if access.target.compartment != content.compartment:
+        return False
+    assert isinstance(access.basis, UnderConsent), "only consents give compartments"
+    return any(
+        opened.compartment == content.compartment and content.content.key_epoch <= opened.epoch
+        for opened in get_consent(state, access.basis.consent).opened
+    )
 
 
 def _page(
