@@ -47,7 +47,6 @@ class BatchPool:
     """
 
     def __init__(self, *, expiry_ms: int, author_bytes_max: int) -> None:
-        self._author_bytes_max = author_bytes_max
         self.part_bytes = author_bytes_max
         """What one author may have under way (M5)."""
         self._expiry_ms = expiry_ms
@@ -120,9 +119,10 @@ class BatchPool:
         """Bytes that an author may still have under way (M5)."""
         return self.part_bytes - self._bytes_by_author.get(author, 0)
 
-    def divide(self, authors: int) -> None:
-        """Give so many authors a part each of what may wait (M5)."""
-        self.part_bytes = min(self._author_bytes_max, max(AUTHOR_BYTES_MIN, WAITING_BYTES_MAX // authors))
+    def limit(self, *, expiry_ms: int, author_bytes_max: int, authors: int) -> None:
+        """Take the limits of an epoch, and give so many authors a part each of what may wait (M4, M5)."""
+        self._expiry_ms = expiry_ms
+        self.part_bytes = min(author_bytes_max, max(AUTHOR_BYTES_MIN, WAITING_BYTES_MAX // authors))
 
     def unordered_bytes(self, author: ValidatorId) -> int:
         """Bytes of an author's batches that wait to be named."""

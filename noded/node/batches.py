@@ -29,6 +29,7 @@ from noded.node.settings import (
     Signer,
 )
 from noded.types.batch import Batch, SealedBatch, batch_signing_bytes, seal_batch
+from noded.types.genesis import NetworkParameters
 from noded.types.ids import BatchHash, ChainId, Epoch, PeerId, Signature, TimestampMs
 from noded.types.messages import (
     HELD_MAX,
@@ -88,8 +89,8 @@ class BatchDesk:
         self._next_proposers: tuple[PeerId, ...] = ()
         self._connected: dict[PeerId, None] = {}
 
-    def enter_epoch(self, validators: ValidatorSet) -> None:
-        """Judge authors by this table from now on, and by the one before for batches on their way."""
+    def enter_epoch(self, validators: ValidatorSet, parameters: NetworkParameters) -> None:
+        """Judge authors by this table from now on, and by the one before for batches on their way; by these limits."""
         previous = self._sets.get(Epoch(validators.epoch - 1))
         self._sets = {validators.epoch: validators}
         if previous is not None:
@@ -97,7 +98,11 @@ class BatchDesk:
         self._validators = validators
         self._are_few = len(validators) <= DIRECT_ACKNOWLEDGE_MAX
         self._age_ms = BATCH_AGE_MS if self._are_few else BATCH_AGE_MANY_MS
-        self.pool.divide(len(validators))
+        self.pool.limit(
+            expiry_ms=parameters.batch_expiry_ms,
+            author_bytes_max=parameters.author_bytes_max,
+            authors=len(validators),
+        )
         self.exchange.divide(len(validators))
         self._is_author = takes_part(validators, self._me, self._signer)
 

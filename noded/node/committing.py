@@ -143,9 +143,9 @@ class CommitDesk:
             self._go_astray(f"the table of epoch {validators.epoch} is not what a quorum finalised")
             return
         self.validators = validators
-        self._batches.enter_epoch(validators)
-        self._evidence.enter_epoch(validators.epoch, self._ledger)
         parameters = self._ledger.parameters_after(self._chain.tip.hash)
+        self._batches.enter_epoch(validators, parameters)
+        self._evidence.enter_epoch(validators.epoch, self._ledger)
         self._proposals.enter_epoch(validators, payload_limits(parameters))
         self._told.append(EpochReady(validators, entering.terminal, consensus_params(parameters)))
 

@@ -123,9 +123,10 @@ class Node:
             StateDiffers: The log's final blocks contradict the store.
         """
         previous = self.ledger.validators_of(Epoch(self.validators.epoch - 1))
+        parameters = self.ledger.parameters_after(self.chain.tip.hash)
         if previous is not None:
-            self.batches.enter_epoch(previous)  # Its batches may still be named.
-        self.batches.enter_epoch(self.validators)
+            self.batches.enter_epoch(previous, parameters)  # Its batches may still be named.
+        self.batches.enter_epoch(self.validators, parameters)
         self._right.restore(records)
         for effect in self.core.restore(list(records), now_ms):
             self._perform(effect, now_ms)

@@ -48,13 +48,12 @@ def name_in_blocks(pool: BatchPool, batches: list[SealedBatch]) -> None:
     ("authors", "part"),
     [(1, 4 << 20), (32, 4 << 20), (64, WAITING_BYTES_MAX // 64), (1000, AUTHOR_BYTES_MIN)],
 )
-def test_authors_have_a_part_each_of_what_may_wait(authors: int, part: int) -> None:
+def test_authors_have_a_part_each_of_what_may_wait(pool: BatchPool, authors: int, part: int) -> None:
     """M5: all of them together cannot fill a node's memory, and each has room for a batch."""
-    pool = BatchPool(expiry_ms=60_000, author_bytes_max=4 << 20)
     sealed = batch(1, 1000)
     author = sealed.batch.author
 
-    pool.divide(authors)
+    pool.limit(expiry_ms=60_000, author_bytes_max=4 << 20, authors=authors)
     pool.hold(HeldBatch(sealed, 1))
 
     assert pool.room(author) == part - len(sealed.encoding)

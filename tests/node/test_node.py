@@ -227,6 +227,27 @@ class TestVotes:
         assert terminal_heights(net)[:4] == [0, 12, 17, 22]
         assert net.penalties == []
 
+    def test_an_authors_part_changes_with_the_next_epoch(self) -> None:
+        """Else who restarted since sends more than the others take, and is scored for it."""
+        net = NodeNet(parameters=replace(DEFAULT_PARAMETERS, epoch_length=8, idle_interval_ms=300))
+        part = net.parameters.author_bytes_max // 2
+        net.decide(
+            SetParameters(parameters=replace(net.parameters, author_bytes_max=part, batch_expiry_ms=1_000))
+        )
+
+        assert net.run(30, until=lambda: min(net.heights()) >= 24)
+
+        pools = [node.batches.pool for node in net.nodes.values()]
+        assert {pool.part_bytes for pool in pools} == {part}
+        transaction = net.anchor(0, 1)
+        net.may_pass = lambda source, target, message: False
+        net.submit(0, transaction)
+        net.run(0.5)
+        assert pools[0].unordered_count == 1
+        first = pools[0].unordered()
+        net.run(5)
+        assert pools[0].unordered() != first
+
     def test_epoch_closes_early(self) -> None:
         net = NodeNet(parameters=replace(DEFAULT_PARAMETERS, epoch_length=500, idle_interval_ms=300))
         net.decide(CloseEpoch(epoch=Epoch(1)))
