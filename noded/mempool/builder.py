@@ -2,7 +2,7 @@
 
 from noded.types.batch import BATCH_BYTES_MAX, TRANSACTIONS_MAX
 from noded.types.ids import TimestampMs, TransactionHash
-from noded.types.transaction import SignedTransaction
+from noded.types.transaction import OPERATIONS_MAX, SignedTransaction
 
 BATCH_FILL_BYTES = BATCH_BYTES_MAX - 1024
 """Transactions of one batch with their CBOR heads; the rest is for its other fields."""
@@ -20,6 +20,9 @@ class BatchBuilder:
     def __init__(self) -> None:
         self._open: list[SignedTransaction] = []
         self._bytes = 0
+        self._operations = 0
+        self.operations_max = OPERATIONS_MAX
+        """What a block may carry (M7): no batch has more, or no block could name it."""
         self._since_ms = TimestampMs(0)
         self._recent: dict[TransactionHash, None] = {}
 
@@ -48,7 +51,11 @@ class BatchBuilder:
     def fits(self, transaction: SignedTransaction) -> bool:
         """Whether the open batch has room for it."""
         size = len(transaction.encoding) + HEAD_BYTES
-        return len(self._open) < TRANSACTIONS_MAX and self._bytes + size <= BATCH_FILL_BYTES
+        return (
+            len(self._open) < TRANSACTIONS_MAX
+            and self._bytes + size <= BATCH_FILL_BYTES
+            and self._operations + _operations_in(transaction) <= self.operations_max
+        )
 
     def add(self, transaction: SignedTransaction, now_ms: TimestampMs) -> None:
         """Put a verified transaction into the open batch, which has room."""
@@ -57,6 +64,7 @@ class BatchBuilder:
             self._since_ms = now_ms
         self._open.append(transaction)
         self._bytes += len(transaction.encoding) + HEAD_BYTES
+        self._operations += _operations_in(transaction)
 
     def is_due(self, now_ms: TimestampMs, age_ms_max: int) -> bool:
         """Whether the open batch is old enough to be sealed."""
@@ -67,4 +75,9 @@ class BatchBuilder:
         taken = tuple(self._open)
         self._open.clear()
         self._bytes = 0
+        self._operations = 0
         return taken
+
+
+def _operations_in(transaction: SignedTransaction) -> int:
+    return len(transaction.transaction.body.operations)

@@ -104,6 +104,7 @@ class BatchDesk:
             authors=len(validators),
         )
         self.exchange.divide(len(validators))
+        self._gateway.builder.operations_max = parameters.block_operations_max
         self._is_author = takes_part(validators, self._me, self._signer)
 
     def follow_view(self, proposers: tuple[PeerId, ...]) -> None:

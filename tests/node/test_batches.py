@@ -10,8 +10,9 @@ from noded.node.inputs import PeerDown, PeerUp, TimerKind, TransactionsSubmitted
 from noded.types.genesis import DEFAULT_PARAMETERS
 from noded.types.ids import PeerId, Signature, TimestampMs
 from noded.types.messages import BatchPushed, BlockRange, GetBatches, Message
+from noded.types.operations.audit import AuditAnchor
 from noded.types.transaction import SignedTransaction
-from tests.helpers.node_net import NodeNet
+from tests.helpers.node_net import GENESIS_MS, NodeNet
 
 
 def pushed_to(net: NodeNet, number: int) -> Callable[[PeerId, PeerId, Message], bool]:
@@ -76,6 +77,20 @@ class TestAdmission:
         net.run(0.5)
 
         assert net.answers[token][0].refused == "WrongChain"
+
+    def test_no_batch_has_more_operations_than_a_block_may(self) -> None:
+        """M7: else no block ever names it, and all that came with it waits until it expires, and again then."""
+        net = NodeNet(parameters=replace(DEFAULT_PARAMETERS, block_operations_max=256))
+        net.run(0.5)
+        steps = [
+            AuditAnchor(sequence=number, entries=0, root=None, until_ms=TimestampMs(GENESIS_MS + number))
+            for number in range(1, 301)
+        ]
+        large = [net.transaction(0, 1, *steps[:150]), net.transaction(0, 2, *steps[150:])]
+
+        net.submit(0, *large)
+
+        assert net.run(8, until=lambda: all(map(net.is_final, large)))
 
     def test_what_would_wait_too_long_is_refused_until_the_rest_is_ordered(
         self, monkeypatch: pytest.MonkeyPatch
