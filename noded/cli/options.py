@@ -162,7 +162,7 @@ def signer(
     from noded.ops.delegates import acting_key
 
     given = read_wallet(file, passphrase_file, passphrase_fd)
-    return acting_key(desk, desk.patients.get(patient).wallet if given is None else given[0], patient)
+    return acting_key(desk, desk.patients.wallet_of(patient) if given is None else given[0], patient)
 
 
 def read_wallet(

@@ -68,12 +68,13 @@ def register(
 @node_options
 @click.option("--names", is_flag=True, help="Show what documents call them: personal data.")
 def list_all(output: Output, home: Path, names: bool) -> None:
-    """List the patients whose wallets are kept in the home."""
+    """List the patients whose wallets were made here; those without a key had theirs forgotten."""
 
     with desk_at(home) as desk:
         rows = []
         for each in desk.patients:
-            row = {"id": each.patient.hex(), "key": each.wallet.key(desk.me).public.hex()}
+            key = None if each.wallet is None else each.wallet.key(desk.me).public.hex()
+            row = {"id": each.patient.hex(), "key": key}
             rows.append({**row, "name": each.name} if names else row)
     output.show({"patients": rows}, _show_list)
 
@@ -91,7 +92,7 @@ def export(
     passphrase_file: Path | None,
     passphrase_fd: int | None,
 ) -> None:
-    """Seal a patient's wallet into a file of its own, for the patient to take along."""
+    """Seal a patient's wallet into a file of its own, to take along; the home keeps it, too, until `patient forget`."""
     from noded.keys.files import write_private
     from noded.ops.wallets import seal_wallet
     from noded.types.medical import PatientId
@@ -102,9 +103,41 @@ def export(
     if out.exists():
         raise Refused(f"{out}: there is a file already; choose another name")
     with desk_at(home) as desk:
-        kept = desk.patients.get(PatientId(hexadecimal(patient, "a patient's id")))
-    write_private(out, seal_wallet(kept.wallet, passphrase))
+        wallet = desk.patients.wallet_of(PatientId(hexadecimal(patient, "a patient's id")))
+    write_private(out, seal_wallet(wallet, passphrase))
     output.show({"patient": patient, "file": str(out)})
+
+
+@declare(command, name="forget")
+@node_options
+@click.argument("patient")
+@click.option("--wallet", required=True, type=FILE, help="The patient's copy, from `patient export`.")
+@passphrase_options
+def forget(
+    output: Output,
+    home: Path,
+    patient: str,
+    wallet: Path,
+    passphrase_file: Path | None,
+    passphrase_fd: int | None,
+) -> None:
+    """
+    Destroy the home's copy of a wallet that the patient took along; what is asked for is proof that it opens.
+
+    From then on nothing is signed for the patient here without --wallet. Documents are still known as the patient's. Not
+    undone: copies in backups, and whatever else was copied while the wallet was here.
+    """
+    from noded.ops.wallets import in_step
+    from noded.types.medical import PatientId
+
+    name = PatientId(hexadecimal(patient, "a patient's id"))
+    with desk_at(home) as desk:
+        desk.patients.wallet_of(name)
+        given = read_wallet(wallet, passphrase_file, passphrase_fd)
+        assert given is not None, "a file was given"
+        in_step(desk, given[0], name)
+        desk.patients.keep(name, None)
+    output.show({"patient": patient, "forgotten": True}, _show_forgotten)
 
 
 @declare(command, name="new-wallet")
@@ -151,7 +184,7 @@ def rotate(
     name = PatientId(hexadecimal(patient, "a patient's id"))
     with desk_at(home) as desk:
         given = read_wallet(wallet, passphrase_file, passphrase_fd)
-        kept = desk.patients.get(name).wallet if given is None else given[0]
+        kept = desk.patients.wallet_of(name) if given is None else given[0]
         rotated, key = rotate_key(desk, kept, name)
         if wallet is not None and given is not None:
             write_private(wallet, seal_wallet(rotated, given[1]))
@@ -183,6 +216,13 @@ def new_key(output: Output, home: Path, patient: str, compartment: int) -> None:
 
 def _show_ids(data: Json) -> str:
     return "\n".join(data["patients"])
+
+
+def _show_forgotten(data: Json) -> str:
+    return (
+        f"the wallet of patient {data['patient']} is not in the home any more\n"
+        "not undone: backups; make a new backup, destroy the old ones"
+    )
 
 
 def _show_list(data: Json) -> str:

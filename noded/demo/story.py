@@ -125,7 +125,7 @@ def grant(story: Story, patient: PatientId) -> ConsentId:
         condition=None,
     )
     hospital = story.hospital
-    wallet = hospital.patients.get(patient).wallet
+    wallet = hospital.patients.wallet_of(patient)
     hospital.send_as(wallet, hospital.me, ConsentGrant(consent=consent, patient=patient, terms=terms))
     return consent
 
@@ -136,7 +136,7 @@ def scene_refusals(story: Story, patient: PatientId, record: Imported, consent: 
     _, refused = _ask(story.insurer, record, basis, Purpose.HPAYMT)
     _check_refused(story, "insurer-without-consent-refused", refused)
     hospital = story.hospital
-    wallet = hospital.patients.get(patient).wallet
+    wallet = hospital.patients.wallet_of(patient)
     hospital.send_as(wallet, hospital.me, ConsentRevoke(consent=consent))
     _, late = _ask(story.second, record, basis, Purpose.TREAT)
     _check_refused(story, "request-after-revocation-refused", late)

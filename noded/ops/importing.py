@@ -211,7 +211,7 @@ def register_patients(desk: Desk, patients: Sequence[KeptPatient]) -> None:
     """Make patients known to the ledger whose wallets are kept; as many together as may cosign."""
     for start in range(0, len(patients), COSIGNERS_MAX):
         part = patients[start : start + COSIGNERS_MAX]
-        keys = [each.wallet.key(desk.me) for each in part]
+        keys = [desk.patients.wallet_of(each.patient).key(desk.me) for each in part]
         operations = [
             PatientRegister(patient=each.patient, key=key.public)
             for each, key in zip(part, keys, strict=True)

@@ -39,12 +39,13 @@ _SEED_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptPatient:
-    """A patient whose wallet is kept."""
+    """A patient whose wallet is kept, or was."""
 
     name: Annotated[str, Limit(0, NAME_BYTES_MAX)] = field(repr=False)
     """As documents call them; empty for one that came without documents."""
     patient: PatientId
-    wallet: Wallet = field(repr=False)
+    wallet: Wallet | None = field(repr=False)
+    """None since the patient took it along, and had it forgotten here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,17 +107,17 @@ class Patients:
         """The patient whom documents call so."""
         return self._by_name.get(name)
 
-    def get(self, patient: PatientId) -> KeptPatient:
+    def wallet_of(self, patient: PatientId) -> Wallet:
         """
-        The patient with this id.
+        The wallet that is kept of the patient with this id.
 
         Raises:
             PatientUnknown: There is none.
         """
         found = self._by_id.get(patient)
-        if found is None:
+        if found is None or found.wallet is None:
             raise PatientUnknown(self.path, patient)
-        return found
+        return found.wallet
 
     def add(self, names: list[str]) -> list[KeptPatient]:
         """
@@ -136,11 +137,12 @@ class Patients:
         self._note(new)
         return new
 
-    def keep(self, patient: PatientId, wallet: Wallet) -> None:
-        """Keep a later state of a patient's wallet, durably; raises `PatientUnknown`."""
+    def keep(self, patient: PatientId, wallet: Wallet | None) -> None:
+        """Keep a later state of a patient's wallet, or none any more, durably; raises `PatientUnknown`."""
         with alone_in(self.path.parent):
             self._load()
-            changed = replace(self.get(patient), wallet=wallet)
+            self.wallet_of(patient)
+            changed = replace(self._by_id[patient], wallet=wallet)
             self._write(tuple(changed if each.patient == patient else each for each in self))
         self._note([changed])
 

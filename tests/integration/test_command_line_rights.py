@@ -241,6 +241,35 @@ class TestWallets:
         listed = told(capsys, "patient", "list", *home)["patients"]
         assert {each["id"]: each["key"] for each in listed}[record["patient"]] == rotated["key"]
 
+    def test_a_wallet_that_was_taken_along_is_forgotten_here(
+        self,
+        consortium: Consortium,
+        record: dict[str, str],
+        sealed: tuple[str, ...],
+        tmp_path: Path,
+        capsys: Captured,
+    ) -> None:
+        """The custodian cannot act as the patient any more, and still knows whose documents are."""
+        patient, home = record["patient"], ("--home", str(consortium.north))
+        taken = ("--wallet", str(tmp_path / "taken"), *sealed[2:])
+        told(capsys, "patient", "export", patient, "--out", taken[1], *sealed[2:], *home)
+        others = complaint(capsys, "patient", "forget", patient, *sealed, *home, code=3)
+        assert "the wallet is not patient" in others
+
+        told(capsys, "patient", "forget", patient, *taken, *home)
+
+        for again in (
+            ("consent", "grant", "--patient", patient, "--to-role", "lab"),
+            ("patient", "export", patient, "--out", tmp_path / "again", *sealed[2:]),
+            ("patient", "forget", patient, *taken),
+        ):
+            assert "has no wallet of patient" in complaint(capsys, *again, *home, code=3)
+        told(capsys, "consent", "grant", "--patient", patient, "--to-role", "lab", *taken, *home)
+        later = told(capsys, "fhir", "import", record["source"], *home)
+        assert [each["patient"] for each in later["records"]] == [patient]
+        listed = told(capsys, "patient", "list", *home)["patients"]
+        assert {each["id"]: each["key"] for each in listed}[patient] is None
+
     def test_another_patients_wallet_is_refused_here(
         self, consortium: Consortium, record: dict[str, str], sealed: tuple[str, ...], capsys: Captured
     ) -> None:

@@ -1,5 +1,6 @@
 """Patients' wallets are kept sealed, and come back for the home's key alone."""
 
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -28,8 +29,8 @@ class TestPatients:
 
         assert again is not None
         assert again == kept
-        assert again.wallet.key(HOSPITAL).public == kept.wallet.key(HOSPITAL).public
-        assert again.patient == kept.wallet.patient_id(HOSPITAL)
+        wallet = patients(tmp_path).wallet_of(kept.patient)
+        assert again.patient == wallet.patient_id(HOSPITAL)
 
     def test_those_known_before_stay(self, tmp_path: Path) -> None:
         patients(tmp_path).add([NAME, "Patient/2"])
@@ -62,15 +63,29 @@ class TestPatients:
     def test_one_is_found_by_id(self, tmp_path: Path) -> None:
         (kept,) = patients(tmp_path).add([NAME])
 
-        assert patients(tmp_path).get(kept.patient) == kept
+        assert patients(tmp_path).wallet_of(kept.patient) == kept.wallet
         with pytest.raises(PatientUnknown):
-            patients(tmp_path).get(PatientId(bytes(16)))
+            patients(tmp_path).wallet_of(PatientId(bytes(16)))
+
+    def test_of_a_wallet_that_is_forgotten_the_name_stays(self, tmp_path: Path) -> None:
+        """Documents of a patient who took the wallet along are the patient's still."""
+        (kept, other) = patients(tmp_path).add([NAME, "Patient/2"])
+        patients(tmp_path).keep(kept.patient, None)
+
+        found = patients(tmp_path)
+        assert found.find(NAME) == replace(kept, wallet=None)
+        assert found.wallet_of(other.patient) == other.wallet
+        with pytest.raises(PatientUnknown, match="give --wallet"):
+            found.wallet_of(kept.patient)
+        with pytest.raises(PatientUnknown):
+            found.keep(kept.patient, None)
 
     def test_nothing_stands_in_the_clear(self, tmp_path: Path) -> None:
         (kept,) = patients(tmp_path).add([NAME])
 
         data = (tmp_path / PATIENTS_NAME).read_bytes()
         assert NAME.encode() not in data
+        assert kept.wallet is not None
         assert kept.wallet.seed not in data
         assert bytes(kept.patient) not in data
 
@@ -78,6 +93,7 @@ class TestPatients:
         (kept,) = patients(tmp_path).add([NAME])
 
         assert NAME not in repr(kept)
+        assert kept.wallet is not None
         assert repr(kept.wallet.seed) not in repr(kept)
 
     @pytest.mark.parametrize("position", [0, 12, 40, -1])
@@ -106,5 +122,6 @@ class TestPatients:
     def test_wallets_are_random(self, tmp_path: Path) -> None:
         one, two = patients(tmp_path).add(["a", "b"])
 
-        assert one.wallet.seed != two.wallet.seed
         assert isinstance(one.wallet, Wallet)
+        assert isinstance(two.wallet, Wallet)
+        assert one.wallet.seed != two.wallet.seed
