@@ -61,7 +61,7 @@ def storage_error(path: Path, error: sqlite3.Error) -> StorageError:
     if code is None:  # From the Python module: a text that is none.
         return StoreCorrupt(path, str(error))
     primary = code & 0xFF  # An extended code carries its primary in the low byte.
-    if primary in _FULL:
+    if primary in _FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:  # The journal's index could not grow.
         return DiskFull(path)
     if primary in _CORRUPT:
         return StoreCorrupt(path, str(error))

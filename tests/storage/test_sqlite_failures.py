@@ -113,6 +113,7 @@ class TestFailures:
         ("code", "expected"),
         [
             (sqlite3.SQLITE_FULL, DiskFull),
+            (sqlite3.SQLITE_IOERR_SHMSIZE, DiskFull),
             (sqlite3.SQLITE_CORRUPT, StoreCorrupt),
             (sqlite3.SQLITE_NOTADB, StoreCorrupt),
             (sqlite3.SQLITE_BUSY, StoreLocked),
