@@ -17,6 +17,7 @@ from noded.keys.files import check_private
 from noded.network.addresses import format_address, parse_address
 from noded.ops.findings import Finding, fail, ok, warn
 from noded.ops.home import STORE_NAME
+from noded.storage.errors import file_failure
 
 SYNCS: Final = 16
 SYNC_BYTES: Final = 4096
@@ -92,7 +93,8 @@ def check_space(config: NodeConfig) -> Finding:
     name = "disk-space"
     free = shutil.disk_usage(config.home).free
     store = config.home / STORE_NAME
-    size = store.stat().st_size if store.exists() else 0
+    parts = (store, store.with_name(store.name + "-wal"))  # The journal may be the larger part.
+    size = sum(path.stat().st_size for path in parts if path.exists())
     reserve = config.storage.reserve_mib * MIB
     found = (
         f"{free // MIB} MiB free, the store takes {size // MIB}, the reserve is {config.storage.reserve_mib}"
@@ -122,9 +124,8 @@ def check_syncs(home: Path) -> Finding:
             os.close(descriptor)
             path.unlink()
     except OSError as error:
-        return fail(
-            name, f"{home}: {error.strerror}", "check the disk, its mount options, and who owns the home"
-        )
+        failure = file_failure(home, error)
+        return fail(name, f"{home}: {failure.what}", failure.way_out)
     middle = median(times_ms)
     found = f"{middle:.1f} ms in the middle, {max(times_ms):.1f} ms at most, of {SYNCS}"
     way_out = "use a local SSD with power-loss protection for the home, and keep other writers off it"

@@ -1,5 +1,6 @@
 """The doctor names what is wrong and the way out, of a stopped node and by a running one's word."""
 
+import os
 import shutil
 import socket
 import time
@@ -20,6 +21,7 @@ from noded.storage.lock import HomeLock
 from noded.testnet.creating import create_testnet
 from noded.types.genesis import Genesis
 from tests.helpers.ledger import START_MS
+from tests.helpers.limits import file_size_limit
 from tests.helpers.stored_chain import BLOCKS
 
 NOW_MS = START_MS + 1000 * BLOCKS + 500
@@ -119,6 +121,22 @@ class TestStopped:
         monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0))
 
         assert seen(patient)["disk-space"].verdict is Verdict.FAIL
+
+    def test_a_disk_that_takes_no_write_wants_space(self, patient: Path) -> None:
+        with file_size_limit(0):
+            finding = doctor_machine.check_syncs(patient)
+
+        assert finding.verdict is Verdict.FAIL
+        assert "free space" in finding.way_out
+
+    def test_what_is_not_yet_copied_into_the_store_takes_space_too(self, patient: Path) -> None:
+        journal = patient / f"{STORE_NAME}-wal"
+        journal.touch()
+        os.truncate(journal, 5 * doctor_machine.MIB)
+
+        found = doctor_machine.check_space(load(patient, {})).found
+
+        assert "the store takes 5," in found
 
     @pytest.mark.parametrize(
         ("ms", "verdict"), [(1.0, Verdict.OK), (20.0, Verdict.WARN), (200.0, Verdict.FAIL)]
