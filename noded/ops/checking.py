@@ -12,12 +12,13 @@ from noded.codec.errors import Malformed
 from noded.codec.schema import decode_value
 from noded.crypto.hashing import hasher
 from noded.lightclient import InvalidProof, check_finality, follow_epochs
-from noded.ops.home import STORE_NAME, is_in_use
+from noded.ops.home import STORE_NAME
 from noded.ops.judging import Unproven, check_head, check_headers, read_epochs, read_followers
 from noded.ops.recomputing import Recomputed, recompute, recompute_at
 from noded.ops.rows import STORED_BYTES_MAX, read_block, read_header
 from noded.storage.errors import StoreCorrupt
 from noded.storage.inspect import FINDINGS_MAX, check_tables
+from noded.storage.lock import is_in_use
 from noded.storage.sqlite import open_reader
 from noded.storage.sqlite_reader import SqliteReader
 from noded.storage.store import Reader

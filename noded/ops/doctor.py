@@ -18,8 +18,9 @@ from noded.ops.checkpoint import parse_checkpoint
 from noded.ops.doctor_machine import can_connect, check_machine
 from noded.ops.findings import Finding, fail, ok, warn
 from noded.ops.founding import read_genesis
-from noded.ops.home import STORE_NAME, is_in_use
+from noded.ops.home import STORE_NAME
 from noded.ops.rows import read_header
+from noded.storage.lock import is_in_use
 from noded.storage.sqlite import open_reader
 from noded.types.genesis import Genesis
 

@@ -17,8 +17,6 @@ from noded.keys.keystore import Keystore, create_keystore, open_keystore
 from noded.keys.names import ACCOUNT, CONSENSUS, ENCRYPTION, NETWORK, NODE_KEYS
 from noded.keys.passphrase import passphrase_from_credential, passphrase_from_descriptor, passphrase_from_file
 from noded.network.addresses import format_address, parse_address
-from noded.storage.errors import HomeLocked
-from noded.storage.lock import HomeLock
 from noded.types.genesis import EncryptionKey, Endpoint, Institution
 from noded.types.ids import InstitutionId, PublicKey
 from noded.types.roles import Role
@@ -134,15 +132,6 @@ def endpoint_of(address: str) -> Endpoint:
 def write_institution(path: Path, institution: Institution) -> None:
     """Write particulars for others to read."""
     path.write_text(json.dumps(to_json(institution), indent=2, ensure_ascii=False) + "\n", "utf-8")
-
-
-def is_in_use(home: Path) -> bool:
-    """Whether a process runs on the home now."""
-    try:
-        HomeLock(home).release()
-    except HomeLocked:
-        return True
-    return False
 
 
 def read_institution(path: Path) -> Institution:

@@ -16,12 +16,12 @@ from typing import Final
 from noded.errors import NodedError
 from noded.lightclient import PROOF_BYTES_MAX, InvalidProof, LedgerProof, decode_proof, encode_proof, verify
 from noded.ops.checkpoint import Checkpoint
-from noded.ops.home import SNAPSHOTS_NAME, STORE_NAME, is_in_use
+from noded.ops.home import SNAPSHOTS_NAME, STORE_NAME
 from noded.ops.judging import Judged, Unproven, certify, judge
 from noded.ops.swapping import discard, swap_in, workplace
 from noded.storage.errors import SnapshotInvalid, StoreExists
 from noded.storage.files import os_errors, write_private
-from noded.storage.lock import HomeLock
+from noded.storage.lock import HomeLock, is_in_use
 from noded.storage.snapshot import (
     MANIFEST_SUFFIX,
     Snapshot,

@@ -2,13 +2,21 @@
 
 import fcntl
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
-from noded.storage.errors import HomeLocked, file_failure
+from noded.storage.errors import HomeLocked
 from noded.storage.files import PRIVATE_MODE, os_errors
 
 LOCK_NAME: Final = "lock"
+
+PATIENCE_S: Final = 0.5
+"""With a command that looks whether the home is in use, and holds the lock for microseconds of its processor."""
+
+TRY_S: Final = 0.01
+"""Between tries."""
 
 _PID_DIGITS_MAX: Final = 20
 
@@ -29,18 +37,20 @@ class HomeLock:
             StorageError: The lock's file cannot be used.
         """
         path = home / LOCK_NAME
+        deadline_s = time.monotonic() + PATIENCE_S
         with os_errors(path):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_MODE)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            while not _try_lock(self._descriptor, fcntl.LOCK_EX):
+                if time.monotonic() > deadline_s:
+                    pid = _read_pid(self._descriptor)
+                    os.close(self._descriptor)
+                    raise HomeLocked(home, pid)
+                time.sleep(TRY_S)
             os.ftruncate(self._descriptor, 0)
+        with suppress(
+            OSError
+        ):  # On a full disk nobody is told the pid; what mends the home must run all the same.
             os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
-        except OSError as error:
-            pid = _read_pid(self._descriptor)
-            os.close(self._descriptor)
-            if isinstance(error, BlockingIOError):
-                raise HomeLocked(home, pid) from error
-            raise file_failure(path, error) from error
 
     def release(self) -> None:
         """Let the home go; the file stays, as removing it would race with another process."""
@@ -54,6 +64,33 @@ class HomeLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def is_in_use(home: Path) -> bool:
+    """
+    Whether a process holds the home now. Whoever looks is in nobody's way, and leaves no trace.
+
+    Raises:
+        StorageError: The lock's file cannot be used.
+    """
+    path = home / LOCK_NAME
+    with os_errors(path):
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            return not _try_lock(descriptor, fcntl.LOCK_SH)
+        finally:
+            os.close(descriptor)
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _read_pid(descriptor: int) -> int | None:

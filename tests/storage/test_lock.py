@@ -1,5 +1,6 @@
 """S5: one process at a time uses a home."""
 
+import fcntl
 import os
 import signal
 import stat
@@ -7,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from noded.storage.errors import DiskFailed, DiskFull, HomeLocked
-from noded.storage.lock import LOCK_NAME, HomeLock
+from noded.storage.errors import DiskFailed, HomeLocked
+from noded.storage.lock import LOCK_NAME, HomeLock, is_in_use
 from tests.helpers.limits import file_size_limit
 
 
@@ -52,11 +53,39 @@ def test_a_killed_process_leaves_the_home_free(tmp_path: Path) -> None:
         assert (tmp_path / LOCK_NAME).read_text() == f"{os.getpid()}\n"
 
 
-def test_a_full_disk_is_named_and_the_home_stays_free(tmp_path: Path) -> None:
-    with file_size_limit(0), pytest.raises(DiskFull, match="free space"):
+def test_on_a_full_disk_a_home_is_held_though_nobody_is_told_by_whom(tmp_path: Path) -> None:
+    """What makes room, as pruning does, takes the lock too."""
+    with file_size_limit(0), HomeLock(tmp_path), pytest.raises(HomeLocked, match="another process runs"):
         HomeLock(tmp_path)
 
     HomeLock(tmp_path).release()
+
+
+class TestLooking:
+    """Whether a home is in use is seen without being in anybody's way."""
+
+    def test_it_is_while_a_process_holds_it(self, tmp_path: Path) -> None:
+        with HomeLock(tmp_path):
+            assert is_in_use(tmp_path)
+        assert not is_in_use(tmp_path)
+
+    def test_it_leaves_nothing_in_the_home(self, tmp_path: Path) -> None:
+        assert not is_in_use(tmp_path)
+
+        assert list(tmp_path.iterdir()) == []
+
+    def test_who_takes_the_home_in_that_moment_waits_for_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        HomeLock(tmp_path).release()
+        looker = os.open(tmp_path / LOCK_NAME, os.O_RDONLY)
+        fcntl.flock(looker, fcntl.LOCK_SH)
+        assert not is_in_use(tmp_path)
+        monkeypatch.setattr("noded.storage.lock.time.sleep", lambda _: fcntl.flock(looker, fcntl.LOCK_UN))
+
+        HomeLock(tmp_path).release()
+
+        os.close(looker)
 
 
 def test_one_process_cannot_take_it_twice(tmp_path: Path) -> None:
