@@ -2,15 +2,18 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from noded.cli.exits import Refused
 from noded.cli.options import (
     FILE,
     desk_at,
     node_at,
     node_options,
     pages_of,
+    passphrase_options,
     read_wallet,
     signer,
     wallet_options,
@@ -19,51 +22,105 @@ from noded.cli.options import command as declare
 from noded.cli.output import Json, Output, table
 from noded.cli.parsing import hexadecimal, seconds
 
+if TYPE_CHECKING:
+    from noded.types.ids import TimestampMs
+
 
 @click.group("delegate")
 def command() -> None:
     """Let others act for a patient for a time, and end it."""
 
 
-@declare(command, name="set")
+@declare(command, name="offer")
 @node_options
 @click.argument("patient")
-@click.option("--delegate", required=True, type=FILE, help="The wallet of whoever will act for the patient.")
-@click.option(
-    "--delegate-passphrase-file", required=True, type=FILE, help="File with the passphrase of that wallet."
-)
+@click.option("--out", required=True, type=FILE, help="File to write, for the patient.")
 @click.option(
     "--for", "lasting", default="52w", show_default=True, help="How long from now on: 12h, 30d, 52w."
 )
+@click.option("--wallet", required=True, type=FILE, help="The wallet of whoever will act for the patient.")
+@passphrase_options
+def offer(
+    output: Output,
+    home: Path,
+    patient: str,
+    out: Path,
+    lasting: str,
+    wallet: Path,
+    passphrase_file: Path | None,
+    passphrase_fd: int | None,
+) -> None:
+    """
+    Offer to act for a PATIENT, by whoever will: the patient agrees with `noded delegate set --offer`.
+
+    There is nothing secret in the file, and neither of the two shows a wallet to the other. The delegate acts by a key
+    that nobody can connect with its other ones.
+    """
+    from noded.ops.delegates import offer as draw_up
+    from noded.ops.delegates import write_offer
+    from noded.types.medical import PatientId
+
+    name = PatientId(hexadecimal(patient, "a patient's id"))
+    until_ms = _until_ms(lasting)
+    if out.exists():
+        raise Refused(f"{out}: there is a file already; choose another name")
+    with desk_at(home) as desk:
+        theirs = read_wallet(wallet, passphrase_file, passphrase_fd)
+        assert theirs is not None, "a file was given"
+        made = draw_up(desk, name, theirs[0], until_ms)
+    write_offer(out, made)
+    output.show(
+        {"file": str(out), "patient": patient, "key": made.cosignature.signer.hex(), "until_ms": until_ms}
+    )
+
+
+@declare(command, name="set")
+@node_options
+@click.argument("patient")
+@click.option("--offer", type=FILE, help="From `delegate offer`, by whoever will act for the patient.")
+@click.option("--key", help="Or the key of one who acts already, to move the end by --for.")
+@click.option("--for", "lasting", help="How long from now on: 12h, 30d, 52w; with --key.")
 @wallet_options
 def set_one(
     output: Output,
     home: Path,
     patient: str,
-    delegate: Path,
-    delegate_passphrase_file: Path,
-    lasting: str,
+    offer: Path | None,
+    key: str | None,
+    lasting: str | None,
     wallet: Path | None,
     passphrase_file: Path | None,
     passphrase_fd: int | None,
 ) -> None:
     """
-    Let whoever has another wallet act for a PATIENT, under the patient's key; said again, it moves the end.
+    Let whoever made an offer act for a PATIENT, under the patient's key, or move the end of one who does.
 
-    The delegate gives its own wallet wherever a command takes the patient's with --wallet. It acts by a key that nobody
-    can connect with its other ones; it can neither rotate the patient's key nor make delegates.
+    The delegate gives its own wallet wherever a command takes the patient's with --wallet. It can neither rotate the
+    patient's key nor make delegates.
     """
-    from noded.ops.delegates import set_delegate
-    from noded.types.ids import TimestampMs
+    from noded.ops.delegates import move_end, patient_of, read_offer, take_offer
+    from noded.types.ids import PublicKey
     from noded.types.medical import PatientId
 
+    if (offer is None) == (key is None):
+        raise click.UsageError("give either --offer or --key")
+    if (key is None) != (lasting is None):
+        raise click.UsageError("--for goes with --key, and --key with --for; an offer says itself how long")
     name = PatientId(hexadecimal(patient, "a patient's id"))
-    until_ms = TimestampMs(time.time_ns() // 1_000_000 + 1000 * seconds(lasting))
+    acting = None if key is None else PublicKey(hexadecimal(key, "a delegate's key", size=32))
+    found = None if offer is None else read_offer(offer)
     with desk_at(home) as desk:
-        theirs = read_wallet(delegate, delegate_passphrase_file, None)
-        assert theirs is not None, "a file was given"
-        key = signer(desk, name, wallet, passphrase_file, passphrase_fd)
-        acting = set_delegate(desk, name, theirs[0], until_ms, key=key)
+        signing = signer(desk, name, wallet, passphrase_file, passphrase_fd)
+        if found is not None:
+            assert offer is not None
+            signed = take_offer(desk, found, offer, name, key=signing)
+            acting, until_ms = signed.key, signed.until_ms
+        else:
+            assert acting is not None
+            assert lasting is not None
+            patient_of(desk, acting)
+            until_ms = _until_ms(lasting)
+            move_end(desk, name, acting, until_ms, key=signing)
     output.show({"patient": patient, "key": acting.hex(), "until_ms": until_ms, "height": desk.height})
 
 
@@ -98,6 +155,12 @@ def list_all(output: Output, home: Path, patient: str) -> None:
     """List the keys that act for a PATIENT now."""
     with node_at(home) as node:
         output.show({"delegates": pages_of(node, patient, "delegates")}, _show)
+
+
+def _until_ms(lasting: str) -> "TimestampMs":
+    from noded.types.ids import TimestampMs
+
+    return TimestampMs(time.time_ns() // 1_000_000 + 1000 * seconds(lasting))
 
 
 def _show(data: Json) -> str:

@@ -1,7 +1,7 @@
 """The command line on four real nodes: what patients may demand, and how custodians answer for it."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,21 +9,14 @@ import pytest
 
 from noded.client.wallet import Wallet
 from noded.keys.files import write_private
+from noded.ops.delegates import read_offer, write_offer
 from noded.ops.wallets import seal_wallet
+from noded.types.ids import ChainId
+from noded.types.medical import PatientId
+from noded.types.operations.identity import PatientRotate
 from tests.helpers.command import Captured, complaint, told
 from tests.helpers.consortium import Consortium, ask, grant
 from tests.helpers.keystores import QUICK
-
-
-@dataclass(frozen=True)
-class Daughter:
-    """What commands are told of a delegate's wallet."""
-
-    named: tuple[str, ...]
-    """Where she becomes a delegate."""
-    signs: tuple[str, ...]
-    """Where she acts."""
-
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("processes")]
 
@@ -280,59 +273,98 @@ class TestWallets:
 
 class TestDelegates:
     @pytest.fixture
-    def daughter(self, tmp_path: Path) -> Daughter:
-        """Somebody with a wallet of her own, who is no patient here."""
+    def daughter(self, tmp_path: Path) -> tuple[str, ...]:
+        """Somebody with a wallet of her own, who is no patient here: what commands are told of it."""
         passphrase, wallet = tmp_path / "her-passphrase", tmp_path / "hers"
         passphrase.write_text("battery staple\n")
         passphrase.chmod(0o600)
         hers = Wallet(seed=os.urandom(32), relations=())
         write_private(wallet, seal_wallet(hers, b"battery staple", QUICK))  # It is opened a dozen times.
-        return Daughter(
-            named=("--delegate", str(wallet), "--delegate-passphrase-file", str(passphrase)),
-            signs=("--wallet", str(wallet), "--passphrase-file", str(passphrase)),
-        )
+        return ("--wallet", str(wallet), "--passphrase-file", str(passphrase))
 
     def test_a_delegate_acts_with_her_own_wallet_until_it_is_ended(
         self,
         consortium: Consortium,
         record: dict[str, str],
-        daughter: Daughter,
+        daughter: tuple[str, ...],
         tmp_path: Path,
         capsys: Captured,
     ) -> None:
         """L22, L23, L40, L50: she grants, revokes and reads for the patient, with a key for this patient only."""
         patient, north = record["patient"], ("--home", str(consortium.north))
-        granting = ("consent", "grant", "--patient", patient, "--to-role", "lab", *daughter.signs, *north)
+        granting = ("consent", "grant", "--patient", patient, "--to-role", "lab", *daughter, *north)
         early = complaint(capsys, *granting, code=3)
         assert "no key of it acts for that patient" in early
 
-        key = told(capsys, "delegate", "set", patient, *daughter.named, "--for", "30d", *north)["key"]
-        moved = told(capsys, "delegate", "set", patient, *daughter.named, "--for", "1d", *north)
+        offer = ("delegate", "offer", patient, *daughter, "--home", str(consortium.lab), "--out")
+        offered = told(capsys, *offer, tmp_path / "offer")
+        agreed = told(capsys, "delegate", "set", patient, "--offer", tmp_path / "offer", *north)
+        assert (agreed["key"], agreed["until_ms"]) == (offered["key"], offered["until_ms"])
+        key = agreed["key"]
+        moved = told(capsys, "delegate", "set", patient, "--key", key, "--for", "1d", *north)
         (listed,) = told(capsys, "delegate", "list", patient, *north)["delegates"]
         assert (moved["key"], listed["id"]) == (key, key)
         assert listed["value"] == {"patient": patient, "until_ms": moved["until_ms"]}
 
         consent = told(capsys, *granting)["consent"]
-        told(capsys, "consent", "revoke", consent, *daughter.signs, *north)
+        told(capsys, "consent", "revoke", consent, *daughter, *north)
         value = told(capsys, "query", "entry", "consents", consent, *north)["value"]
         assert (value["patient"], value["status"]) == (patient, "revoked")
         assert (
-            read_own_record(capsys, record, tmp_path / "read", daughter.signs, north)
+            read_own_record(capsys, record, tmp_path / "read", daughter, north)
             == Path(record["source"]).read_bytes()
         )
-        others = ("delegate", "set", patient, *daughter.named, *daughter.signs, *north)
-        assert "delegate.set" in complaint(capsys, *others, code=1)
+        longer = ("delegate", "set", patient, "--key", key, "--for", "2d", *daughter, *north)
+        assert "delegate.set" in complaint(capsys, *longer, code=1)
 
-        told(capsys, "delegate", "clear", key, *daughter.signs, *north)
+        told(capsys, "delegate", "clear", key, *daughter, *north)
         assert told(capsys, "delegate", "list", patient, *north)["delegates"] == []
         assert "no key of it acts" in complaint(capsys, *granting, code=3)
         assert "acts for nobody" in complaint(capsys, "delegate", "clear", key, *north, code=3)
 
-        again = told(capsys, "delegate", "set", patient, *daughter.named, *north)["key"]
+        consortium.agree()
+        told(capsys, *offer, tmp_path / "anew")
+        again = told(capsys, "delegate", "set", patient, "--offer", tmp_path / "anew", *north)["key"]
         assert again != key
         told(capsys, *granting)
         told(capsys, "delegate", "clear", again, *north)
         assert "no key of it acts" in complaint(capsys, *granting, code=3)
+
+    def test_a_patient_signs_no_offer_of_something_else(
+        self,
+        consortium: Consortium,
+        record: dict[str, str],
+        daughter: tuple[str, ...],
+        tmp_path: Path,
+        capsys: Captured,
+    ) -> None:
+        patient, north, file = record["patient"], ("--home", str(consortium.north)), tmp_path / "offer"
+        (other,) = told(capsys, "patient", "register", *north)["patients"]
+        told(capsys, "delegate", "offer", patient, *daughter, "--out", file, *north)
+        made = read_offer(file)
+        (setting,) = made.body.operations
+        for changed, said in (
+            ({"operations": (setting, setting)}, "do something else"),
+            (
+                {"operations": (PatientRotate(patient=PatientId(bytes(16)), key=made.body.sender),)},
+                "do something else",
+            ),
+            ({"chain_id": ChainId(bytes(32))}, "for another chain"),
+            ({"sequence": 1 << 60}, "sequence"),
+        ):
+            write_offer(tmp_path / "changed", replace(made, body=replace(made.body, **changed)))
+            refused = complaint(
+                capsys, "delegate", "set", patient, "--offer", tmp_path / "changed", *north, code=3
+            )
+            assert said in refused
+        set_other = ("delegate", "set", other, "--offer", file, *north)
+        assert "an offer to patient" in complaint(capsys, *set_other, code=3)
+        told(capsys, "patient", "rotate", patient, *north)
+        late = complaint(capsys, "delegate", "set", patient, "--offer", file, *north, code=3)
+        assert "not the patient's now" in late
+        file.write_bytes(b"noded delegate offer\n" + bytes(9))
+        assert "damaged" in complaint(capsys, "delegate", "set", patient, "--offer", file, *north, code=3)
+        assert told(capsys, "delegate", "list", patient, *north)["delegates"] == []
 
 
 class TestOwnRecord:
