@@ -58,10 +58,10 @@ def request(
     """
     Ask for a record; every validator decides, and exit code 1 with the failed condition says that it is denied.
 
-    Under a standing consent one request with --patient brings the key of a whole compartment: after its release every
-    record in it can be got by that request, as long as the consent stands.
+    Under a standing consent, or with --own, one request with --patient brings the key of a whole compartment: after its
+    release every record in it can be got by that request, as long as the consent stands or the patient's key acts.
 
-    With --own it is the patient who asks, at the member that keeps the record; whoever the wallet belongs to gets it
+    With --own it is the patient who asks, at the member that keeps the records; whoever the wallet belongs to gets it
     there by `record get --request`, which needs the same wallet for the receipt.
     """
     from noded.ops.reading import request_access
@@ -91,8 +91,8 @@ def request(
         raise click.UsageError("give either a RECORD or --patient")
     if [consent is not None, opening is not None, own].count(True) != 1:
         raise click.UsageError("give either --consent, --opening or --own")
-    if own and (record is None or uses or tags):
-        raise click.UsageError("--own goes with a RECORD, and without --use and --tag")
+    if own and (uses or tags):
+        raise click.UsageError("--own goes without --use and --tag")
     if own == (actor is not None):
         raise click.UsageError("an institution names who reads with --actor; with --own there is none")
     if wallet is not None and not own:
@@ -116,13 +116,16 @@ def request(
         target: Target
         if whose is not None:
             target = WholeCompartment(patient=whose, compartment=Compartment(compartment))
+            entry = {**desk.entry("patients", whose), "patient": whose.hex()} if own else {}
+            asked_for = f"patient {whose.hex()}"
         else:
             assert name is not None, "one of the two was given"
             entry = desk.entry("records", name)
             target = OneRecord(record=name, version=Version(version or entry["version"]))
-            if own:
-                about_whom = _patient_here(desk, name.hex(), entry)
-                key = signer(desk, about_whom, wallet, passphrase_file, passphrase_fd)
+            asked_for = f"record {name.hex()}"
+        if own:
+            about_whom = _patient_here(desk, asked_for, entry)
+            key = signer(desk, about_whom, wallet, passphrase_file, passphrase_fd)
         asked, access = request_access(
             desk, target, basis, purpose=stated, actor=actor, uses=declared, tags=about, key=key
         )
@@ -180,14 +183,14 @@ def log(output: Output, home: Path, patient: str | None, record: str | None, dis
         output.show({"requests": rows}, _show)
 
 
-def _patient_here(desk: "Desk", record: str, entry: Json) -> "PatientId":
-    """Whom a record is about that this institution keeps: nobody else's node serves it to the patient."""
+def _patient_here(desk: "Desk", asked_for: str, entry: Json) -> "PatientId":
+    """Whom records are about that this institution keeps: nobody else's node serves them to the patient."""
     from noded.types.medical import PatientId
 
     if entry["patient"] is None:
-        raise CommandFailed(f"record {record} is an institution's own; it is about no patient")
+        raise CommandFailed(f"{asked_for} is an institution's own; it is about no patient")
     if entry["custodian"] != desk.me.hex():
-        raise CommandFailed(f"record {record} is kept by member {entry['custodian']}; ask there")
+        raise CommandFailed(f"{asked_for} is kept by member {entry['custodian']}; ask there")
     return PatientId(bytes.fromhex(entry["patient"]))
 
 

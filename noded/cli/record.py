@@ -67,7 +67,7 @@ def get(
             content = read_own(desk, name, Version(version))
         else:
             if "compartment" in target:
-                content = read_in_compartment(desk, wanted, name, Version(version))
+                content = read_in_compartment(desk, wanted, name, Version(version), signer=key)
             elif (target["record"], target["version"]) == (record, version):
                 content = read_released(desk, wanted, key=key)
             else:

@@ -1,5 +1,6 @@
 """
-Reading under a standing consent: a compartment's key comes once, and opens every record in it from then on.
+Reading a whole compartment, under a standing consent or as the patient's own: its key comes once, and opens every record
+in it from then on.
 
 The key is kept sealed in the home. It opens what came under its own epoch or an earlier one; for what came later it
 must be asked for again (L46).
@@ -9,6 +10,7 @@ from typing import Any
 
 from noded.blobs.keys import KEY_BYTES, unpack_secrets
 from noded.client.compartments import Place, earlier_key, open_keys
+from noded.client.transactions import KeyPair
 from noded.client.wraps import ReadTicket
 from noded.codec.json_form import from_json
 from noded.crypto.errors import Undecryptable
@@ -18,7 +20,6 @@ from noded.ops.reading import NotReadable, fetch_sealed, open_sealed, version_ro
 from noded.ops.tickets import HeldKey, drop_ticket, keep_key, read_key, read_ticket
 from noded.types.medical import (
     Compartment,
-    ConsentId,
     KeyEpoch,
     PatientId,
     RecordId,
@@ -41,11 +42,14 @@ class KeyUnusable(NodedError):
         self.request = request
 
 
-def read_in_compartment(desk: Desk, request: RequestId, record: RecordId, version: Version) -> bytes:
+def read_in_compartment(
+    desk: Desk, request: RequestId, record: RecordId, version: Version, *, signer: KeyPair | None = None
+) -> bytes:
     """
     The very bytes of a record, by the key of its compartment that a released request brings.
 
-    The first time the key is unwrapped and kept, and a receipt left on the ledger.
+    The first time the key is unwrapped and kept, and a receipt left on the ledger; by `signer` where a patient or
+    delegate asked, None for the institution.
 
     Raises:
         TicketMissing: The request's key is not here.
@@ -53,7 +57,7 @@ def read_in_compartment(desk: Desk, request: RequestId, record: RecordId, versio
         NotReadable: The record came under a later key, or does not open to the bytes that were committed to.
         Refused: The request is not released, the consent has ended, or the custodian does not give the record.
     """
-    held = _compartment_key(desk, request)
+    held = _compartment_key(desk, request, signer)
     row = version_row(desk, record, version)
     epoch = KeyEpoch(row["content"]["key_epoch"])
     if epoch > held.epoch:
@@ -79,7 +83,7 @@ def read_in_compartment(desk: Desk, request: RequestId, record: RecordId, versio
         raise NotReadable(record=record, why=f"{error} does not open") from error
 
 
-def _compartment_key(desk: Desk, request: RequestId) -> HeldKey:
+def _compartment_key(desk: Desk, request: RequestId, signer: KeyPair | None) -> HeldKey:
     """The key that a request brought, or brings now."""
     held = read_key(desk, request)
     if held is None:
@@ -87,11 +91,11 @@ def _compartment_key(desk: Desk, request: RequestId) -> HeldKey:
         try:
             held = _unwrap(desk, ticket, desk.entry("requests", request))
         except Undecryptable as error:
-            desk.send(AccessReceipt(request=request, result=ReceiptResult.UNREADABLE))
+            desk.send(AccessReceipt(request=request, result=ReceiptResult.UNREADABLE), key=signer)
             raise KeyUnusable(request=request) from error
         keep_key(desk, request, held)
     if desk.entry("requests", request)["status"] == "released":
-        desk.send(AccessReceipt(request=request, result=ReceiptResult.READ))
+        desk.send(AccessReceipt(request=request, result=ReceiptResult.READ), key=signer)
     drop_ticket(desk, request)
     return held
 
@@ -101,8 +105,8 @@ def _unwrap(desk: Desk, ticket: ReadTicket, access: dict[str, Any]) -> HeldKey:
     assert isinstance(target, WholeCompartment), "records are read by `noded.ops.reading`"
     sidecar = from_json(WrapSidecar, desk.node.get(f"/v1/reads/{ticket.request.request.hex()}/wrap"))
     named = WrapHash(bytes.fromhex(access["wrap_hash"]))
-    consent = desk.entry("consents", ConsentId(bytes.fromhex(access["basis"]["consent"])))
-    (last,) = [each["epoch"] for each in consent["opened"] if each["compartment"] == target.compartment]
+    epochs = desk.entry("patients", target.patient)["epochs"]
+    last = epochs[target.compartment] if target.compartment < len(epochs) else 0
     for epoch in range(last, -1, -1):  # The key went into the wrap before the release was final.
         try:
             key = ticket.open(desk.chain_id, sidecar, named, epoch=KeyEpoch(epoch))

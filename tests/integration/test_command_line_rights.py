@@ -382,12 +382,36 @@ class TestOwnRecord:
         assert (value["institution"], value["actor"], value["path"]) == (None, None, "own")
         assert (value["purpose"], value["status"]) == ("patrqt", "read")
 
+    def test_one_request_brings_all_of_a_compartment(
+        self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
+    ) -> None:
+        """L45, L56: of a patient whose wallet is not here, and of what was imported later."""
+        patient, north = record["patient"], ("--home", str(consortium.north))
+        sealed = ("--wallet", str(tmp_path / "taken"), "--passphrase-file", str(tmp_path / "passphrase"))
+        (tmp_path / "passphrase").write_text("correct horse\n")
+        (tmp_path / "passphrase").chmod(0o600)
+        told(capsys, "patient", "export", patient, "--out", *sealed[1:], *north)
+        told(capsys, "patient", "forget", patient, *sealed, *north)
+        own = ("access", "request", "--own", "--patient", patient, *sealed, *north)
+        request = told(capsys, *own)["request"]
+        told(capsys, "access", "release", request, *north)
+        (later,) = told(capsys, "fhir", "import", record["source"], *north)["records"]
+
+        for number, name in enumerate((record["record"], later["record"])):
+            out = tmp_path / f"own{number}"
+            told(capsys, "record", "get", name, "--request", request, "--out", out, *sealed, *north)
+            assert out.read_bytes() == Path(record["source"]).read_bytes()
+
+        (line,) = told(capsys, "access", "log", "--patient", patient, *north)["requests"]
+        assert (line["id"], line["value"]["path"], line["value"]["status"]) == (request, "own", "read")
+
     def test_it_is_asked_for_where_it_is_kept(
         self, consortium: Consortium, record: dict[str, str], capsys: Captured
     ) -> None:
-        asking = ("access", "request", record["record"], "--own", "--home", consortium.south)
+        for asked_for in ((record["record"],), ("--patient", record["patient"])):
+            asking = ("access", "request", *asked_for, "--own", "--home", consortium.south)
 
-        assert f"kept by member {consortium.ids[consortium.north]}" in complaint(capsys, *asking, code=1)
+            assert f"kept by member {consortium.ids[consortium.north]}" in complaint(capsys, *asking, code=1)
 
 
 class TestConsentAmended:

@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from noded.client.compartments import Place, compartment_key, seal_keys
+from noded.client.transactions import KeyPair
 from noded.client.wraps import ReadTicket, ask, context_of, wrap_keys
 from noded.codec.json_form import to_json
 from noded.ops.compartments import KeyUnusable, read_in_compartment
@@ -61,16 +62,17 @@ class FakeDesk:
         return self._drawn.to_bytes(count)
 
     def entry(self, kind: str, id: bytes) -> dict[str, Any]:
-        if kind == "consents":
-            return {"opened": [{"compartment": COMPARTMENT, "epoch": 2}]}
+        if kind == "patients":
+            return {"epochs": [0] * COMPARTMENT + [2]}
         return {
             "status": self.status,
             "wrap_hash": self.node.sidecar.wrap_hash.hex(),
             "basis": {"consent": CONSENT.hex()},
         }
 
-    def send(self, operation: Operation) -> None:
+    def send(self, operation: Operation, *, key: KeyPair | None) -> None:
         assert isinstance(operation, AccessReceipt)
+        assert key is None, "an institution asked"
         self.receipts.append(operation.result)
         self.status = operation.result.name.lower()
 

@@ -278,11 +278,12 @@ def _stands(state: Overlay, access: Access, time_ms: TimestampMs) -> bool:
 
 
 def _is_opened(state: Overlay, access: Access, content: Record) -> bool:
-    """Whether a record is in a compartment, under a key, that went out with a request (L46)."""
+    """Whether a record is in a compartment, under a key, that went out with a request (L46); of the patient's own, in it."""
     assert isinstance(access.target, WholeCompartment)
     if access.target.compartment != content.compartment:
         return False
-    assert isinstance(access.basis, UnderConsent), "only consents give compartments"
+    if not isinstance(access.basis, UnderConsent):
+        return True
     return any(
         opened.compartment == content.compartment and content.content.key_epoch <= opened.epoch
         for opened in get_consent(state, access.basis.consent).opened

@@ -121,7 +121,7 @@ class OneRecord(Target):
 @TARGETS.tag(2)
 @frozen(kw_only=True)
 class WholeCompartment(Target):
-    """The key of a patient's compartment, in its current epoch; under a standing consent only."""
+    """The key of a patient's compartment, in its current epoch; for the patient, or under a standing consent."""
 
     patient: PatientId
     compartment: Compartment

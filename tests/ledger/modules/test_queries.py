@@ -253,3 +253,20 @@ class TestServable:
         assert served(world, record=RecordId(b"5" * 16)) is None
         world.apply(PATIENT, ConsentRevoke(consent=CONSENT))
         assert served(world) is None
+
+    def test_a_patients_own_compartment_is_served_at_the_custodian_while_the_key_acts(self) -> None:
+        """L45: to the patient, without a consent."""
+        world = make_world()
+        own = make_request(REQUEST, target=COMPARTMENT, basis=OwnRecord(), actor=None, purpose=Purpose.PATRQT)
+        world.apply(PATIENT, own)
+        world.apply(HOSPITAL, RELEASE, make_record(b"5" * 16, compartment=Compartment(1)))
+        world.apply(PATIENT, AccessReceipt(request=REQUEST, result=ReceiptResult.READ))
+
+        assert served(world, reader=HOSPITAL) == CIPHERTEXT
+        assert served(world, reader=HOSPITAL, record=SECOND) == CIPHERTEXT
+        assert served(world, reader=HOSPITAL, record=RecordId(b"5" * 16)) is None
+        assert served(world) is None
+        world.apply(PATIENT, ErasureRequest(record=RECORD))
+        assert served(world, reader=HOSPITAL) is None
+        world.apply(PATIENT, PatientRotate(patient=PATIENT.patient, key=STRANGER.key), cosigners=[STRANGER])
+        assert served(world, reader=HOSPITAL, record=SECOND) is None
