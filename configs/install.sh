@@ -64,7 +64,8 @@ switch_to() {
 restart_nodes() {
     if has_systemd; then
         systemctl daemon-reload
-        systemctl try-restart noded.service 'noded@*.service'
+        systemctl try-restart noded.service 'noded@*.service' ||
+            fail "a node did not start with it: \`journalctl -u 'noded*' -e\` says why, and what to do"
     fi
 }
 
@@ -120,8 +121,8 @@ do_install() {
     forget_old_releases
     [ -e "$command" ] || ln -s "$link/bin/noded" "$command"
     make_passphrase
-    if [ "$restart" = yes ]; then restart_nodes; elif has_systemd; then systemctl daemon-reload; fi
     echo "installed $version"
+    if [ "$restart" = yes ]; then restart_nodes; elif has_systemd; then systemctl daemon-reload; fi
 }
 
 use_release() {
@@ -145,8 +146,8 @@ do_rollback() {
     previous=$(readlink "$(readlink "$link")/previous") || fail "there is no release before this one"
     "$previous/bin/noded" version >/dev/null 2>&1 || fail "the release before this one is gone, or its Python is"
     use_release "$previous"
-    restart_nodes
     echo "back to $("$link/bin/noded" version --output json)"
+    restart_nodes
 }
 
 do_uninstall() {

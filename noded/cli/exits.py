@@ -29,6 +29,9 @@ def exit_code(error: NodedError) -> int:
     return CONFIG_INVALID if isinstance(error, ConfigError) else FAILED
 
 
-_UNSAFE: Final = frozenset({"HomeExists", "HomeLocked", "KeyExists", "KeystoreExists"})
+_UNSAFE: Final = frozenset(
+    {"HomeExists", "HomeLocked", "KeyExists", "KeystoreExists"}
+    | {"SchemaTooNew", "SchemaTooOld", "StoreCorrupt", "WalCorrupt", "WalForeign"}
+)
 _UNREACHABLE: Final = frozenset({"NodeUnreachable"})
 """By name: importing these errors' modules would cost every command the time."""

@@ -121,8 +121,8 @@ class WalCorrupt(FileFailure):
         super().__init__(
             path,
             f"is damaged at byte {offset} ({reason})",
-            "restore the log from a backup made since, or move the log's folder away: the node then "
-            "follows without voting until an epoch whose start it witnesses",
+            "move the log's folder away: the node then follows without voting until an epoch whose start it "
+            "witnesses",
         )
         self.offset = offset
 

@@ -121,8 +121,8 @@ class TestDatabase:
             connection.execute(f"PRAGMA user_version = {SCHEMA.version + 1}")
         before = (home / STORE_NAME).read_bytes()
 
-        assert "newer program" in complaint(capsys, "db", "migrate", "--home", home, code=1)
-        complaint(capsys, "db", "check", "--home", home, code=1)
+        assert "newer program" in complaint(capsys, "db", "migrate", "--home", home, code=5)
+        complaint(capsys, "db", "check", "--home", home, code=5)
         assert (home / STORE_NAME).read_bytes() == before
 
     @pytest.mark.parametrize("command", [("prune", "--keep", "1"), ("rollback", "3"), ("migrate",)])

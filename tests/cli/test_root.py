@@ -14,7 +14,15 @@ from noded.client.answers import NodeUnreachable
 from noded.errors import ConfigError, NodedError, StorageError, UnsafeToSign
 from noded.keys.errors import KeyExists, KeystoreMissing
 from noded.ops.home import HomeExists
-from noded.storage.errors import HomeLocked
+from noded.storage.errors import (
+    DiskFull,
+    HomeLocked,
+    SchemaTooNew,
+    SchemaTooOld,
+    StoreCorrupt,
+    WalCorrupt,
+    WalForeign,
+)
 from tests.helpers.command import Captured, complaint, said, told
 
 HEAVY = ("asyncio", "fastapi", "libp2p", "pydantic", "rich", "sqlite3", "trio")
@@ -79,6 +87,12 @@ class TestExitCodes:
             (HomeExists(Path("x")), 5),
             (HomeLocked(Path("x"), 7), 5),
             (KeyExists(Path("x"), "consensus"), 5),
+            (SchemaTooOld("x", 1, 2), 5),
+            (SchemaTooNew("x", 3, 2), 5),
+            (StoreCorrupt("x", "why"), 5),
+            (WalCorrupt("x", 7, "why"), 5),
+            (WalForeign("x"), 5),
+            (DiskFull("x"), 1),
         ],
     )
     def test_say_whose_fault_it_is(self, error: NodedError, code: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import structlog
 
+from noded.storage.schema import SCHEMA
 from tests.helpers.systemd import CannotBoot, CommandFailed, Guest
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.xdist_group("systemd")]
@@ -97,6 +98,12 @@ class Machine(Guest):
         """Replace a line of the settings that has the same key."""
         key = line.partition(" = ")[0]
         self.run("sed", "-i", f"s|^{key} = .*|{line}|", CONFIG)
+
+    def schema(self, version: int) -> None:
+        """Have the store of a node that stands still, or is about to, be of another schema."""
+        self.run("systemctl", "stop", "noded")
+        program = f"import sqlite3; sqlite3.connect('{HOME}/ledger.sqlite').execute('PRAGMA user_version = {version}')"
+        self.run("/opt/noded/bin/python", "-c", program)
 
     def figure(self, name: str) -> str:
         """A figure that the node shows to Prometheus."""
@@ -237,17 +244,55 @@ def test_stop_is_clean_and_the_state_is_kept(running: Machine) -> None:
     assert after["status"]["height"] >= before["status"]["height"]
 
 
+def stays_down(machine: Machine, code: int) -> None:
+    """The node does not start, and is not started again and again: the exit code says that it would not help."""
+    machine.run("systemctl", "restart", "noded", code=None)
+
+    assert machine.wait(lambda: machine.show("noded", "ActiveState"), lambda state: state == "failed")
+    assert machine.show("noded", "ExecMainStatus") == str(code)
+    assert machine.show("noded", "NRestarts") == "0"
+
+
 def test_a_wrong_passphrase_does_not_start_again_and_again(running: Machine) -> None:
-    """Exit code 3 says that a restart would not help."""
     right = running.read("/etc/noded/passphrase")
     running.write("/etc/noded/passphrase", "wrong\n")
-    running.run("systemctl", "restart", "noded", code=None)
 
-    assert running.wait(lambda: running.show("noded", "ActiveState"), lambda state: state == "failed")
-    assert running.show("noded", "ExecMainStatus") == "3"
-    assert running.show("noded", "NRestarts") == "0"
+    stays_down(running, 3)
+
     running.write("/etc/noded/passphrase", right)
-    running.run("systemctl", "reset-failed", "noded")
+    running.run("systemctl", "start", "noded")
+
+
+def test_bad_settings_do_not_start_again_and_again(running: Machine) -> None:
+    """Such as an upgrade finds, where a setting is no more."""
+    running.configure('level = "loud"')
+
+    stays_down(running, 3)
+
+    running.configure('level = "info"')
+    running.run("systemctl", "start", "noded")
+
+
+def test_a_store_of_another_schema_does_not_start_again_and_again(running: Machine) -> None:
+    running.schema(99)
+
+    stays_down(running, 5)
+
+    assert "newer program" in running.journal("noded")
+    running.schema(SCHEMA.version)
+    running.run("systemctl", "start", "noded")
+
+
+def test_what_may_pass_is_tried_until_it_has(running: Machine) -> None:
+    """And whoever has mended it need not wait, however often it was tried."""
+    running.run("systemctl", "stop", "noded")
+    running.run("sh", "-c", f"mv {HOME}/wal {HOME}/aside && touch {HOME}/wal")
+    for _ in range(11):
+        running.run("systemctl", "start", "noded", code=1)
+    running.wait(lambda: int(running.show("noded", "NRestarts")), lambda count: count > 0)
+    running.run("sh", "-c", f"rm {HOME}/wal && mv {HOME}/aside {HOME}/wal")
+
+    running.run("systemctl", "start", "noded")
 
 
 def test_upgrade_rollback_and_removal(running: Machine) -> None:

@@ -178,7 +178,7 @@ class TestDamage:
             open_wal(folder)
         assert str(path) in str(refused.value)
         assert f"byte {HEADER_BYTES}" in str(refused.value)
-        assert "restore the log from a backup" in str(refused.value)
+        assert "move the log's folder away" in str(refused.value)
 
 
 class TestFullDisk:
