@@ -125,6 +125,8 @@ class Status:
     """Why this node does not vote any more; None while it does."""
     silence: str | None
     """Why this node does not vote in this epoch, halted or not; None while it does."""
+    clock: str | None
+    """What is wrong with this node's clock, as far as the last block tells; None if nothing is seen."""
     syncing: bool
     """Whether the node is fetching blocks that others have."""
     unordered_bytes: int

@@ -34,6 +34,8 @@ def _show(data: Json) -> str:
         "state": _state(status),
         "votes": "yes" if status["silence"] is None else f"no: {status['silence']}",
     }
+    if status["clock"]:
+        top["clock"] = status["clock"]
     heads = ["name", "validator", "power", "connected"]
     rows = [[each[name] for name in ("name", "id", "power", "connected")] for each in status["validators"]]
     if status["standing"]:  # While blocks come, nobody has voted yet in most moments.

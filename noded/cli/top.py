@@ -72,7 +72,7 @@ def _show(data: Json) -> str:
         "last block": f"{status['block_age_ms'] / 1000:.1f} s ago",
         "power connected": f"{status['power_connected']} of {status['power_total']}; {status['quorum']} is needed",
         "waiting": f"{status['unordered_bytes'] / 1000:.1f} kB",
-        "trouble": status["halted"] or status["standing"],
+        "trouble": status["halted"] or status["standing"] or status["clock"],
     }
     rows = []
     for each in status["validators"]:

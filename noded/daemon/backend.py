@@ -131,12 +131,16 @@ class NodeBackend:
 
     def status(self) -> Status:
         """How the node stands now."""
+        shell = self._shell
+        since_s = shell.started_s if shell.stored_s is None else shell.stored_s
         return status(
             self._opened.node,
             self._network,
             me=self.me,
-            stored=self._shell.stored_height,
+            stored=shell.stored_height,
             started_ms=self._started_ms,
+            quiet_ms=int((trio.current_time() - since_s) * 1000),
+            has_stored=shell.stored_s is not None,
             now_ms=clock_ms(),
         )
 

@@ -98,6 +98,9 @@ class Shell:
         self.calls = Calls(self._inputs.send)
         self.waiters = Waiters()
         self.stored_height = node.chain.height
+        self.started_s = trio.current_time()
+        self.stored_s: float | None = None
+        """When the last block became durable, by a clock that does not jump; None before the first since the start."""
         self._base = base
         self._signer = signer
         self._reader = reader
@@ -266,6 +269,7 @@ class Shell:
         except trio.WouldBlock:
             self._local.append(event)  # The core is busy, perhaps with waiting for this very writer.
         self.stored_height = stored_height(blocks)
+        self.stored_s = trio.current_time()
         self._observer.stored(blocks, TimestampMs(self._clock_ms()))
         self.waiters.stored(blocks)
 

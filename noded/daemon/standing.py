@@ -21,9 +21,29 @@ NAMED_MAX = 10
 
 
 def status(
-    node: Node, network: Network, *, me: InstitutionId, stored: Height, started_ms: int, now_ms: int
+    node: Node,
+    network: Network,
+    *,
+    me: InstitutionId,
+    stored: Height,
+    started_ms: int,
+    quiet_ms: int,
+    has_stored: bool,
+    now_ms: int,
 ) -> Status:
-    """How the node stands now."""
+    """
+    How the node stands now.
+
+    Args:
+        node: Of which it is told.
+        network: Who is connected.
+        me: The institution whose node it is.
+        stored: Height of the last durable block.
+        started_ms: When the node started.
+        quiet_ms: Since the last block or the start, by a clock that does not jump.
+        has_stored: Whether a block has come since the start.
+        now_ms: The time.
+    """
     validators = node.validators
     connected = {InstitutionId(peer.peer) for peer in network.peers() if peer.connected} | {me}
     silent = set(node.core.missing())
@@ -55,9 +75,10 @@ def status(
         power_connected=power_connected,
         faulty_power_max=(validators.total - 1) // 3,
         tolerated=tolerated(validators),
-        standing=_why_it_stands(node, rows, power_connected, started_ms, now_ms),
+        standing=_why_it_stands(node, rows, power_connected, quiet_ms, now_ms),
         halted=node.halted,
         silence=why_silent(node, me),
+        clock=_what_is_wrong_with_the_clock(node, quiet_ms if has_stored else None, now_ms),
         syncing=node.is_syncing,
         unordered_bytes=node.batches.waiting_bytes,
         started_ms=TimestampMs(started_ms),
@@ -107,7 +128,7 @@ def tolerated(validators: ValidatorSet) -> int:
 
 
 def _why_it_stands(
-    node: Node, rows: tuple[ValidatorStatus, ...], power_connected: int, started_ms: int, now_ms: int
+    node: Node, rows: tuple[ValidatorStatus, ...], power_connected: int, quiet_ms: int, now_ms: int
 ) -> str | None:
     """A sentence that names who is missing; None while blocks come, or there is nothing to order."""
     if node.halted is not None:
@@ -123,7 +144,6 @@ def _why_it_stands(
         return None
     parameters = node.ledger.parameters_after(node.ledger.final_hash)
     age_ms = now_ms - node.chain.tip.header.time_ms
-    quiet_ms = min(age_ms, now_ms - started_ms)
     if node.core.stall < STILL_STALL and quiet_ms <= parameters.idle_interval_ms + STILL_MS:
         return None
     if -age_ms > parameters.drift_ms:
@@ -135,6 +155,23 @@ def _why_it_stands(
     return (
         f"no block for {max(0, age_ms) / 1000:.0f} s, {node.core.stall} views in a row were given up;"
         f" no vote in view {node.core.view} of: {_named(silent) if silent else 'nobody, votes are on their way'}"
+    )
+
+
+def _what_is_wrong_with_the_clock(node: Node, quiet_ms: int | None, now_ms: int) -> str | None:
+    """A sentence with the way out; None if the last block, and when it came if one has, are as they should be."""
+    parameters = node.ledger.parameters_after(node.ledger.final_hash)
+    age_ms = now_ms - node.chain.tip.header.time_ms
+    if -age_ms > parameters.drift_ms:
+        return (
+            f"it is {-age_ms / 1000:.0f} s behind the time of the last block, and this node votes for a block only once"
+            " its clock has come so far; set this machine's clock"
+        )
+    if node.is_syncing or quiet_ms is None or age_ms - quiet_ms <= parameters.idle_interval_ms + STILL_MS:
+        return None
+    return (
+        f"by it the last block came {(age_ms - quiet_ms) / 1000:.0f} s after its time, so it is that far ahead unless other"
+        " nodes say the same, and the others do not vote for what this node proposes; set this machine's clock"
     )
 
 

@@ -153,6 +153,8 @@ def judge_status(status: dict[str, Any]) -> list[Finding]:
         findings.append(warn("votes", f"it does not vote: {status['silence']}", "wait, or do what it says"))
     else:
         findings.append(ok("votes", "this node votes"))
+    if status["clock"]:
+        findings.append(fail("node-clock", status["clock"], "keep it right with chrony or systemd-timesyncd"))
     behind = status["finalized_height"] - status["height"]
     findings.append(
         warn(

@@ -31,7 +31,9 @@ class Scene:
     missing: tuple[int, ...] = ()
     stall: int = 0
     age_ms: int = 500
-    up_ms: int = 10**9
+    quiet_ms: int | None = None
+    """None for as long as the last block is old."""
+    has_stored: bool = True
     halted: str | None = None
     syncing: bool = False
     final_height: int = 1
@@ -70,7 +72,9 @@ class Scene:
             cast(Network, network),
             me=me,
             stored=Height(1),
-            started_ms=tip.header.time_ms + self.age_ms - self.up_ms,
+            started_ms=tip.header.time_ms,
+            quiet_ms=self.age_ms if self.quiet_ms is None else self.quiet_ms,
+            has_stored=self.has_stored,
             now_ms=tip.header.time_ms + self.age_ms,
         )
 
@@ -111,17 +115,40 @@ class TestWhyItStands:
         """All nodes were off for an hour: none waits for the next block to be ready."""
         idle_ms = make_genesis().parameters.idle_interval_ms
 
-        assert Scene(age_ms=3_600_000, up_ms=idle_ms + STILL_MS).status().standing is None
-        assert (
-            "no block for 3600 s" in Scene(age_ms=3_600_000, up_ms=idle_ms + STILL_MS + 1).status().standing
-        )
-        assert Scene(age_ms=3_600_000, up_ms=1, stall=STILL_STALL).status().standing is not None
+        found = Scene(age_ms=3_600_000, quiet_ms=idle_ms + STILL_MS, has_stored=False).status()
+        assert (found.standing, found.clock) == (None, None)
+        found = Scene(age_ms=3_600_000, quiet_ms=idle_ms + STILL_MS + 1, has_stored=False).status()
+        assert "no block for 3600 s" in found.standing
+        assert Scene(age_ms=3_600_000, quiet_ms=1, stall=STILL_STALL).status().standing is not None
 
     def test_a_halted_node_says_so(self) -> None:
         assert Scene(halted="another state").status().standing == "this node halted: another state"
 
     def test_fetching_blocks_is_no_standing_still(self) -> None:
         assert Scene(age_ms=10**9, syncing=True).status().standing is None
+
+
+class TestClock:
+    """R13 makes a clock that is wrong cost votes; no other rule would tell."""
+
+    def test_one_that_is_behind_is_told_while_the_chain_goes_on_without_it(self) -> None:
+        drift_ms = make_genesis().parameters.drift_ms
+
+        assert Scene(age_ms=-drift_ms, quiet_ms=0).status().clock is None
+        found = Scene(age_ms=-3_600_000, quiet_ms=0).status()
+        assert found.standing is None
+        assert "3600 s behind" in found.clock
+
+    def test_one_that_is_ahead_makes_no_chain_stand(self) -> None:
+        idle_ms = make_genesis().parameters.idle_interval_ms
+
+        assert Scene(age_ms=idle_ms + STILL_MS, quiet_ms=0).status().clock is None
+        found = Scene(age_ms=3_601_000, quiet_ms=1000).status()
+        assert found.standing is None
+        assert "3600 s after its time" in found.clock
+
+    def test_blocks_that_are_fetched_come_late_by_every_clock(self) -> None:
+        assert Scene(age_ms=3_600_000, quiet_ms=0, syncing=True).status().clock is None
 
 
 class TestWhyItIsSilent:

@@ -113,6 +113,7 @@ class TestBackend:
             standing=None,
             halted=None,
             silence=None,
+            clock=None,
             syncing=False,
             unordered_bytes=0,
             started_ms=START_MS,

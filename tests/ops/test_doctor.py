@@ -52,6 +52,7 @@ def status(**changes: Any) -> dict[str, Any]:
         "finalized_height": 5,
         "halted": None,
         "silence": None,
+        "clock": None,
         "standing": None,
         "syncing": False,
         "block_age_ms": 100,
@@ -171,6 +172,9 @@ class TestRunning:
 
     def test_a_node_that_may_not_vote_is_warned_of(self) -> None:
         assert worst(judge_status(status(silence="it was removed"))) is Verdict.WARN
+
+    def test_a_wrong_clock_fails(self) -> None:
+        assert worst(judge_status(status(clock="it is behind"))) is Verdict.FAIL
 
     def test_who_is_missing_is_named(self) -> None:
         validators = [
