@@ -121,6 +121,11 @@ def verify(
             )
         start = trusted
     reached = follow(start, proof.epochs, proof.tables, clock)
+    if proof.tail[-1].epoch > reached.table.epoch:
+        raise InvalidProof(
+            part=f"end of epoch {reached.table.epoch}",
+            why=f"it is missing, and the block is of epoch {proof.tail[-1].epoch}; export the proof from an earlier table",
+        )
     validators = ValidatorSet(reached.table)
     check_finality(chain_id, validators, proof.header, proof.tail, proof.finalization, "finalization")
     root = proof.tail[0].parent_state_root

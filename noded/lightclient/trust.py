@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import Final
 
 from noded.ledger.epoch import founding_table
 from noded.ledger.genesis import check_genesis
@@ -14,6 +15,9 @@ from noded.types.ids import ChainId, TimestampMs, bitmap_indices
 from noded.types.messages import EpochEntry
 from noded.types.validator_set import ValidatorSet, ValidatorTable, table_root
 from noded.types.vote import Certificate
+
+BEHIND_MAX_MS: Final = 3_600_000
+"""How far a verifier's clock may be behind a table's block: an hour, more than any network's clocks drift apart."""
 
 
 @frozen(kw_only=True)
@@ -125,6 +129,11 @@ def _next(trusted: Trusted, entry: EpochEntry, table: ValidatorTable) -> Trusted
 
 def _check_fresh(trusted: Trusted, clock: Clock, part: str) -> None:
     age = clock.now_ms - trusted.time_ms
+    if -age > BEHIND_MAX_MS:
+        raise InvalidProof(
+            part=part,
+            why=f"this machine's clock is {-age} ms before the trusted table, so it cannot tell its age; set it",
+        )
     if age >= clock.trusting_ms:
         raise TrustExpired(
             part=part, why=f"the trusted table is {age} ms old, at most {clock.trusting_ms} are allowed"

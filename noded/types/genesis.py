@@ -104,7 +104,11 @@ class NetworkParameters:
     evidence_epochs: Annotated[int, Limit(1, 10_000)]
     """Epochs for which tables are kept and evidence is accepted."""
     trusting_ms: Annotated[int, Limit(1_000, 1 << 50)]
-    """How long a light client may trust a table; shorter than `evidence_epochs` epochs last."""
+    """
+    How long a light client may trust a table; shorter than `evidence_epochs` epochs last.
+
+    Verifiers know the founding document's only: a later vote (L110) changes nothing for them.
+    """
     release_ms: Annotated[int, Limit(1_000, 1 << 50)]
     """Time in which a custodian must answer a permitted request with a release."""
     review_ms: Annotated[int, Limit(1_000, 1 << 50)]

@@ -18,8 +18,10 @@ from noded.lightclient import (
     follow,
     founding_trust,
     shorten,
+    since,
     verify,
 )
+from noded.lightclient.trust import BEHIND_MAX_MS
 from noded.types.ids import ChainId, TimestampMs
 from noded.types.validator_set import ValidatorTable, table_root
 from tests.helpers.epoch_series import EPOCH_MS, START_MS, make_end, make_series, make_table
@@ -129,6 +131,16 @@ class TestSkipping:
         assert follow(trusted, ends[-1:], tables[-2:-1], replace(FRESH, now_ms=last - 1)).table == tables[-1]
         with pytest.raises(TrustExpired, match="skip from epoch 1 to 4: the trusted table is"):
             follow(trusted, ends[-1:], tables[-2:-1], replace(FRESH, now_ms=last))
+
+    def test_a_clock_before_the_trusted_table_tells_no_age(self) -> None:
+        """A clock that stopped would find everything fresh."""
+        tables = steady(5)
+        trusted, ends = make_series(tables)
+        first = trusted.time_ms - BEHIND_MAX_MS
+
+        assert follow(trusted, ends[-1:], tables[-2:-1], replace(FRESH, now_ms=first)).table == tables[-1]
+        with pytest.raises(InvalidProof, match="clock is 3600001 ms before the trusted table"):
+            follow(trusted, ends[-1:], tables[-2:-1], replace(FRESH, now_ms=first - 1))
 
     def test_a_skip_renews_the_trust(self) -> None:
         """The second skip starts from the younger table."""
@@ -289,6 +301,15 @@ class TestProofs:
         shown = verify(short, chain_id, trusted=known, clock=self.clock(chain))
         assert shown == verify(whole, chain_id)
         assert shown.trusted.table.epoch == 10
+
+    def test_a_proof_that_begins_too_late_says_what_is_missing(self) -> None:
+        chain = self.chain()
+        chain_id = chain.genesis.chain_id
+        whole = chain.prove(KEY)
+        last = verify(whole, chain_id).trusted
+
+        with pytest.raises(InvalidProof, match="end of epoch 1: it is missing, and the block is of epoch 7"):
+            verify(since(whole, last), chain_id)
 
     def test_without_a_clock_a_short_proof_is_refused(self) -> None:
         chain = self.chain()
