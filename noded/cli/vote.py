@@ -1,5 +1,6 @@
 """`noded vote`."""
 
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,9 @@ def command() -> None:
 @click.argument("member", required=False)
 def propose(output: Output, home: Path, action: str, member: str | None) -> None:
     """
-    Put it to the vote to admit, remove or reinstate a MEMBER (an id), or to end the epoch; and vote for it.
+    Put it to the vote to admit, remove or reinstate a MEMBER, or to end the epoch; and vote for it.
+
+    A MEMBER, present or past, is named by its id, its name, or the beginning of either; an applicant by its id.
 
     New network parameters, and the dispute of a release that could not be read, are proposed with `noded tx send`:
     gov.propose, whose action is SetParameters or Uphold.
@@ -47,13 +50,13 @@ def propose(output: Output, home: Path, action: str, member: str | None) -> None
     from noded.types.operations.registry import Operation
 
     if (member is None) == (action in MEMBERS_ACTIONS):
-        raise click.UsageError(f"{action} {'takes no member' if member else 'needs the id of a member'}")
+        raise click.UsageError(f"{action} {'takes no member' if member else 'needs a member'}")
     with Desk(home) as desk:
         wanted: Action
         if member is None:
             wanted = CloseEpoch(epoch=Epoch(desk.node.get("/v1/epoch")["epoch"]))
         else:
-            about = InstitutionId(hexadecimal(member, "a member's id"))
+            about = InstitutionId(bytes.fromhex(_id_of(desk.node, member)))
             match action:
                 case "admit":
                     wanted = Admit(institution=about)
@@ -110,6 +113,13 @@ def _cast(output: Output, home: Path, proposal: str, *, approve: bool) -> None:
     with Desk(home) as desk:
         desk.send(GovVote(proposal=name, approve=approve))
         output.show(_found(desk.node, name), _show_one)
+
+
+def _id_of(node: "NodeClient", text: str) -> str:
+    """Of a member, or of an applicant, whom only its whole id names."""
+    from noded.client.members import find_member
+
+    return text if re.fullmatch("[0-9a-f]{32}", text) else find_member(node, text)[0]
 
 
 def _powers(node: "NodeClient") -> dict[str, int]:

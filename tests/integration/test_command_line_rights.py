@@ -509,7 +509,7 @@ class TestMembers:
         assert told(capsys, *entry)["value"]["status"] == "suspended"
         update = ("member", "update", "--name", "x", "--home", consortium.insurer)
         assert "org.update" in complaint(capsys, *update, code=1)
-        proposal = told(capsys, "vote", "propose", "reinstate", insurer, *lab)["id"]
+        proposal = told(capsys, "vote", "propose", "reinstate", insurer[:12], *lab)["id"]
         consortium.agree()
         for home in (consortium.north, consortium.south):
             told(capsys, "vote", "yes", proposal, "--home", home)
