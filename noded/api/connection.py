@@ -7,6 +7,7 @@ task does all: it reads a request, answers it, and reads more of its body when t
 """
 
 import os
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from math import inf
@@ -48,6 +49,9 @@ READ_BYTES: Final = 64 * 1024
 """At once."""
 
 VERSIONS: Final = (b"1.1", b"1.0")
+
+ORIGIN: Final = re.compile(rb"\Ahttps?://[^/?]*/?", re.IGNORECASE)
+"""What stands before the path of a target in absolute form."""
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -133,14 +137,16 @@ class _Http1(H11Protocol):
         await super().stream_send(event)
 
     async def _create_stream(self, request: h11.Request) -> None:
-        """Begin an answer over HTTP, also for a client that would rather have a WebSocket."""
-        if any(name == b"upgrade" for name, _ in request.headers):
-            headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
+        """
+        Begin an answer over HTTP, also for a client that would rather have a WebSocket.
+
+        A target in absolute form means the path in it (RFC 9112 §3.2.2).
+        """
+        target = ORIGIN.sub(b"/", request.target)
+        headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
+        if target != request.target or len(headers) != len(request.headers):
             request = h11.Request(
-                method=request.method,
-                target=request.target,
-                headers=headers,
-                http_version=request.http_version,
+                method=request.method, target=target, headers=headers, http_version=request.http_version
             )
         await super()._create_stream(request)
 

@@ -67,7 +67,8 @@ _PROBLEM: Final[Schema] = {
 
 _DESCRIPTION: Final = (
     "Ids, keys and hashes are in hexadecimal, longer bytes in base64. Lists come in pages: pass `next` as `after`. "
-    "`height` says after which block an answer holds. Errors are problem details (RFC 9457)."
+    "`height` says after which block an answer holds. Errors are problem details (RFC 9457). HEAD is as GET, but for the"
+    " body."
 )
 
 _AT_LEAST: Final = {

@@ -118,7 +118,7 @@ class Route(BaseRoute):
         path = scope["path"]
         if not path.startswith(self._beginning) or (found := self._pattern.match(path)) is None:
             return Match.NONE, {}
-        is_mine = scope["method"] == self.method
+        is_mine = scope["method"] in self._methods
         return Match.FULL if is_mine else Match.PARTIAL, {"path_params": found.groupdict()}
 
     async def handle(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -130,13 +130,18 @@ class Route(BaseRoute):
             NotAuthenticated, ScopeMissing: The caller may not do this.
             InvalidRequest: Path or query are not as described.
         """
-        if scope["method"] != self.method:
+        if scope["method"] not in self._methods:
             raise self._other_method(scope)
         request = Request(scope, receive, send)
         if self.access != Public:
             caller(request).check(self.access if isinstance(self.access, Scope) else None)
         response = await self.endpoint(**self._arguments(request))
-        await response(scope, receive, send)
+        if scope["method"] == "HEAD":
+            head = {"status": response.status_code, "headers": response.raw_headers}
+            await send({"type": "http.response.start", **head})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await response(scope, receive, send)
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         if request.query_params and self.access != Public:
@@ -160,6 +165,11 @@ class Route(BaseRoute):
             raise InvalidRequest(
                 f"query.{unknown[0][:40]}: there is no such parameter here; known are {known}"
             )
+
+    @property
+    def _methods(self) -> tuple[str, ...]:
+        """What is asked with HEAD is as with GET, but for the body (RFC 9110 §9.3.2)."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -194,7 +204,9 @@ class Route(BaseRoute):
         }
 
     def _other_method(self, scope: Message) -> MethodNotAllowed:
-        methods = {each.method for each in scope["router"].routes if each.path == self.path}
+        methods = {
+            each for other in scope["router"].routes if other.path == self.path for each in other._methods
+        }
         refused = MethodNotAllowed("the path takes other methods")
         refused.headers = (("allow", ", ".join(sorted(methods))),)
         return refused

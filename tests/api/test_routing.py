@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import trio
 
 from tests.helpers.api import serve
 from tests.helpers.backend import TestBackend
@@ -31,7 +32,31 @@ class TestPaths:
         async with serve(TestBackend(), tmp_path) as served:
             answer = await served.ask("PUT", "/v1/admin/tokens")
 
-        assert (answer.status, answer.headers["allow"]) == (405, "GET, POST")
+        assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, POST")
+
+    @pytest.mark.parametrize("path", ["/v1/status", "/v1/events", "/v1/blocks/99", "/livez", "/nowhere"])
+    async def test_a_head_is_as_with_get_and_its_body_stays_away(self, tmp_path: Path, path: str) -> None:
+        """RFC 9110 §9.3.2; of a stream, too, there is an end."""
+        rest = f" {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode()
+        async with serve(TestBackend(), tmp_path) as served:
+            with trio.fail_after(5):
+                head, end, body = (await served.exchange(b"HEAD" + rest)).partition(b"\r\n\r\n")
+            async with await served.connect() as stream:
+                await stream.send_all(b"GET" + rest)
+                whole = await stream.receive_some(65536)
+
+        assert (whole.partition(b"\r\n\r\n")[0], end, body) == (head, b"\r\n\r\n", b"")
+
+    @pytest.mark.parametrize(
+        "target", ["http://x/v1/patients/a?limit=1", "HTTPS://x:1/v1/patients/a?limit=1"]
+    )
+    async def test_a_target_in_absolute_form_is_the_path_in_it(self, tmp_path: Path, target: str) -> None:
+        """RFC 9112 §3.2.2."""
+        async with serve(TestBackend(), tmp_path) as served:
+            answer = await served.get(target)
+
+        assert (answer.status, answer.reason) == (422, "InvalidRequest")
+        assert answer.json["detail"].startswith("query.limit: there is no such parameter here")
 
 
 class TestParameters:

@@ -77,6 +77,12 @@ class ServedApi:
                 await stream.send_all(request_bytes(method, target, headers or {}, body))
             return await read_answer(stream)
 
+    async def exchange(self, request: bytes) -> bytes:
+        """All that comes on a connection of its own after some bytes, until the node closes it."""
+        async with await self.connect() as stream:
+            await stream.send_all(request)
+            return b"".join([part async for part in stream])
+
     async def get(self, target: str, **more: Any) -> Told:
         return await self.ask("GET", target, **more)
 
