@@ -291,6 +291,9 @@ class Backend(Protocol):
             BlobError: One of them cannot be kept; nothing was.
         """
 
+    async def record_bytes(self, record: RecordId, version: Version) -> int:
+        """How many bytes a record has that this institution keeps; errors as `read_record`."""
+
     async def read_record(
         self, record: RecordId, version: Version, *, start: int = 0, end: int | None = None
     ) -> bytes:

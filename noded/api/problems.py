@@ -113,6 +113,10 @@ class RangeBeyondEnd(ApiError):
 
     status = 416
 
+    def __init__(self, size: int) -> None:
+        super().__init__(f"there are {size} bytes")
+        self.headers = (("content-range", f"bytes */{size}"),)
+
 
 class TooManyRequests(ApiError):
     """The client sends more requests than it may."""

@@ -100,6 +100,7 @@ class NodeBackend:
             count_bytes=metrics.blob_bytes.labels("in").inc,
         )
         self.keep = self.custody.keep
+        self.record_bytes = self.custody.record_bytes
         self.read_record = self.custody.read_record
         self.erase = self.reading.erase
         self.release = self.custody.release

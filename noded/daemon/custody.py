@@ -122,6 +122,11 @@ class Custody:
         """Encrypt and keep versions, all or none."""
         return await self._in_thread(partial(self._keep, versions))
 
+    async def record_bytes(self, record: RecordId, version: Version) -> int:
+        """How many bytes a record has that this institution keeps."""
+        held = await self._in_thread(partial(self._custodian.keys.get, record, version))
+        return held.size
+
     async def read_record(
         self, record: RecordId, version: Version, *, start: int = 0, end: int | None = None
     ) -> bytes:

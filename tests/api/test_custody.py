@@ -2,9 +2,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import trio
 
 from noded.api.backend import VersionsKept, VersionsToKeep, VersionToKeep
-from noded.api.routes.custody import BODY_BYTES_MAX
+from noded.api.routes import custody
+from noded.api.routes.custody import BODY_BYTES_MAX, UPLOADS_MAX
 from noded.blobs.custody import Custodian
 from noded.blobs.keys import RecordKeys
 from noded.blobs.manifest import decode_manifest
@@ -102,6 +104,27 @@ class TestKeeping:
 
         assert answer.startswith(b"HTTP/1.1 413 ")
 
+    async def test_few_are_taken_at_a_time_and_the_next_waits_for_its_turn(
+        self, served: ServedApi, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """W2: each may have 32 MiB."""
+        monkeypatch.setattr(custody, "UPLOAD_WAIT_S", 0.2)
+        data = body(b"content")
+        head = b"POST /v1/custody/versions HTTP/1.1\r\nhost: x\r\ncontent-type: application/cbor\r\n"
+        head += b"content-length: %d\r\n\r\n" % len(data)
+        slow = [await served.connect() for _ in range(UPLOADS_MAX)]
+        for stream in slow:
+            await stream.send_all(head + data[:-1])
+        await trio.sleep(0.05)
+
+        refused = await served.post("/v1/custody/versions", data, CBOR)
+        await slow[0].aclose()
+        taken = await served.post("/v1/custody/versions", data, CBOR)
+
+        assert (refused.status, refused.reason, refused.headers["retry-after"]) == (503, "Busy", "1")
+        assert taken.status == 200
+        await slow[1].aclose()
+
     async def test_what_is_erased_is_gone(self, served: ServedApi) -> None:
         kept = await keep(served, b"first", b"second")
         erased = await served.post(f"/v1/custody/records/{RECORD.hex()}/erase")
@@ -121,6 +144,7 @@ class TestRanges:
             (f"bytes={SEGMENT_BYTES - 1}-{SEGMENT_BYTES}", SEGMENT_BYTES - 1, SEGMENT_BYTES + 1),
             ("bytes=100-", 100, None),
             ("bytes=5-999999999", 5, None),
+            (f"bytes={len(CONTENT) - 1}-", len(CONTENT) - 1, None),
         ],
     )
     async def test_a_part_is_given(self, served: ServedApi, asked: str, start: int, end: int | None) -> None:
@@ -134,9 +158,32 @@ class TestRanges:
 
         assert (part.status, part.body) == (206, CONTENT[start:end])
         assert (sealed.status, sealed.body) == (206, whole[start:end])
-        assert sealed.headers["content-range"] == f"bytes {start}-{start + len(sealed.body) - 1}/{len(whole)}"
+        for answer, all_bytes in ((part, CONTENT), (sealed, whole)):
+            last = start + len(answer.body) - 1
+            assert answer.headers["content-range"] == f"bytes {start}-{last}/{len(all_bytes)}"
 
-    @pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=99999999-99999999"])
+    @pytest.mark.parametrize(("asked", "start"), [("bytes=-5", -5), ("bytes=-999999999", 0)])
+    async def test_the_last_bytes_may_be_asked_for(self, served: ServedApi, asked: str, start: int) -> None:
+        await keep(served, CONTENT)
+
+        part = await served.get(content_path(), headers={"range": asked})
+
+        assert (part.status, part.body) == (206, CONTENT[start:])
+
+    @pytest.mark.parametrize(("method", "asked"), [("GET", "lines=1-2"), ("GET", ""), ("HEAD", "bytes=0-0")])
+    async def test_of_other_units_and_methods_it_means_nothing(
+        self, served: ServedApi, method: str, asked: str
+    ) -> None:
+        """RFC 9110 §14.2."""
+        await keep(served, b"short")
+
+        head = f"{method} {content_path()} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nrange: {asked}\r\n\r\n"
+        answer = await served.exchange(head.encode())
+
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"\r\ncontent-length: 5\r\n" in answer
+
+    @pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=99999999-99999999", "bytes=-0"])
     async def test_there_is_nothing_behind_the_end(self, served: ServedApi, asked: str) -> None:
         kept = await keep(served, b"short")
         name = kept.versions[0].version.ciphertext.hex()
@@ -144,10 +191,11 @@ class TestRanges:
             answer = await served.get(path, headers={"range": asked})
 
             assert (answer.status, answer.reason) == (416, "RangeBeyondEnd")
+            assert answer.headers["content-range"].startswith("bytes */")
 
     @pytest.mark.parametrize(
         "asked",
-        ["", "bytes=", "bytes=-5", "bytes=2-1", "bytes=0-1,2-3", "lines=1-2", "bytes=" + "9" * 99 + "-"],
+        ["bytes=", "bytes=-", "bytes=2-1", "bytes=0-1,2-3", "Bytes=x", "bytes=" + "9" * 99 + "-"],
     )
     async def test_other_ranges_are_refused(self, served: ServedApi, asked: str) -> None:
         await keep(served, b"short")

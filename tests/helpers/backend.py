@@ -190,6 +190,10 @@ class TestBackend:
         )
         return [Kept(version=each, wrap_hash=None) for each in kept]
 
+    async def record_bytes(self, record: RecordId, version: Version) -> int:
+        assert self.custodian is not None
+        return self.custodian.keys.get(record, version).size
+
     async def read_record(
         self, record: RecordId, version: Version, *, start: int = 0, end: int | None = None
     ) -> bytes:

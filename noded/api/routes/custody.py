@@ -1,26 +1,35 @@
 """The institution's own records, and those of others that it may read."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
+import trio
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from noded.api.backend import CONTENT_BYTES_MAX, VERSIONS_MAX, Backend, VersionsKept, VersionsToKeep
+from noded.api.backend import CONTENT_BYTES_MAX, VERSIONS_MAX, Backend, Busy, VersionsKept, VersionsToKeep
 from noded.api.bodies import content_type, read_body
-from noded.api.byte_ranges import requested_range
-from noded.api.problems import BadBody, RangeBeyondEnd
+from noded.api.problems import BadBody
 from noded.api.routes.downloads import Download
 from noded.api.routing import BYTES, CBOR, Answer, Body, Hash, Id, Routes, VersionPath, json_answer
 from noded.api.tokens import Scope
 from noded.codec.errors import Malformed
 from noded.codec.schema import decode_value, encode_value
+from noded.crypto.segments import SEALED_SEGMENT_BYTES, SEGMENT_BYTES
 from noded.types.medical import CiphertextHash, RecordId, RequestId, Version, WrapHash
 from noded.types.sidecar import WrapSidecar
 
 BODY_BYTES_MAX: Final = CONTENT_BYTES_MAX + VERSIONS_MAX * 128
 """All contents of a call, and what stands around each."""
+
+UPLOADS_MAX: Final = 2
+"""Calls that bring contents, at a time; the largest takes 75 MiB of the node's memory until it is kept."""
+
+UPLOAD_WAIT_S: Final = 20.0
+"""For a turn; a client's own patience is 30 s."""
 
 TAG: Final = "records"
 
@@ -52,6 +61,7 @@ RecordPath = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="Id of a
 
 def add_custody(routes: Routes, backend: Backend) -> None:
     """Add the routes about records' contents and keys."""
+    uploads = trio.CapacityLimiter(UPLOADS_MAX)
 
     async def keep(request: Request) -> Response:
         """
@@ -60,26 +70,26 @@ def add_custody(routes: Routes, backend: Backend) -> None:
         The body is `VersionsToKeep` and the answer `VersionsKept`, in the encoding of the ledger's values.
         """
         content_type(request, CBOR)
-        data = await read_body(request, bytes_max=BODY_BYTES_MAX)
-        try:
-            wanted = decode_value(VersionsToKeep, data, max_bytes=BODY_BYTES_MAX)
-        except Malformed as error:
-            raise BadBody(str(error)) from error
-        kept = await backend.keep(wanted.versions)
+        async with _turn(uploads):
+            data = await read_body(request, bytes_max=BODY_BYTES_MAX)
+            try:
+                wanted = decode_value(VersionsToKeep, data, max_bytes=BODY_BYTES_MAX)
+            except Malformed as error:
+                raise BadBody(str(error)) from error
+            kept = await backend.keep(wanted.versions)
         return Response(encode_value(VersionsKept(versions=tuple(kept))), media_type=CBOR)
 
     async def content(id: Id, version: VersionPath, request: Request) -> Response:
         """Give bytes of a record that this institution keeps; a range if one is asked for."""
         record, number = RecordId(bytes.fromhex(id)), Version(version)
-        wanted = requested_range(request.headers.get("range"))
-        if wanted is None:
-            return Response(await backend.read_record(record, number), media_type=BYTES)
-        start, end = wanted
-        data = await backend.read_record(record, number, start=start, end=end)
-        if not data:
-            raise RangeBeyondEnd(f"the record has no byte {start}")
-        headers = {"content-range": f"bytes {start}-{start + len(data) - 1}/*"}
-        return Response(data, status_code=206, media_type=BYTES, headers=headers)
+
+        async def read(start: int, end: int) -> bytes:
+            return await backend.read_record(record, number, start=start, end=end)
+
+        size = await backend.record_bytes(record, number)
+        found = Download(request, read, size, segment_bytes=SEGMENT_BYTES, headers={})
+        await found.check()
+        return found
 
     async def erase(id: Id) -> Response:
         """Destroy ciphertext and keys of all versions of a record; attesting it comes after."""
@@ -176,14 +186,31 @@ def add_custody(routes: Routes, backend: Backend) -> None:
         routes.add(method, path, endpoint, access=Scope.CUSTODY, tag=TAG, answer=answer, body=body)
 
 
+@asynccontextmanager
+async def _turn(calls: trio.CapacityLimiter) -> AsyncIterator[None]:
+    """
+    Wait for one's turn, and have it.
+
+    Raises:
+        Busy: Those before take long.
+    """
+    with trio.move_on_after(UPLOAD_WAIT_S) as waiting:
+        await calls.acquire()
+    if waiting.cancelled_caught:
+        raise Busy(f"{calls.total_tokens} calls bring contents already, and take long")
+    try:
+        yield
+    finally:
+        calls.release()
+
+
 async def _blob(backend: Backend, name: CiphertextHash, request: Request) -> Response:
-    manifest = await backend.manifest(name)
-    wanted = requested_range(request.headers.get("range"))
-    start, end = (0, manifest.size) if wanted is None else wanted
-    end = manifest.size if end is None else min(end, manifest.size)
-    if start >= manifest.size:
-        raise RangeBeyondEnd(f"the ciphertext has {manifest.size} bytes")
-    headers = {"etag": f'"{name.hex()}"', "accept-ranges": "bytes"}
-    if wanted is not None:
-        headers["content-range"] = f"bytes {start}-{end - 1}/{manifest.size}"
-    return Download(backend, name, manifest, start, end, 200 if wanted is None else 206, headers)
+    async def read(start: int, end: int) -> bytes:
+        first = start // SEALED_SEGMENT_BYTES
+        offset = first * SEALED_SEGMENT_BYTES
+        count = -(-(end - offset) // SEALED_SEGMENT_BYTES)
+        return (await backend.segments(name, first, count))[start - offset : end - offset]
+
+    size = (await backend.manifest(name)).size
+    headers = {"etag": f'"{name.hex()}"'}
+    return Download(request, read, size, segment_bytes=SEALED_SEGMENT_BYTES, headers=headers)
