@@ -35,7 +35,7 @@ def propose(output: Output, home: Path, action: str, member: str | None) -> None
     A MEMBER, present or past, is named by its id, its name, or the beginning of either; an applicant by its id.
 
     New network parameters, and the dispute of a release that could not be read, are proposed with `noded tx send`:
-    gov.propose, whose action is SetParameters or Uphold.
+    gov.propose, whose action is set_parameters or uphold.
     """
     from noded.ops.desk import Desk
     from noded.types.ids import Epoch, InstitutionId
@@ -158,11 +158,11 @@ def _said(row: Json) -> str:
     """What a proposal would have done, as people say it."""
     action = row["action"]
     match action["type"]:
-        case "CloseEpoch":
+        case "close_epoch":
             return f"end epoch {action['epoch']}"
-        case "SetParameters":
+        case "set_parameters":
             return "new network parameters"
-        case "Uphold":
+        case "uphold":
             return f"uphold the dispute of release {action['request']}"
         case kind:
             return f"{kind.lower()} {row['name']}"
