@@ -1,5 +1,6 @@
 """`noded access`."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,10 +9,11 @@ import click
 from noded.cli.exits import CommandFailed
 from noded.cli.options import command as declare
 from noded.cli.options import desk_at, node_at, node_options, pages_of, signer, wallet_options
-from noded.cli.output import Json, Output, table
+from noded.cli.output import Json, Output, moment, table
 from noded.cli.parsing import enum_members, hexadecimal
 
 if TYPE_CHECKING:
+    from noded.client.http import NodeClient
     from noded.ops.desk import Desk
     from noded.types.medical import PatientId
 
@@ -160,7 +162,7 @@ def release_one(output: Output, home: Path, request: str) -> None:
 def pending(output: Output, home: Path) -> None:
     """List permitted requests that wait for this institution's release; those not released in time lapse."""
     with node_at(home) as node:
-        output.show({"requests": pages_of(node, None, "releases")}, _show)
+        output.show({"requests": pages_of(node, None, "releases")}, partial(_show, node))
 
 
 @declare(command, name="log")
@@ -169,7 +171,7 @@ def pending(output: Output, home: Path) -> None:
 @click.option("--record", help="Requests for this record.")
 @click.option("--disclosed", is_flag=True, help="Of a patient's, only those after which a key was out.")
 def log(output: Output, home: Path, patient: str | None, record: str | None, disclosed: bool) -> None:
-    """List who asked for what and what was decided; by default all that concerns this institution."""
+    """List who asked when for what, and what was decided; by default all that concerns this institution."""
     if patient is not None and record is not None:
         raise click.UsageError("--patient and --record exclude each other")
     if disclosed and patient is None:
@@ -180,7 +182,7 @@ def log(output: Output, home: Path, patient: str | None, record: str | None, dis
         else:
             hexadecimal(record, "a record's id")
             rows = list(node.pages(f"/v1/records/{record}/access"))
-        output.show({"requests": rows}, _show)
+        output.show({"requests": rows}, partial(_show, node))
 
 
 def _patient_here(desk: "Desk", asked_for: str, entry: Json) -> "PatientId":
@@ -194,10 +196,30 @@ def _patient_here(desk: "Desk", asked_for: str, entry: Json) -> "PatientId":
     return PatientId(bytes.fromhex(entry["patient"]))
 
 
-def _show(data: Json) -> str:
+def _show(node: "NodeClient", data: Json) -> str:
+    from noded.client.members import member_names
+
+    names = member_names(node)
     rows = []
     for item in data["requests"]:
         value = item["value"]
-        asker = value["institution"] or "the patient"
-        rows.append((item["id"], asker, value["purpose"], value["status"], value["path"], value["since"]))
-    return table(("request", "asked by", "for", "status", "decided by", "height"), rows)
+        asker = (
+            names[value["institution"]]
+            if value["institution"]
+            else _patient_or_delegate(node, value["signer"])
+        )
+        when, what = moment(value["asked_ms"]), _said(value["target"])
+        rows.append((item["id"], when, asker, what, value["purpose"], value["status"], value["path"]))
+    return table(("request", "when", "asked by", "for what", "purpose", "status", "decided by"), rows)
+
+
+def _said(target: Json) -> str:
+    if "record" in target:
+        return f"record {target['record']}, version {target['version']}"
+    return f"compartment {target['compartment']}"
+
+
+def _patient_or_delegate(node: "NodeClient", key: str) -> str:
+    """Whose key asked; others than members act for a patient."""
+    kind: str = node.get(f"/v1/accounts/{key}")["value"]["entry"]["kind"]
+    return f"the {kind}"

@@ -1,13 +1,18 @@
 """`noded breakglass`."""
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from noded.cli.options import command as declare
 from noded.cli.options import desk_at, node_at, node_options, pages_of
-from noded.cli.output import Json, Output, table
+from noded.cli.output import Json, Output, moment, table
 from noded.cli.parsing import enum_members, hexadecimal
+
+if TYPE_CHECKING:
+    from noded.client.http import NodeClient
 
 
 @click.group("breakglass")
@@ -100,15 +105,17 @@ def review(output: Output, home: Path, opening: str, verdict: str, actor: str) -
 def list_all(output: Output, home: Path, patient: str | None) -> None:
     """List emergency accesses and their reviews."""
     with node_at(home) as node:
-        output.show({"openings": pages_of(node, patient, "openings")}, _show)
+        output.show({"openings": pages_of(node, patient, "openings")}, partial(_show, node))
 
 
-def _show(data: Json) -> str:
+def _show(node: "NodeClient", data: Json) -> str:
+    from noded.client.members import member_names
+
+    names = member_names(node)
     rows = []
     for item in data["openings"]:
         value = item["value"]
         verdict = value["review"]["verdict"] if value["review"] else "-"
-        rows.append(
-            (item["id"], value["institution"], value["reason"], verdict, value["overdue"], value["since"])
-        )
-    return table(("opening", "opened by", "reason", "review", "overdue", "height"), rows)
+        when, opener = moment(value["opened_ms"]), names[value["institution"]]
+        rows.append((item["id"], when, opener, value["reason"], value["kinds"], verdict, value["overdue"]))
+    return table(("opening", "when", "opened by", "reason", "kinds", "review", "overdue"), rows)

@@ -1,15 +1,19 @@
 """`noded consent`."""
 
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from noded.cli.options import command as declare
 from noded.cli.options import desk_at, node_at, node_options, signer, wallet_options
-from noded.cli.output import Json, Output, cell, table
+from noded.cli.output import Json, Output, cell, moment, table
 from noded.cli.parsing import hexadecimal
 from noded.cli.terms import at_present, read_terms, terms_options
+
+if TYPE_CHECKING:
+    from noded.client.http import NodeClient
 
 
 @click.group("consent")
@@ -147,7 +151,8 @@ def list_all(output: Output, home: Path, patient: str) -> None:
     """List a patient's consents, ended ones included."""
     hexadecimal(patient, "a patient's id")
     with node_at(home) as node:
-        output.show({"consents": list(node.pages(f"/v1/patients/{patient}/consents"))}, _show)
+        consents = list(node.pages(f"/v1/patients/{patient}/consents"))
+        output.show({"consents": consents}, partial(_show, node))
 
 
 def _show_revoked(data: Json) -> str:
@@ -157,12 +162,33 @@ def _show_revoked(data: Json) -> str:
     return text
 
 
-def _show(data: Json) -> str:
+def _show(node: "NodeClient", data: Json) -> str:
+    from noded.client.members import member_names
+    from noded.types.medical import KindClass
+
+    names = member_names(node)
     rows = []
     for item in data["consents"]:
-        value = item["value"]
-        terms = value["terms"]
-        grantee = terms["grantee"]
-        to = next((text for name, text in grantee.items() if name != "type"), "-")
-        rows.append((item["id"], value["status"], to, terms["purposes"], terms["kinds"]))
-    return table(("consent", "status", "to", "for", "kinds"), rows)
+        terms = item["value"]["terms"]
+        kinds = terms["kinds"] if len(terms["kinds"]) < len(KindClass) else "all"
+        until = moment(terms["until_ms"])
+        rows.append(
+            (item["id"], item["value"]["status"], _grantee(terms["grantee"], names), terms["purposes"], kinds,
+             until, _limits(terms))
+        )  # fmt: skip
+    return table(("consent", "status", "to", "for", "kinds", "until", "besides"), rows)
+
+
+def _grantee(grantee: Json, names: dict[str, str]) -> str:
+    if "institution" in grantee:
+        id: str = grantee["institution"]
+        return names.get(id, id)  # An applicant is no member yet.
+    return f"group {grantee['group']}" if "group" in grantee else f"every {grantee['role']}"
+
+
+def _limits(terms: Json) -> list[str]:
+    """What else a consent says, that no other column has."""
+    said = ["standing"] if terms["mode"] == "standing" else []
+    said += [f"compartment {each}" for each in terms["compartments"] if terms["compartments"] != [0]]
+    said += ["single records"] if terms["records"] else []
+    return [*said, *(name for name in ("days", "condition") if terms[name])]

@@ -19,7 +19,7 @@ from noded.cli.options import (
     wallet_options,
 )
 from noded.cli.options import command as declare
-from noded.cli.output import Json, Output, table
+from noded.cli.output import Json, Output, moment, table
 from noded.cli.parsing import hexadecimal, seconds
 
 if TYPE_CHECKING:
@@ -164,8 +164,5 @@ def _until_ms(lasting: str) -> "TimestampMs":
 
 
 def _show(data: Json) -> str:
-    rows = [
-        (item["id"], time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(item["value"]["until_ms"] / 1000)))
-        for item in data["delegates"]
-    ]
+    rows = [(item["id"], moment(item["value"]["until_ms"])) for item in data["delegates"]]
     return table(("key", "until"), rows)

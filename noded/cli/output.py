@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -71,6 +72,11 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         ]
         lines.append(GAP.join(cells).rstrip())
     return "\n".join(lines)
+
+
+def moment(time_ms: int) -> str:
+    """A time of the ledger's as people read it."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(time_ms / 1000))
 
 
 def cell(value: object) -> str:

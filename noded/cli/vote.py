@@ -1,7 +1,6 @@
 """`noded vote`."""
 
 import re
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,7 @@ import click
 
 from noded.cli.options import command as declare
 from noded.cli.options import home_option
-from noded.cli.output import Json, Output, table
+from noded.cli.output import Json, Output, moment, table
 from noded.cli.parsing import hexadecimal
 
 if TYPE_CHECKING:
@@ -178,7 +177,7 @@ def _show(data: Json) -> str:
             row["status"],
             row["power_for"],
             row["power_against"],
-            time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(row["until_ms"] / 1000)),
+            moment(row["until_ms"]),
         )
         for row in data["proposals"]
     ]

@@ -12,6 +12,13 @@ class NoSuchMember(NodedError):
     """No member, or more than one, has such an id or name."""
 
 
+def member_names(node: "NodeClient") -> dict[str, str]:
+    """Names of all members, past ones included, by id."""
+    return {
+        item["id"]: str(item["value"]["institution"]["legal_name"]) for item in node.pages("/v1/institutions")
+    }
+
+
 def find_member(node: "NodeClient", text: str) -> tuple[str, str]:
     """
     The id and the name of the one member, past ones included, that this is the id, the name or the beginning of.
@@ -20,9 +27,7 @@ def find_member(node: "NodeClient", text: str) -> tuple[str, str]:
         NoSuchMember: There is none, or more than one.
         NodeUnreachable, Refused: The node does not say.
     """
-    names = {
-        item["id"]: str(item["value"]["institution"]["legal_name"]) for item in node.pages("/v1/institutions")
-    }
+    names = member_names(node)
     wanted = text.casefold()
     exact = [id for id, name in names.items() if wanted in (id, name.casefold())]
     found = exact or [

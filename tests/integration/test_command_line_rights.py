@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from noded.ops.wallets import seal_wallet
 from noded.types.ids import ChainId
 from noded.types.medical import PatientId
 from noded.types.operations.identity import PatientRotate
-from tests.helpers.command import Captured, complaint, told
+from tests.helpers.command import Captured, complaint, said, told
 from tests.helpers.consortium import Consortium, ask, grant
 from tests.helpers.keystores import QUICK
 
@@ -343,7 +344,7 @@ class TestDelegates:
         told(capsys, "delegate", "offer", patient, *daughter, "--out", file, *north)
         made = read_offer(file)
         (setting,) = made.body.operations
-        for changed, said in (
+        for changed, why in (
             ({"operations": (setting, setting)}, "do something else"),
             (
                 {"operations": (PatientRotate(patient=PatientId(bytes(16)), key=made.body.sender),)},
@@ -356,7 +357,7 @@ class TestDelegates:
             refused = complaint(
                 capsys, "delegate", "set", patient, "--offer", tmp_path / "changed", *north, code=3
             )
-            assert said in refused
+            assert why in refused
         set_other = ("delegate", "set", other, "--offer", file, *north)
         assert "an offer to patient" in complaint(capsys, *set_other, code=3)
         told(capsys, "patient", "rotate", patient, *north)
@@ -412,6 +413,34 @@ class TestOwnRecord:
             asking = ("access", "request", *asked_for, "--own", "--home", consortium.south)
 
             assert f"kept by member {consortium.ids[consortium.north]}" in complaint(capsys, *asking, code=1)
+
+
+class TestWhoReadWhat:
+    def test_lists_name_who_what_and_when(
+        self, consortium: Consortium, record: dict[str, str], capsys: Captured
+    ) -> None:
+        """Nobody has to look up ids to see who read which record when."""
+        patient, north = record["patient"], ("--home", consortium.north)
+        consent = grant(consortium, capsys, record, "--kind", "document", "--standing")
+        ask(consortium, capsys, record, "--consent", consent)
+        told(capsys, "access", "request", "--own", "--patient", patient, *north)
+        opening = ("breakglass", "open", "--patient", patient, "--reason", "unconscious", "--actor", "x")
+        told(capsys, *opening, "--home", consortium.south)
+        consortium.agree()
+
+        consents, log, openings = (
+            said(capsys, *each, "--patient", patient, *north).splitlines()
+            for each in (("consent", "list"), ("access", "log"), ("breakglass", "list"))
+        )
+
+        assert "Hospital South" in consents[1]
+        assert consents[1].endswith("standing")
+        assert datetime.now(UTC).strftime(" %Y-%m-") in log[1]
+        assert "Hospital South" in log[1]
+        assert f"record {record['record']}, version 1" in log[1]
+        assert "the patient" in log[2]
+        assert "compartment 0" in log[2]
+        assert "Hospital South" in openings[1]
 
 
 class TestConsentAmended:
