@@ -21,6 +21,7 @@ from noded.api.settings import TOKENS_NAME, ApiSettings
 from noded.api.tokens import Tokens
 from noded.client.sockets import SOCKET_NAME, short_path
 from noded.errors import ConfigError
+from noded.keys.files import is_open_to_all
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus  # libp2p brings outdated stubs of trio, which lack trio.TaskStatus
@@ -256,6 +257,8 @@ def _tls_context(settings: ApiSettings) -> ssl.SSLContext | None:
             f"api.tls_key {settings.tls_key}, api.tls_certificate {settings.tls_certificate}: {what} ({error.reason});"
             " name the certificate's own key"
         ) from error
+    if is_open_to_all(settings.tls_key):
+        log.warning("every user may read the key of the API's certificate", file=str(settings.tls_key))
     return context
 
 

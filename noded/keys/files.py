@@ -36,6 +36,11 @@ def check_private(path: Path) -> None:
         raise FileExposed(path, mode)
 
 
+def is_open_to_all(path: Path) -> bool:
+    """Whether every user has access to a file that must be there; a group may have, as it is usual for keys of TLS."""
+    return bool(path.stat().st_mode & 0o007)
+
+
 def read_private(path: Path) -> bytes:
     """
     The start of a file that only its owner may read, up to SECRET_FILE_BYTES_MAX.

@@ -11,12 +11,14 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from noded.api.settings import TOKENS_NAME
 from noded.config import NodeConfig
 from noded.errors import NodedError
-from noded.keys.files import check_private
+from noded.keys.files import check_private, is_open_to_all
 from noded.network.addresses import format_address, parse_address
 from noded.ops.findings import Finding, fail, ok, warn
-from noded.ops.home import STORE_NAME
+from noded.ops.home import STORE_NAME, open_keys
+from noded.ops.patients import PATIENTS_NAME
 from noded.storage.errors import file_failure
 
 SYNCS: Final = 16
@@ -59,6 +61,7 @@ def check_machine(config: NodeConfig, *, is_running: bool) -> list[Finding]:
     """All checks of machine and home."""
     return [
         check_permissions(config),
+        check_passphrase(config),
         check_space(config),
         check_syncs(config.home),
         check_clock_source(),
@@ -75,7 +78,8 @@ def check_permissions(config: NodeConfig) -> Finding:
         return fail(
             name, f"there are no keys in {keys}", "make a home with `noded init`, or restore a backup"
         )
-    for path in (config.home, keys, *sorted(keys.iterdir())):
+    others = [config.home / name for name in (TOKENS_NAME, PATIENTS_NAME)]
+    for path in (config.home, keys, *sorted(keys.iterdir()), *filter(Path.exists, others)):
         try:
             check_private(path)
         except (NodedError, OSError) as error:
@@ -85,7 +89,27 @@ def check_permissions(config: NodeConfig) -> Finding:
             return fail(
                 name, f"{path} belongs to user {owner}", "run this as the node's user, or chown the home"
             )
+    tls_key = config.api_settings().tls_key
+    if tls_key is not None and tls_key.exists() and is_open_to_all(tls_key):
+        return fail(
+            name,
+            f"every user of this machine may read {tls_key}, the key of the API's certificate",
+            f"chmod o= {tls_key}; get a certificate for another key if they may have used it",
+        )
     return ok(name, "home and keys are their owner's alone")
+
+
+def check_passphrase(config: NodeConfig) -> Finding:
+    """Whether the keys can be opened as the settings say."""
+    name = "passphrase"
+    source = config.node.passphrase
+    if source == "credential" or source.startswith("fd:"):
+        return ok(name, "whoever starts the node hands it over, so it is not tried here")
+    try:
+        open_keys(config)
+    except NodedError as error:
+        return fail(name, str(error), "see the message; nothing else opens the keys")
+    return ok(name, "the keys open")
 
 
 def check_space(config: NodeConfig) -> Finding:

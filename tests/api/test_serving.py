@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from structlog.testing import capture_logs
 
 from noded.api.serving import AddressUnusable, Api, serve_api
 from noded.api.settings import ApiSettings
@@ -160,6 +161,16 @@ class TestTls:
                 served.api.apply(settings(tmp_path, connections_max=1, **files))
 
             assert served.api._door.all_max == before
+
+    async def test_a_key_that_everybody_may_read_is_warned_of(self, tmp_path: Path) -> None:
+        pem, secret = write_certificate(tmp_path)
+        found = settings(tmp_path, tls_certificate=pem, tls_key=secret)
+        for mode, count in ((0o640, 0), (0o644, 1)):
+            secret.chmod(mode)
+            with capture_logs() as logs:
+                Api(TestBackend(), found, clock_ms=lambda: 0)
+
+            assert [each["file"] for each in logs] == [str(secret)] * count
 
     async def test_a_missing_one_is_named_before_anything_listens(self, tmp_path: Path) -> None:
         pem, secret = write_certificate(tmp_path)

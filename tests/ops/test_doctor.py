@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from noded.api.settings import TOKENS_NAME
 from noded.config import load
 from noded.ops import doctor_machine
 from noded.ops.doctor import examine, judge_peers, judge_status
 from noded.ops.findings import Finding, Verdict, worst
 from noded.ops.founding import write_genesis
 from noded.ops.home import GENESIS_NAME, STORE_NAME
+from noded.ops.patients import PATIENTS_NAME
 from noded.storage.lock import HomeLock
 from noded.testnet.creating import create_testnet
 from noded.types.genesis import Genesis
@@ -117,6 +119,38 @@ class TestStopped:
 
         assert finding.verdict is Verdict.FAIL
         assert port in finding.way_out
+
+    @pytest.mark.parametrize("name", [TOKENS_NAME, PATIENTS_NAME])
+    def test_whatever_keeps_the_node_from_starting_for_its_mode_is_named(
+        self, patient: Path, name: str
+    ) -> None:
+        (patient / name).touch()
+        (patient / name).chmod(0o644)
+
+        assert name in seen(patient)["permissions"].found
+
+    def test_a_key_of_the_api_that_everybody_may_read(self, patient: Path) -> None:
+        (patient / "tls.key").touch()
+        environment = {"NODED_API__TLS_KEY": "tls.key", "NODED_API__TLS_CERTIFICATE": "tls.pem"}
+        for mode, verdict in ((0o640, Verdict.OK), (0o644, Verdict.FAIL)):
+            (patient / "tls.key").chmod(mode)
+
+            assert doctor_machine.check_permissions(load(patient, environment)).verdict is verdict
+
+    def test_a_passphrase_that_is_lost_or_another(self, patient: Path) -> None:
+        environment = {"NODED_NODE__PASSPHRASE": "file:passphrase"}
+        missing = doctor_machine.check_passphrase(load(patient, environment))
+        (patient / "passphrase").write_text("another")
+        (patient / "passphrase").chmod(0o600)
+        wrong = doctor_machine.check_passphrase(load(patient, environment))
+
+        assert (missing.verdict, wrong.verdict) == (Verdict.FAIL, Verdict.FAIL)
+        assert "there is no such file" in missing.found
+
+    def test_a_passphrase_that_is_handed_over_at_the_start_is_not_missed(self, patient: Path) -> None:
+        config = load(patient, {"NODED_NODE__PASSPHRASE": "credential"})
+
+        assert doctor_machine.check_passphrase(config).verdict is Verdict.OK
 
     def test_a_full_disk(self, patient: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0))
