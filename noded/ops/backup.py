@@ -92,7 +92,9 @@ def _create(
             copied = copy_file(home / name, unfinished / name)
             if copied is not None:
                 files[name] = copied
-        elif (target / HOME_NAME / name).exists() or copy_file(home / name, target / HOME_NAME / name):
+        elif _is_there(home / name, target / HOME_NAME / name) or copy_file(
+            home / name, target / HOME_NAME / name
+        ):
             records.append(name)
     backup = Backup(
         version=VERSION,
@@ -194,7 +196,11 @@ def _verify_records(folder: Path) -> None:
             try:
                 store.verify(CiphertextHash(bytes.fromhex(Path(name).name)))
             except (BlobError, ValueError) as error:
-                raise BackupInvalid(folder, f"{name}: {error}") from error
+                raise BackupInvalid(
+                    folder,
+                    f"{HOME_NAME}/{name} is damaged",
+                    "check the disk, remove that file and make the backup again, which copies it anew; or use another",
+                ) from error
 
 
 def _check_target(target: Path, home: Path, genesis: Genesis) -> None:
@@ -221,9 +227,17 @@ def _left_out(config: NodeConfig) -> Iterator[str]:
     source, _, rest = config.node.passphrase.partition(":")
     if source == "file":
         yield rest
-    for name in (config.node.genesis, config.node.keys):
-        if not config.path(name).is_relative_to(config.home):
+    for name in (config.node.genesis, config.node.keys, config.api.tls_certificate, config.api.tls_key):
+        if name and not config.path(name).is_relative_to(config.home):
             yield name
+
+
+def _is_there(record: Path, copy: Path) -> bool:
+    """Whether an earlier backup has a record, as far as its size tells; what it holds, only `verify_backup` reads."""
+    try:
+        return copy.stat().st_size == record.stat().st_size
+    except FileNotFoundError:
+        return False
 
 
 def _put(new: Path, place: Path) -> None:

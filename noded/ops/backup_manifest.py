@@ -19,8 +19,8 @@ VERSION: Final = 1
 class BackupInvalid(NodedError):
     """A backup is not what its manifest says, or has none."""
 
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"{path}: {why}; use another backup")
+    def __init__(self, path: Path, why: str, way_out: str = "use another backup") -> None:
+        super().__init__(f"{path}: {why}; {way_out}")
         self.path = path
         self.why = why
 

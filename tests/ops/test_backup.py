@@ -189,6 +189,42 @@ class TestCreate:
         assert len(list((tmp_path / "backup" / "ledger").glob("*.snapshot"))) == 1
         verify_backup(tmp_path / "backup")
 
+    def test_the_next_one_copies_a_record_of_another_size_anew(
+        self, config: NodeConfig, tmp_path: Path
+    ) -> None:
+        """Such as a disk leaves that lost its last writes."""
+        back_up(config, tmp_path / "backup")
+        (blob,) = (tmp_path / "backup" / "home" / "records").rglob("??/*")
+        blob.write_bytes(b"")
+
+        back_up(config, tmp_path / "backup")
+
+        verify_backup(tmp_path / "backup")
+
+    def test_a_damaged_record_is_copied_anew_as_the_complaint_says(
+        self, config: NodeConfig, tmp_path: Path
+    ) -> None:
+        back_up(config, tmp_path / "backup")
+        (blob,) = (tmp_path / "backup" / "home" / "records").rglob("??/*")
+        blob.write_bytes(bytes(blob.stat().st_size))
+        back_up(config, tmp_path / "backup")
+        with pytest.raises(BackupInvalid, match=f"{blob.name} is damaged; .*remove that file"):
+            verify_backup(tmp_path / "backup")
+
+        blob.unlink()
+        back_up(config, tmp_path / "backup")
+
+        verify_backup(tmp_path / "backup")
+
+    def test_what_the_settings_have_elsewhere_is_said_to_be_left_out(
+        self, config: NodeConfig, tmp_path: Path
+    ) -> None:
+        tls = {"NODED_API__TLS_CERTIFICATE": "/etc/tls.pem", "NODED_API__TLS_KEY": "/etc/tls.key"}
+
+        made = back_up(load(config.home, tls), tmp_path / "backup")
+
+        assert made.left_out == (PASSPHRASE_NAME, "/etc/tls.pem", "/etc/tls.key")
+
     def test_a_chain_without_blocks_is_refused(self, config: NodeConfig, tmp_path: Path) -> None:
         (config.home / STORE_NAME).unlink()
         make_store(config.home / STORE_NAME, 0)
