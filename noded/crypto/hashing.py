@@ -32,11 +32,6 @@ def hasher(domain: str) -> Callable[[bytes], bytes]:
     return _hasher(f"{domain}:part")
 
 
-def starter(domain: str) -> Callable[[], "hashlib._Hash"]:
-    """What `hasher(domain)` begins with, for loops where its call would show: update it with the part, once."""
-    return _state(f"{domain}:part").copy
-
-
 def _state(prefix: str) -> "hashlib._Hash":
     return hashlib.sha256(2 * hashlib.sha256(prefix.encode()).digest())
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from noded.crypto.sparse_merkle import TreeDelta, bucket_of, path_of, unpack_leaves
+from noded.crypto.sparse_merkle import TreeDelta, bucket_of, path_of
 from noded.crypto.state_proof import StateProof, prove
 from noded.ledger.base import StateBase
 from noded.ledger.errors import NotCertifiedYet, UnknownParent
@@ -169,37 +169,30 @@ class Branches:
             key: Any key.
 
         Raises:
-            NotCertifiedYet: The key, or its neighbour in the tree, has changed since, or the tree has.
+            NotCertifiedYet: The key has changed since, or the tree has.
         """
         branch = self.down_from(block)
         deltas = self.deltas(branch)
         below = deltas[0].parent_root if deltas else self.root(block)
         if below != self._base.upper.root:
             raise NotCertifiedYet("the state that could be proven is gone; the next block brings another")
-        bucket = bucket_of(path_of(key))
+        path = path_of(key)
+        bucket = bucket_of(path)
         leaves = self.leaves(branch, bucket)
         for execution in newer:
+            if any(write.path == path for write in execution.changes.writes):
+                raise NotCertifiedYet("it changed in the last block, whose state the next one certifies")
             before = execution.changes.before(bucket)
             leaves = leaves if before is None else before
+        proof = prove(self._base.upper, deltas, leaves, key)
+        return Proven(height=self.head(block).height, value=self._value_after(branch, path), proof=proof)
 
-        def value_at(path: bytes) -> bytes | None:
-            for execution in newer:
-                if any(write.path == path for write in execution.changes.writes):
-                    raise NotCertifiedYet("it changed in the last block, whose state the next one certifies")
-            for execution in branch:
-                for write in execution.changes.writes:
-                    if write.path == path:
-                        return write.value
-            return self._base.get(path)
-
-        def neighbour_at(path: bytes) -> bytes:
-            value = value_at(path)
-            assert value is not None, "the tree has a leaf for it"
-            return value
-
-        value = value_at(path_of(key))
-        proof = prove(self._base.upper, deltas, unpack_leaves(leaves), key, neighbour_at)
-        return Proven(height=self.head(block).height, value=value, proof=proof)
+    def _value_after(self, branch: Sequence[Execution], path: bytes) -> bytes | None:
+        for execution in branch:
+            for write in execution.changes.writes:
+                if write.path == path:
+                    return write.value
+        return self._base.get(path)
 
     def _known(self, block: BlockHash) -> Execution:
         execution = self._executions.get(block)

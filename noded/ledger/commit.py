@@ -71,7 +71,7 @@ class StateWrite(NamedTuple):
     value: bytes | None
     """None when the key was removed."""
     leaf: bytes | None
-    """Hash of the leaf; None when the key was removed."""
+    """What the tree holds of the value; None when the key was removed."""
 
 
 class TransactionEntry(NamedTuple):
@@ -105,7 +105,7 @@ class CommittedBlock:
     writes: tuple[StateWrite, ...]
     """Each path once."""
     replaced: Mapping[bytes, bytes]
-    """By path, the leaf hashes of those keys that had one before."""
+    """By path, the leaves of those keys that had one before."""
     delta: TreeDelta
     buckets: Mapping[int, bytes]
     """The leaves of the buckets that changed, side by side in order of their paths."""

@@ -8,9 +8,9 @@ from noded.crypto.sparse_merkle import (
     TreeDelta,
     UpperTree,
     bucket_of,
-    leaf_hash,
+    bucket_root,
     leaf_in,
-    packed_root,
+    leaf_of,
     path_of,
     updated,
     with_leaf,
@@ -36,7 +36,7 @@ class Changes(NamedTuple):
     buckets: Mapping[int, bytes]
     """The leaves of each changed bucket, side by side in order of their paths."""
     replaced: Mapping[bytes, bytes]
-    """By path, the leaf hashes of keys that had one before: of 1,000 new records none, and their buckets are 1 MB."""
+    """By path, the leaves of keys that had one before: of 1,000 new records none, and their buckets are 1 MB."""
     bucket_roots: tuple[tuple[int, bytes], ...]
     delta: TreeDelta
 
@@ -149,7 +149,7 @@ def changes_of(
     buckets: dict[int, bytes] = {}
     for key, value in state.encodings.items():
         path = paths.get(key) or path_of(key)
-        leaf = None if value is None else leaf_hash(path, value)
+        leaf = None if value is None else leaf_of(value)
         writes.append(StateWrite(path, key, value, leaf))
         bucket = path[0] << 8 | path[1]  # `bucket_of`, for every key of every block.
         packed = buckets.get(bucket)
@@ -160,7 +160,7 @@ def changes_of(
             old = leaf_in(packed, path)
             if old is not None:
                 replaced[path] = old
-    roots = {bucket: packed_root(packed) for bucket, packed in buckets.items()}
+    roots = {bucket: bucket_root(packed) for bucket, packed in buckets.items()}
     return Changes(
         tuple(writes), buckets, replaced, tuple(sorted(roots.items())), updated(upper, deltas, roots)
     )

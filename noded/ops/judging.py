@@ -16,7 +16,7 @@ from pathlib import Path
 from noded.codec.errors import Malformed
 from noded.codec.schema import decode_value
 from noded.crypto.hashing import hasher
-from noded.crypto.sparse_merkle import UpperTree, bucket_of, path_of
+from noded.crypto.sparse_merkle import UpperTree, bucket_of, pack_leaves, path_of
 from noded.crypto.state_proof import prove
 from noded.errors import NodedError
 from noded.ledger.genesis import found
@@ -79,9 +79,8 @@ def certify(taken: Reader, live: Reader, genesis: Genesis) -> LedgerProof | None
     path = prove(
         UpperTree.from_bucket_roots(taken.bucket_roots()),
         (),
-        taken.state_bucket(bucket_of(path_of(HEAD_KEY))),
+        pack_leaves(taken.state_bucket(bucket_of(path_of(HEAD_KEY)))),
         HEAD_KEY,
-        _never,
     )
     return LedgerProof(
         version=PROOF_VERSION,
@@ -283,7 +282,3 @@ def read_followers(
         proof = None if stored is None else proof_of(stored)
         return None if proof is None or not proof.tail else (proof.tail, proof.finalization)
     return later[0], later[1].finalization
-
-
-def _never(path: bytes) -> bytes:
-    raise AssertionError("the head is always there")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from noded.crypto.hashing import HASH_BYTES, ZERO_HASH
-from noded.crypto.sparse_merkle import BUCKETS, bucket_root, leaf_of, path_of, value_hash_of
+from noded.crypto.sparse_merkle import BUCKETS, bucket_root, leaf_of, path_of
 from noded.storage.connection import connect, translated
 from noded.storage.errors import StoreCorrupt, StoreMissing
 from noded.storage.schema import SCHEMA
@@ -150,21 +150,21 @@ def check_rows(reader: SqliteReader, first: int, end: int) -> CheckedBuckets:
     spoilt: dict[int, None] = {}
     computed: list[bytes] = []
     stored = reader.bucket_roots()
-    rows, leaves, current = 0, list[tuple[bytes, bytes]](), first
+    rows, leaves, current = 0, list[bytes](), first
     for row_path, leaf, key, value in reader.state_scan(first, end):
         rows += 1
         bucket = row_path[0] << 8 | row_path[1]
         if bucket != current:
-            computed.append(bucket_root(leaves))
+            computed.append(bucket_root(b"".join(leaves)))
             computed += [ZERO_HASH] * (bucket - current - 1)
             leaves, current = [], bucket
-        own = leaf_of(row_path, value_hash_of(value))
-        leaves.append((row_path, own))
+        own = leaf_of(value)
+        leaves += (row_path, own)
         if path_of(key) != row_path or own != leaf:
             spoilt[bucket] = None
             if len(findings) < FINDINGS_MAX:
                 findings.append(_explain(row_path, key, own, leaf))
-    computed.append(bucket_root(leaves))
+    computed.append(bucket_root(b"".join(leaves)))
     computed += [ZERO_HASH] * (end - current - 1)
     roots = b"".join(computed)
     if roots != stored[first * HASH_BYTES : end * HASH_BYTES]:

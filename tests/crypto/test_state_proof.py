@@ -8,14 +8,22 @@ from hypothesis import strategies as st
 
 from noded.crypto import state_proof
 from noded.crypto.hashing import ZERO_HASH, tagged_hash
-from noded.crypto.merkle import ProofHash
-from noded.crypto.sparse_merkle import UpperTree, bucket_of, bucket_root, leaf_hash, path_of, updated
+from noded.crypto.sparse_merkle import (
+    LEVELS_MAX,
+    UPPER_LEVELS,
+    UpperTree,
+    bucket_of,
+    bucket_root,
+    leaf_of,
+    pack_leaves,
+    path_of,
+    updated,
+)
 from noded.crypto.state_proof import (
-    UPPER_PATH_BYTES,
-    LowerPath,
-    Neighbour,
+    BESIDE_BYTES,
+    Leaves,
+    NodesBeside,
     StateProof,
-    UpperPath,
     prove,
     verify_absence,
     verify_inclusion,
@@ -31,30 +39,35 @@ def tree_and_proof(state: dict[bytes, bytes], key: bytes) -> tuple[bytes, StateP
     first = dict(list(state.items())[::2])
     base.fold(updated(base, [], roots_of(first)))
     delta = updated(base, [], roots_of(state))
-    leaves = bucket_leaves(state).get(bucket_of(path_of(key)), [])
-    values = {path_of(held): value for held, value in state.items()}
-    return delta.root, prove(base, [delta], leaves, key, values.__getitem__)
+    return delta.root, prove(base, [delta], bucket_leaves(state).get(bucket_of(path_of(key)), b""), key)
 
 
 def forgeries(proof: StateProof) -> list[StateProof]:
     """Proofs that differ from one in one place."""
-    hashes = [ProofHash(ZERO_HASH), ProofHash(b"f" * 32), ProofHash(b""), ProofHash(b"f" * 33)]
-    made = [
-        replace(
-            proof, upper=UpperPath(proof.upper[:at] + bytes((proof.upper[at] ^ 1,)) + proof.upper[at + 1 :])
-        )
-        for at in (0, 959, 1919)
+    beside, leaves = proof.beside, proof.leaves
+    flipped = [
+        beside[:at] + bytes((beside[at] ^ 1,)) + beside[at + 1 :] for at in (0, 959, 1919, len(beside) - 1)
     ]
-    made += [replace(proof, upper=UpperPath(upper)) for upper in (b"", proof.upper[:-1], proof.upper + b"\0")]
-    for at in range(len(proof.lower)):
-        made += [
-            replace(proof, lower=LowerPath((*proof.lower[:at], h, *proof.lower[at + 1 :])))
-            for h in hashes
-            if h != proof.lower[at]
-        ]
-        made.append(replace(proof, lower=LowerPath(proof.lower[:at] + proof.lower[at + 1 :])))
-    made += [replace(proof, lower=LowerPath((h, *proof.lower))) for h in hashes]
-    made.append(replace(proof, lower=LowerPath((ProofHash(ZERO_HASH),) * 241)))
+    cut = [b"", beside[:-1], beside + b"\0", beside[BESIDE_BYTES:], bytes(BESIDE_BYTES) + beside]
+    cut.append(beside + bytes((LEVELS_MAX - UPPER_LEVELS + 1) * BESIDE_BYTES))
+    made = [replace(proof, beside=NodesBeside(each)) for each in flipped + cut]
+    parts = [leaves[at : at + 64] for at in range(0, len(leaves), 64)]
+    for at, part in enumerate(parts):
+        rest = parts[:at], parts[at + 1 :]
+        for others in (
+            [],
+            [part, part],
+            [part[:-1] + bytes((part[-1] ^ 1,))],
+            [bytes((part[0] ^ 1,)) + part[1:]],
+        ):
+            made.append(replace(proof, leaves=Leaves(b"".join(rest[0] + others + rest[1]))))
+    if len(parts) > 1:
+        made.append(replace(proof, leaves=Leaves(b"".join(reversed(parts)))))
+    made += [
+        replace(proof, leaves=Leaves(each))
+        for each in (leaves + b"\0", leaves + bytes(64), leaves + b"f" * 64)
+    ]
+    made.append(replace(proof, leaves=Leaves(leaves + b"f" * 64 * 64)))
     return made
 
 
@@ -76,10 +89,8 @@ class TestInclusion:
     def test_forged_proofs_are_refused(self, state: dict[bytes, bytes], data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(sorted(state)))
         root, proof = tree_and_proof(state, key)
-        neighbour = Neighbour(path=ProofHash(path_of(key)), value_hash=ProofHash(bytes(32)))
 
         assert not any(verify_inclusion(root, key, state[key], forged) for forged in forgeries(proof))
-        assert not verify_inclusion(root, key, state[key], replace(proof, neighbour=neighbour))
 
 
 class TestAbsence:
@@ -100,22 +111,16 @@ class TestAbsence:
         other = data.draw(st.binary(min_size=1, max_size=3))
         root, own = tree_and_proof(state, key)
         _, proof = tree_and_proof(state, other)
-        itself = Neighbour(
-            path=ProofHash(path_of(key)), value_hash=ProofHash(tagged_hash("noded/state-value/1", state[key]))
-        )
 
         assert not verify_absence(root, key, own)
         assert not verify_absence(root, key, proof)
-        assert not verify_absence(root, key, replace(own, neighbour=itself))
         assert not any(verify_absence(root, key, forged) for forged in forgeries(own))
 
     def test_in_an_empty_state(self) -> None:
-        proof = prove(UpperTree(), [], [], b"key", dict[bytes, bytes]().__getitem__)
+        proof = prove(UpperTree(), [], b"", b"key")
 
         assert verify_absence(ZERO_HASH, b"key", proof)
-        assert proof == StateProof(
-            upper=UpperPath(bytes(UPPER_PATH_BYTES)), lower=LowerPath(()), neighbour=None
-        )
+        assert proof == StateProof(beside=NodesBeside(bytes(UPPER_LEVELS * BESIDE_BYTES)), leaves=Leaves(b""))
 
 
 class TestWithinABucket:
@@ -130,11 +135,11 @@ class TestWithinABucket:
         absent = data.draw(st.sampled_from(paths).map(lambda path: path[:-1] + bytes((path[-1] ^ 0x55,))))
         assume(absent not in paths)
         present = data.draw(st.sampled_from(paths))
-        leaves = [(path, leaf_hash(path, path)) for path in paths]
-        delta = updated(UpperTree(), [], {0: bucket_root(leaves)})
+        packed = pack_leaves((path, leaf_of(path)) for path in paths)
+        delta = updated(UpperTree(), [], {0: bucket_root(packed)})
 
         def proof(key: bytes) -> StateProof:
-            return prove(UpperTree(), [delta], leaves, key, lambda path: path)
+            return prove(UpperTree(), [delta], packed, key)
 
         assert verify_inclusion(delta.root, present, present, proof(present))
         assert verify_absence(delta.root, absent, proof(absent))
@@ -143,29 +148,33 @@ class TestWithinABucket:
             verify_inclusion(delta.root, present, present, forged) for forged in forgeries(proof(present))
         )
 
-    def test_a_leaf_in_a_place_not_its_own_proves_nothing(self) -> None:
-        """Even a quorum's root does not make a leaf say something about paths that are not its own."""
-        absent, misplaced = bytes(32), b"\x80" + bytes(31)
-        delta = updated(UpperTree(), [], {0: leaf_hash(misplaced, b"v")})
-        there = Neighbour(
-            path=ProofHash(misplaced), value_hash=ProofHash(tagged_hash("noded/state-value/1", b"v"))
-        )
-        proof = prove(UpperTree(), [delta], [], absent, lambda _: b"")
+    @pytest.mark.parametrize("misplaced", [b"\x80" + bytes(31), b"\0\1" + bytes(30)])
+    def test_a_leaf_in_a_place_not_its_own_proves_nothing(self, misplaced: bytes) -> None:
+        """Even a quorum's root does not make a bucket say something about paths that are not its own."""
+        absent = bytes(32)
+        packed = pack_leaves([(misplaced, leaf_of(b"v"))])
+        delta = updated(UpperTree(), [], {0: bucket_root(packed)})
+        proof = prove(UpperTree(), [delta], packed, absent)
 
-        assert not verify_absence(delta.root, absent, replace(proof, neighbour=there))
+        assert not verify_absence(delta.root, absent, proof)
 
-    def test_the_neighbour_must_stand_in_the_very_place(self) -> None:
-        """A leaf from another branch, honestly proven there, says nothing about this one."""
-        near, far, absent = (bytes(2) + first + bytes(29) for first in (b"\x00", b"\x80", b"\xc0"))
-        leaves = [(path, leaf_hash(path, b"v")) for path in (near, far)]
-        delta = updated(UpperTree(), [], {0: bucket_root(leaves)})
-        right = prove(UpperTree(), [delta], leaves, absent, lambda _: b"v")
-        wrong = Neighbour(
-            path=ProofHash(near), value_hash=ProofHash(tagged_hash("noded/state-value/1", b"v"))
-        )
-        at_near = prove(UpperTree(), [delta], leaves, near, lambda _: b"v")
+    def test_leaves_out_of_order_prove_nothing(self) -> None:
+        """Even a quorum's root does not give a key two values."""
+        key = bytes(32)
+        packed = pack_leaves([(key, leaf_of(b"v")), (key, leaf_of(b"w"))])
+        delta = updated(UpperTree(), [], {0: bucket_root(packed)})
+
+        assert not verify_inclusion(delta.root, key, b"v", prove(UpperTree(), [delta], packed, key))
+
+    def test_the_bucket_must_stand_in_the_very_place(self) -> None:
+        """A bucket from another branch, honestly proven there, says nothing about this one."""
+        crowd = [bytes(2) + bytes((number,)) + bytes(29) for number in range(100)]
+        packed = pack_leaves((path, leaf_of(b"v")) for path in crowd)
+        delta = updated(UpperTree(), [], {0: bucket_root(packed)})
+        absent = bytes(2) + b"\xc0" + bytes(29)
+        right, at_near = (prove(UpperTree(), [delta], packed, key) for key in (absent, crowd[0]))
 
         assert verify_absence(delta.root, absent, right)
-        assert right.neighbour is not None
-        assert right.neighbour.path == far
-        assert not verify_absence(delta.root, absent, replace(at_near, neighbour=wrong))
+        assert (len(right.leaves), len(at_near.leaves)) == (0, 16 * 64)
+        assert not verify_absence(delta.root, absent, at_near)
+        assert not verify_absence(delta.root, crowd[0], right)

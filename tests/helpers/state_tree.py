@@ -1,59 +1,59 @@
-"""The state tree as its definition says, bit by bit; and states and paths for tests of it."""
+"""The state tree as its definition says, digit by digit; and states and paths for tests of it."""
+
+import random
 
 from hypothesis import strategies as st
 
 from noded.crypto.hashing import ZERO_HASH, tagged_hash
-from noded.crypto.sparse_merkle import Leaf, bucket_of, bucket_root, leaf_hash, path_of
+from noded.crypto.sparse_merkle import Leaf, bucket_of, bucket_root, leaf_of, pack_leaves, path_of
 
 
-def naive_subtree(leaves: list[Leaf], depth: int) -> bytes:
-    """The node over leaves that agree in their first `depth` bits, below the upper levels."""
+def naive_bucket(leaves: list[Leaf], digit: int) -> bytes:
+    """The root over leaves that agree in their first `digit` digits, below the upper levels."""
     if not leaves:
         return ZERO_HASH
-    if len(leaves) == 1:
-        return leaves[0][1]
-    halves: tuple[list[Leaf], list[Leaf]] = ([], [])
-    for path, leaf in leaves:
-        halves[path[depth // 8] >> (7 - depth % 8) & 1].append((path, leaf))
-    return tagged_hash("noded/state-node/1", b"".join(naive_subtree(half, depth + 1) for half in halves))
+    if len(leaves) <= 64:
+        return tagged_hash("noded/state-bucket/1", b"".join(path + leaf for path, leaf in leaves))
+    return tagged_hash(
+        "noded/state-fan/1", b"".join(naive_bucket(x, digit + 1) for x in _parts(leaves, digit))
+    )
 
 
 def naive_root(state: dict[bytes, bytes]) -> bytes:
     """The root of a state: keys and values."""
-    leaves = [(path_of(key), leaf_hash(path_of(key), value)) for key, value in state.items()]
 
-    def upper(part: list[Leaf], nibble: int) -> bytes:
+    def upper(part: list[Leaf], digit: int) -> bytes:
         if not part:
             return ZERO_HASH
-        if nibble == 4:
-            return naive_subtree(part, 16)
-        children = [
-            upper([leaf for leaf in part if leaf[0].hex()[nibble] == digit], nibble + 1)
-            for digit in "0123456789abcdef"
-        ]
-        return tagged_hash("noded/state-fan/1", b"".join(children))
+        if digit == 4:
+            return naive_bucket(part, 4)
+        return tagged_hash("noded/state-fan/1", b"".join(upper(x, digit + 1) for x in _parts(part, digit)))
 
-    return upper(leaves, 0)
+    return upper(sorted((path_of(key), leaf_of(value)) for key, value in state.items()), 0)
 
 
-def bucket_leaves(state: dict[bytes, bytes]) -> dict[int, list[Leaf]]:
-    """The leaves of each bucket, in order of their paths."""
+def bucket_leaves(state: dict[bytes, bytes]) -> dict[int, bytes]:
+    """The leaves of each bucket, side by side in order of their paths."""
     buckets: dict[int, list[Leaf]] = {}
     for path, value in sorted((path_of(key), value) for key, value in state.items()):
-        buckets.setdefault(bucket_of(path), []).append((path, leaf_hash(path, value)))
-    return buckets
+        buckets.setdefault(bucket_of(path), []).append((path, leaf_of(value)))
+    return {bucket: pack_leaves(leaves) for bucket, leaves in buckets.items()}
 
 
 def roots_of(state: dict[bytes, bytes]) -> dict[int, bytes]:
     """The roots of all buckets with something in them."""
-    return {bucket: bucket_root(leaves) for bucket, leaves in bucket_leaves(state).items()}
+    return {bucket: bucket_root(packed) for bucket, packed in bucket_leaves(state).items()}
 
 
 @st.composite
 def close_paths(draw: st.DrawFn) -> list[bytes]:
-    """Paths of one bucket, in order, many of which agree in many bits: hashes never come this close."""
-    numbers = [draw(st.integers(0, (1 << 240) - 1))]
-    for _ in range(draw(st.integers(0, 12))):
-        near = draw(st.sampled_from(numbers))
-        numbers.append(near ^ 1 << draw(st.integers(0, 239)))
-    return [bytes(2) + number.to_bytes(30) for number in sorted(set(numbers))]
+    """Paths of one bucket, in order, few or many, some of which agree in many digits: hashes never come this close."""
+    rng = random.Random(draw(st.integers(0, 1 << 32)))
+    stems = [rng.randbytes(draw(st.integers(0, 9))) for _ in range(draw(st.integers(1, 3)))]
+    count = draw(st.integers(1, 12) | st.integers(60, 70) | st.integers(130, 300))
+    paths = [bytes(2) + stem + rng.randbytes(30 - len(stem)) for stem in rng.choices(stems, k=count)]
+    return sorted(set(paths))
+
+
+def _parts(leaves: list[Leaf], digit: int) -> list[list[Leaf]]:
+    return [[leaf for leaf in leaves if leaf[0].hex()[digit] == name] for name in "0123456789abcdef"]

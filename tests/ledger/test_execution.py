@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noded.crypto.sparse_merkle import UpperTree, bucket_of, leaf_hash, pack_leaves, path_of
+from noded.crypto.sparse_merkle import UpperTree, bucket_of, leaf_of, pack_leaves, path_of
 from noded.ledger.execution import changes_of
 from noded.ledger.state import Overlay
 
@@ -16,7 +16,7 @@ changed = st.dictionaries(st.sampled_from(list(PATHS)), st.none() | st.binary(mi
 
 def buckets(values: dict[bytes, bytes]) -> dict[int, bytes]:
     """The leaves of these keys by bucket, side by side."""
-    leaves = sorted((PATHS[key], leaf_hash(PATHS[key], value)) for key, value in values.items())
+    leaves = sorted((PATHS[key], leaf_of(value)) for key, value in values.items())
     return {
         bucket: pack_leaves(leaf for leaf in leaves if bucket_of(leaf[0]) == bucket) for bucket in range(3)
     }

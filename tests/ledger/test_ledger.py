@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noded.crypto.sparse_merkle import UpperTree, bucket_of, bucket_root, leaf_hash, path_of, updated
+from noded.crypto.sparse_merkle import UpperTree, updated
 from noded.crypto.state_proof import verify_absence, verify_inclusion
 from noded.ledger.errors import NotCertifiedYet, UnknownParent
 from noded.ledger.head import HEAD_KEY, BlockAt, Head, block_key
@@ -21,6 +21,7 @@ from noded.types.genesis import Endpoint
 from noded.types.ids import Epoch, Height
 from noded.types.operations.membership import OrgUpdate
 from tests.helpers.ledger import TestChain, account, make_genesis, member_id
+from tests.helpers.state_tree import roots_of
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "ledger.json"
 
@@ -44,12 +45,7 @@ def naive_root(chain: TestChain) -> bytes:
                 state.pop(write.key, None)
             else:
                 state[write.key] = write.value
-    buckets: dict[int, list[tuple[bytes, bytes]]] = {}
-    for key, value in state.items():
-        path = path_of(key)
-        buckets.setdefault(bucket_of(path), []).append((path, leaf_hash(path, value)))
-    roots = {bucket: bucket_root(sorted(leaves)) for bucket, leaves in buckets.items()}
-    return updated(UpperTree(), (), roots).root
+    return updated(UpperTree(), (), roots_of(state)).root
 
 
 class TestExecution:

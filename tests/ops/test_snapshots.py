@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from noded.crypto.sparse_merkle import bucket_of, bucket_root, leaf_hash, path_of
+from noded.crypto.sparse_merkle import bucket_of, bucket_root, leaf_of, pack_leaves, path_of, with_leaf
 from noded.lightclient import decode_proof, encode_proof
 from noded.ops.checkpoint import Checkpoint
 from noded.ops.home import STORE_NAME, WAL_NAME
@@ -228,11 +228,10 @@ class TestForgeries:
         path = certified(home, genesis)
         key = b"org/"
         place = path_of(key)
-        leaf = leaf_hash(place, b"forged")
+        leaf = leaf_of(b"forged")
         with closing(open_reader(path)) as reader:
-            leaves = dict(reader.state_bucket(bucket_of(place)))
-        leaves[place] = leaf
-        root = bucket_root(sorted(leaves.items()))
+            leaves = pack_leaves(reader.state_bucket(bucket_of(place)))
+        root = bucket_root(with_leaf(leaves, place, leaf))
         delta = encode_delta([(bucket_of(place), root)])
         self.forge(
             path,

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from noded.crypto.sparse_merkle import bucket_of, bucket_root, leaf_hash, path_of
+from noded.crypto.sparse_merkle import bucket_of, bucket_root, leaf_of, pack_leaves, path_of
 from noded.storage.errors import StoreMissing
 from noded.storage.inspect import FINDINGS_MAX, check_store, table_sizes
 from noded.storage.sqlite import SqliteStore
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
         rows = []
         for number in range(1000):
             key, value = b"key %d/%d" % (height, number), b"value"
-            rows.append(StateRow(path_of(key), leaf_hash(path_of(key), value), key, value))
+            rows.append(StateRow(path_of(key), leaf_of(value), key, value))
         blocks = make_blocks(height, height)
         store.commit(CommitBatch(blocks=blocks, state_puts=rows))
     roots: dict[int, list[tuple[bytes, bytes]]] = {}
@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
     store.commit(
         CommitBatch(
             blocks=make_blocks(3, 3),
-            bucket_roots=[(bucket, bucket_root(leaves)) for bucket, leaves in roots.items()],
+            bucket_roots=[(bucket, bucket_root(pack_leaves(leaves))) for bucket, leaves in roots.items()],
         )
     )
     store.close()

@@ -3,17 +3,15 @@ import pytest
 from noded.codec.errors import Malformed
 from noded.codec.schema import decode_value, encode_value, pack, unpack
 from noded.crypto.merkle import LIST_PATH_MAX, ListPath, ProofHash, prove_leaf
-from noded.crypto.sparse_merkle import LOWER_LEVELS_MAX
-from noded.crypto.state_proof import UPPER_PATH_BYTES, LowerPath, UpperPath
-from noded.types.proofs import LIST_PROOF_BYTES_MAX, STATE_PROOF_BYTES_MAX, ListProof, Neighbour, StateProof
+from noded.crypto.sparse_merkle import BUCKET_BYTES_MAX, LEVELS_MAX
+from noded.crypto.state_proof import BESIDE_BYTES, Leaves, NodesBeside
+from noded.types.proofs import LIST_PROOF_BYTES_MAX, STATE_PROOF_BYTES_MAX, ListProof, StateProof
 
 LARGEST_LIST_PROOF = ListProof(
     index=(1 << 63) - 1, count=(1 << 63) - 1, path=ListPath((ProofHash(bytes(32)),) * LIST_PATH_MAX)
 )
 LARGEST_STATE_PROOF = StateProof(
-    upper=UpperPath(bytes(UPPER_PATH_BYTES)),
-    lower=LowerPath((ProofHash(bytes(32)),) * LOWER_LEVELS_MAX),
-    neighbour=Neighbour(path=ProofHash(bytes(32)), value_hash=ProofHash(bytes(32))),
+    beside=NodesBeside(bytes(LEVELS_MAX * BESIDE_BYTES)), leaves=Leaves(bytes(BUCKET_BYTES_MAX))
 )
 
 
@@ -36,10 +34,10 @@ def test_proofs_travel() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        (0, bytes(UPPER_PATH_BYTES - 1)),
-        (1, [bytes(32)] * (LOWER_LEVELS_MAX + 1)),
-        (1, [bytes(31)]),
-        (2, [bytes(32)]),
+        (0, bytes(4 * BESIDE_BYTES - 1)),
+        (0, bytes(LEVELS_MAX * BESIDE_BYTES + 1)),
+        (1, bytes(BUCKET_BYTES_MAX + 1)),
+        (1, [bytes(32)]),
     ],
 )
 def test_odd_proofs_are_refused(field: int, value: object) -> None:
