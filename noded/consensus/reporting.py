@@ -19,12 +19,12 @@ from noded.types.evidence import (
     Evidence,
     InvalidProposal,
 )
-from noded.types.ids import PeerId, Signature, ValidatorId, View
+from noded.types.ids import PeerId, Signature, ValidatorId
 from noded.types.messages import EvidenceFound, ProposalSeen
 from noded.types.vote import Certificate, Vote, VoteKind
 
-REPORTS_MAX = 1024
-"""Faults remembered as reported in an epoch; beyond, culprits have long been named."""
+REPORTS_MAX = 8
+"""Faults of one kind of one validator reported in an epoch: beyond, it has long been named, and hides nobody else."""
 
 _EXCLUDED = MappingProxyType(
     {
@@ -43,8 +43,7 @@ INVALID_FAULT = 2
 def on_conflict(state: EpochState, peer: PeerId, first: Vote, second: Vote) -> None:
     """Two votes of one voter that exclude each other: have both verified, then report (R1, R3)."""
     evidence = ConflictingVotes(first=first, second=second)
-    key = _key_of(state, evidence)
-    if key in state.reported or not state.checks.may_ask(peer):
+    if _is_named(state, evidence) or not state.checks.may_ask(peer):
         return
     assert first.conflicts_with(second)
     checks = evidence_checks(evidence, state.validators, state.facts.chain_id)
@@ -111,7 +110,7 @@ def on_rivals(state: EpochState, peer: PeerId, first: ProposalSeen, second: Prop
         second=second.block_hash,
         second_signature=second.signature,
     )
-    if _key_of(state, evidence) in state.reported or not state.checks.may_ask(peer):
+    if _is_named(state, evidence) or not state.checks.may_ask(peer):
         return
     checks = evidence_checks(evidence, state.validators, state.facts.chain_id)
     state.checks.ask(checks, partial(_on_proposals_checked, state, peer, evidence), peer)
@@ -169,7 +168,7 @@ def on_evidence_found(state: EpochState, peer: PeerId, message: EvidenceFound) -
     fault = evidence_fault(evidence, state.facts)
     if fault is not None:
         raise BadEvidence(fault)
-    if _key_of(state, evidence) in state.reported or not state.checks.may_ask(peer):
+    if _is_named(state, evidence) or not state.checks.may_ask(peer):
         return
     checks: tuple[SignatureCheck, ...] = evidence_checks(evidence, state.validators, state.facts.chain_id)
     state.checks.ask(checks, partial(_on_evidence_checked, state, peer, evidence), peer)
@@ -185,14 +184,19 @@ def _on_evidence_checked(
 
 
 def _remember(state: EpochState, evidence: Evidence) -> bool:
-    key = _key_of(state, evidence)
-    if key in state.reported or len(state.reported) >= REPORTS_MAX:
+    if _is_named(state, evidence):
         return False
-    state.reported[key] = None
+    state.reported.setdefault(_key_of(state, evidence), {})[evidence.view] = None
     return True
 
 
-def _key_of(state: EpochState, evidence: Evidence) -> tuple[int, View, int]:
+def _is_named(state: EpochState, evidence: Evidence) -> bool:
+    """Whether this fault was reported, or enough of its kind and culprit were."""
+    views = state.reported.get(_key_of(state, evidence), {})
+    return evidence.view in views or len(views) >= REPORTS_MAX
+
+
+def _key_of(state: EpochState, evidence: Evidence) -> tuple[int, int]:
     kind = (
         VOTES_FAULT
         if isinstance(evidence, ConflictingVotes)
@@ -200,4 +204,4 @@ def _key_of(state: EpochState, evidence: Evidence) -> tuple[int, View, int]:
         if isinstance(evidence, ConflictingProposals)
         else INVALID_FAULT
     )
-    return state.validators.index_by_id[evidence.culprit], evidence.view, kind
+    return state.validators.index_by_id[evidence.culprit], kind

@@ -206,8 +206,8 @@ class EpochState:
         """Certificates made here of votes, and whether somebody else spread them already (R7)."""
         self.informed_ms: dict[PeerId, TimestampMs] = {}
         """When a peer that lags was last told so (R20)."""
-        self.reported: dict[tuple[int, View, int], None] = {}
-        """Faults that were reported: voter's index, view, kind (R18)."""
+        self.reported: dict[tuple[int, int], dict[View, None]] = {}
+        """Views of the faults that were reported, by voter's index and kind (R18)."""
         self.is_working = False
         """Whether there is something to order (R12)."""
         self.is_ended = False

@@ -8,7 +8,7 @@ from noded.consensus.evidence import evidence_checks, evidence_fault
 from noded.consensus.rules import EpochFacts
 from noded.ledger.ledger import Ledger
 from noded.node.outbox import Outbox
-from noded.node.settings import ENCLOSED_EVIDENCE_MAX, EVIDENCE_KEPT
+from noded.node.settings import ENCLOSED_EVIDENCE_MAX, EVIDENCE_DONE_KEPT
 from noded.types.checks import SignatureCheck
 from noded.types.evidence import Evidence, InvalidProposal
 from noded.types.ids import ChainId, Epoch, ValidatorId, View
@@ -48,9 +48,9 @@ class EvidenceDesk:
         }
 
     def add(self, evidence: Evidence) -> None:
-        """Take verified evidence."""
+        """Take verified evidence; consensus reports only so much of each culprit (R18)."""
         key = evidence_key(evidence)
-        if key in self._waiting or key in self._done or len(self._waiting) >= EVIDENCE_KEPT:
+        if key in self._waiting or key in self._done:
             return
         self._waiting[key] = evidence
 
@@ -60,7 +60,7 @@ class EvidenceDesk:
             key = evidence_key(piece)
             self._waiting.pop(key, None)
             self._done[key] = None
-            if len(self._done) > EVIDENCE_KEPT:
+            if len(self._done) > EVIDENCE_DONE_KEPT:
                 del self._done[next(iter(self._done))]
 
     def judge(

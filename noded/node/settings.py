@@ -32,8 +32,8 @@ STATUS_INTERVAL_MS = 2_000
 """Between looks at how far ahead the peers are, and status messages to peers that are no validators."""
 
 ENCLOSED_EVIDENCE_MAX = 4
-EVIDENCE_KEPT = 256
-"""Proven faults that wait for a block."""
+EVIDENCE_DONE_KEPT = 256
+"""Proven faults remembered as enclosed by a final block."""
 
 CHECKS_WAITING_MAX = 64
 """Blocks whose payload waits for batches; further ones are dropped, oldest first."""

@@ -7,6 +7,7 @@ import pytest
 from noded.codec.schema import encode_value
 from noded.consensus.effects import Effect, Report
 from noded.consensus.evidence import evidence_checks, evidence_fault
+from noded.consensus.reporting import REPORTS_MAX
 from noded.consensus.rules import EpochFacts
 from noded.types.block import Block
 from noded.types.checks import SignatureCheck
@@ -126,6 +127,21 @@ class TestVotes:
         effects += bench.hear(3, Votes(votes=(pair.second,), certificates=()))
 
         assert len(reports(effects)) == 1
+
+    def test_nobody_hides_behind_the_faults_of_another(self) -> None:
+        """R18: who shows its own faults by the thousand is named, and so is who is at fault after it."""
+        bench = Bench()
+
+        def pair(voter: int, view: int) -> ConflictingVotes:
+            return ConflictingVotes(
+                first=make_vote(voter, N, view=view, block=ONE),
+                second=make_vote(voter, N, view=view, block=OTHER),
+            )
+
+        own = [reports(bench.hear(2, EvidenceFound(evidence=pair(2, view)))) for view in range(1, 1500)]
+
+        assert reports(bench.hear(3, EvidenceFound(evidence=pair(3, 1)))) == [pair(3, 1)]
+        assert sum(map(len, own)) == REPORTS_MAX
 
     def test_a_bad_signature_frames_nobody(self) -> None:
         bench = Bench()
