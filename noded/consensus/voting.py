@@ -66,7 +66,8 @@ def _notarize(state: EpochState, offer: Offer) -> None:
     if early_ms > 0:
         if not offer.is_early:
             offer.is_early = True
-            state.start_timer(TimerKind.EARLY, early_ms, view=entry.view)
+            after_ms = min(early_ms, state.pace.timeout_ms)  # Its proposer named the time.
+            state.start_timer(TimerKind.EARLY, after_ms, view=entry.view)
         return
     vote = sign_vote(state, VoteKind.NOTARIZE, entry.view, entry.hash)
     if vote is None:

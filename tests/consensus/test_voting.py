@@ -189,13 +189,25 @@ class TestTime:
 
     def test_an_early_proposal_is_kept_until_its_time(self) -> None:
         bench = Bench(params=make_params(drift_ms=500))
-        proposal = bench.propose(1, bench.genesis, time_ms=START_MS + 800)
+        proposal = bench.propose(1, bench.genesis, time_ms=START_MS + 700)
 
         effects = bench.hear(1, proposal)
 
         assert votes_persisted(effects) == []
-        assert [timer.after_ms for timer in timers(effects, TimerKind.EARLY)] == [300]
-        assert votes_sent(bench.fire(TimerKind.EARLY, after_ms=300)) == [(N, 1)]
+        assert [timer.after_ms for timer in timers(effects, TimerKind.EARLY)] == [200]
+        assert votes_sent(bench.fire(TimerKind.EARLY, after_ms=200)) == [(N, 1)]
+
+    def test_no_timer_outlasts_the_view_of_a_proposal_that_is_far_too_early(self) -> None:
+        """Its proposer says when that would be: each such timer stays until then."""
+        bench = Bench(params=make_params(drift_ms=500))
+        proposal = bench.propose(1, bench.genesis, time_ms=START_MS + (1 << 50))
+        timeout_ms = make_params().base_timeout_ms
+
+        effects = bench.hear(1, proposal)
+
+        assert [timer.after_ms for timer in timers(effects, TimerKind.EARLY)] == [timeout_ms]
+        again = bench.fire(TimerKind.EARLY, after_ms=timeout_ms)
+        assert [timer.after_ms for timer in timers(again, TimerKind.EARLY)] == [timeout_ms]
 
     def test_not_later_than_its_parent_is_invalid(self) -> None:
         bench = Bench()
