@@ -35,7 +35,7 @@ from noded.consensus.inputs import (
     VotingStopped,
     WorkChanged,
 )
-from noded.consensus.params import ConsensusParams
+from noded.consensus.params import CLOCKS_APART, ConsensusParams
 from noded.consensus.proposing import on_payload_built, on_propose_timer
 from noded.consensus.relaying import on_peer_up, on_relay_timer
 from noded.consensus.restoring import later_records, live_records, load
@@ -108,7 +108,7 @@ class ConsensusCore:
         """R21: with a lost log, only in an epoch that began after this process did."""
         if self._is_stopped or not self._is_log_lost:
             return not self._is_stopped
-        return self._started_ms is not None and genesis.time_ms > self._started_ms + self._params.drift_ms
+        return self._started_ms is not None and genesis.time_ms > self._started_ms + CLOCKS_APART * self._params.drift_ms
 
     def restore(self, records: list[Record], now_ms: TimestampMs) -> list[Effect]:
         """

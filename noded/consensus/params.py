@@ -13,6 +13,11 @@ STALL_MAX = 6
 """Stall from which the cap holds: 3^6 / 2^6 = 11.4."""
 
 
+CLOCKS_APART = 3
+"""Drifts by which a block's time may be ahead of a clock when it is made: its own, that of a clock that is fast, and that
+of this one, which is slow (R21)."""
+
+
 @frozen(kw_only=True)
 class ConsensusParams:
     """Equal on all nodes: genesis fixes them. Times are in milliseconds."""

@@ -11,6 +11,7 @@ import structlog
 
 from noded.codec.schema import decode_value
 from noded.config.model import NodeConfig
+from noded.consensus.params import CLOCKS_APART
 from noded.daemon.joining import is_joined, without_ordered
 from noded.errors import ConfigError
 from noded.keys.errors import KeyProblem
@@ -125,7 +126,8 @@ def open_home(config: NodeConfig, keystore: Keystore, stack: ExitStack) -> Opene
     epoch_genesis = _epoch_genesis(store, tip)
     # However often the node has started since: the votes of this epoch are gone (R21).
     is_log_lost = (
-        wal.missed_ms is not None and epoch_genesis.header.time_ms <= wal.missed_ms + parameters.drift_ms
+        wal.missed_ms is not None
+        and epoch_genesis.header.time_ms <= wal.missed_ms + CLOCKS_APART * parameters.drift_ms
     )
     if not is_joined(records, tip, ledger.epoch_after(tip.hash)):
         # The signer remembers all of the log; the rest of it is of a time that this store has not reached.

@@ -342,7 +342,7 @@ class TestLostLog:
         assert votes_persisted(bench.fire(TimerKind.VIEW)) == []
         assert bench.core.silence is Silence.LOG_LOST
 
-    @pytest.mark.parametrize(("made_after_ms", "votes"), [(500, False), (501, True)])
+    @pytest.mark.parametrize(("made_after_ms", "votes"), [(1500, False), (1501, True)])
     def test_votes_in_an_epoch_whose_genesis_block_is_later(self, made_after_ms: int, votes: bool) -> None:
         bench = Bench(is_log_lost=True, params=make_params(epoch_length=1, drift_ms=500))
         terminal = bench.propose(
