@@ -108,7 +108,10 @@ class ConsensusCore:
         """R21: with a lost log, only in an epoch that began after this process did."""
         if self._is_stopped or not self._is_log_lost:
             return not self._is_stopped
-        return self._started_ms is not None and genesis.time_ms > self._started_ms + CLOCKS_APART * self._params.drift_ms
+        return (
+            self._started_ms is not None
+            and genesis.time_ms > self._started_ms + CLOCKS_APART * self._params.drift_ms
+        )
 
     def restore(self, records: list[Record], now_ms: TimestampMs) -> list[Effect]:
         """

@@ -149,7 +149,7 @@ class Members:
                 continue
             member = self._by_peer.get(info.peer)
             if member is None or member.info.network_key != info.network_key:
-                member = Member(info=info)
+                member = Member(info=info, score=Score() if member is None else member.score)
                 new.append(member)
             elif member.info != info:
                 member.info = info

@@ -40,6 +40,18 @@ async def test_a_banned_member_is_not_admitted() -> None:
         members.admit(peer_id_of(b"1" * 32))
 
 
+async def test_a_new_key_ends_no_ban() -> None:
+    """N9: a member may replace its key at any time, and is who it was."""
+    members = Members(ME)
+    [[old], _] = members.replace([info(b"a", b"1")])
+    old.score.add(PENALTY_BAN, 1e18)
+
+    members.replace([info(b"a", b"2")])
+
+    with pytest.raises(PeerBanned):
+        members.admit(peer_id_of(b"2" * 32))
+
+
 async def test_what_has_changed_is_told() -> None:
     members = Members(ME)
     members.replace([info(b"a", b"1"), info(b"b", b"2"), info(b"c", b"3")])
