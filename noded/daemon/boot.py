@@ -138,7 +138,7 @@ def open_home(config: NodeConfig, keystore: Keystore, stack: ExitStack) -> Opene
         proof=_proof(store, tip),
         epoch_genesis=epoch_genesis,
         epoch_blocks=_blocks_between(store, epoch_genesis, tip),
-        recent_batches=_recent_batches(store, tip, parameters.batch_expiry_ms),
+        recent_batches=_recent_batches(store, tip, parameters.batch_expiry_ms + parameters.drift_ms),
         records=without_ordered(records, store),
         is_log_lost=is_log_lost,
     )
@@ -282,13 +282,13 @@ def _blocks_between(store: SqliteStore, below: Block, tip: Block) -> list[Block]
     return blocks
 
 
-def _recent_batches(store: SqliteStore, tip: Block, expiry_ms: int) -> list[tuple[BatchHash, TimestampMs]]:
-    """What blocks named that are not older than a batch may be."""
+def _recent_batches(store: SqliteStore, tip: Block, span_ms: int) -> list[tuple[BatchHash, TimestampMs]]:
+    """What the blocks of so long a time named."""
     found_batches: list[tuple[BatchHash, TimestampMs]] = []
     height = int(tip.header.height)
     while height > 0:
         block = read_block(store, height)
-        if block is None or block.header.time_ms < tip.header.time_ms - expiry_ms:
+        if block is None or block.header.time_ms < tip.header.time_ms - span_ms:
             break
         for name in block.body.payload:
             stored = store.batch(name)
