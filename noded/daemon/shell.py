@@ -18,7 +18,7 @@ from noded.daemon.journal import Journal
 from noded.daemon.judging import Judge
 from noded.daemon.mail import Mail
 from noded.daemon.observing import Observer
-from noded.daemon.serving import read_range
+from noded.daemon.serving import Ranges
 from noded.daemon.waiting import Waiters
 from noded.daemon.writing import Writer, stored_height
 from noded.keys.signer import Watermark, WatermarkSigner
@@ -114,6 +114,7 @@ class Shell:
         self._journal = Journal(wal, node, observer.metrics)
         self._judge = Judge(observer.metrics, at_once=self._local.append, later=self._inputs.send)
         self._mail = Mail(network, observer.metrics)
+        self._ranges = Ranges(reader, self._mail.send)
 
     # For the rest of the daemon
 
@@ -154,6 +155,7 @@ class Shell:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             nursery.start_soon(self._writer.run)
+            nursery.start_soon(self._ranges.run)
             nursery.start_soon(self._measure_lag)
             effects = list(start)
             self._judge.judge(effects, nursery)
@@ -224,8 +226,8 @@ class Shell:
                     for submission in submissions:
                         self._observer.metrics.submissions.labels(submission.refused or "").inc()
                     self.calls.answer(token, submissions)
-                case SendBlocks(peer, first, last):
-                    self._mail.send((peer,), read_range(self._reader, first, last))
+                case SendBlocks():
+                    self._ranges.ask(effect)
                 case PenalizePeer(peer, reason):
                     log.warning("peer at fault", peer=peer.hex(), reason=reason)
                     self._observer.metrics.penalties.labels(reason).inc()

@@ -5,13 +5,15 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+import trio
 
 from noded.daemon import serving
+from noded.node.effects import SendBlocks
 from noded.storage.store import Reader
 from noded.types.batch import BATCH_BYTES_MAX
 from noded.types.block import BATCHES_MAX, CREDITS_MAX, TAIL_MAX, FinalityProof, LateCredit
 from noded.types.genesis import BLOCK_BYTES_MAX
-from noded.types.ids import BatchHash, Bitmap, Height, Signature, View
+from noded.types.ids import BatchHash, Bitmap, Height, PeerId, Signature, View
 from noded.types.messages import BLOCKS_MAX, BULK_MESSAGE_BYTES_MAX, MESSAGES, BlockRange, SyncedBlock
 from noded.types.vote import VoteKind
 from tests.helpers.consensus_values import equal_set, make_block, make_certificate, make_genesis
@@ -66,6 +68,37 @@ def test_as_many_blocks_as_are_taken_for_one_message_fit(monkeypatch: pytest.Mon
 
     assert 32 < len(answer.blocks) < BLOCKS_MAX
     assert len(MESSAGES.encode(answer)) <= BULK_MESSAGE_BYTES_MAX
+
+
+async def test_who_asks_again_and_again_waits_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """S2: a request has a few bytes; none is read for but the last of each peer."""
+    read: list[Height] = []
+    sent: list[tuple[PeerId, Height]] = []
+
+    def range_from(reader: Reader, first: Height, last: Height) -> BlockRange:
+        read.append(first)
+        return BlockRange(first=first, blocks=(), tail=(), finalization=None)
+
+    monkeypatch.setattr(serving, "read_range", range_from)
+    ranges = serving.Ranges(
+        cast("Reader", SmallBatches()), lambda peers, message: sent.append((peers[0], message.first))
+    )
+    greedy, other = PeerId(b"g" * 16), PeerId(b"o" * 16)
+    for first in range(1, 1001):
+        ranges.ask(SendBlocks(greedy, Height(first), Height(first)))
+    ranges.ask(SendBlocks(other, Height(7), Height(7)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ranges.run)
+        while len(sent) < 2:
+            await trio.sleep(0)
+        ranges.ask(SendBlocks(greedy, Height(8), Height(8)))
+        while len(sent) < 3:
+            await trio.sleep(0)
+        nursery.cancel_scope.cancel()
+
+    assert sent == [(greedy, 1000), (other, 7), (greedy, 8)]
+    assert read == [1000, 7, 8]
 
 
 class SmallBatches:
