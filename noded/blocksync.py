@@ -6,7 +6,7 @@ chain the others, the roots the bodies, the payload the batches (S1). What a quo
 no transaction's signature is checked again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 
 from noded.codec.schema import encode_value
@@ -86,13 +86,14 @@ class BlockSync:
         """Asked only when all others were, too: silent in time, or false; whatever height they claim since."""
 
     @property
-    def is_syncing(self) -> bool:
+    def is_asking(self) -> bool:
         """Whether a request is under way."""
         return self._asked is not None
 
-    def target(self) -> Height:
-        """The greatest height that any peer claims."""
-        return max(self._heights.values(), default=Height(0))
+    @property
+    def heights(self) -> Mapping[PeerId, Height]:
+        """How far each peer says it is."""
+        return self._heights
 
     def on_status(self, peer: PeerId, status: ChainStatus) -> None:
         """Note how far a peer says it is."""

@@ -56,7 +56,7 @@ def test_answer_of_the_peer_asked_is_taken(net: NodeNet) -> None:
     behind = Behind(net, peers=1)
 
     assert behind.take(behind.ask(NOW)) > 0
-    assert not behind.sync.is_syncing
+    assert not behind.sync.is_asking
 
 
 def test_answer_after_the_timeout_is_taken_too(net: NodeNet) -> None:

@@ -1,9 +1,9 @@
 """How far this node and its peers are: statuses, requests for blocks, and the look around after a start (A4)."""
 
-from noded.blocksync import BlockSync, CheckedRange
+from noded.blocksync import BEHIND_HEIGHTS, BlockSync, CheckedRange
 from noded.consensus.core import ConsensusCore
 from noded.node.chain import Chain
-from noded.node.lookout import Lookout
+from noded.node.lookout import Lookout, height_reached
 from noded.node.outbox import Outbox
 from noded.node.settings import STATUS_INTERVAL_MS
 from noded.types.ids import InstitutionId, PeerId, TimestampMs
@@ -27,10 +27,10 @@ class SyncDesk:
         self._told_ms: dict[PeerId, TimestampMs] = {}
         """When each peer that can be reached was last told how far this node is."""
 
-    @property
-    def is_syncing(self) -> bool:
-        """Whether blocks are being fetched that others have."""
-        return self._sync.is_syncing
+    def is_syncing(self, validators: ValidatorSet) -> bool:
+        """Whether blocks are being fetched that others have: more than f of the power, so that no liar is believed."""
+        reached = height_reached(self._sync.heights, validators)
+        return self._sync.is_asking and reached >= self._chain.height + BEHIND_HEIGHTS
 
     @property
     def is_looking(self) -> bool:

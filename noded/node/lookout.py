@@ -1,5 +1,7 @@
 """A4: what peers say of how far the chain is, before this node signs anything."""
 
+from collections.abc import Mapping
+
 from noded.types.ids import Height, InstitutionId, PeerId
 from noded.types.validator_set import ValidatorSet
 
@@ -24,20 +26,17 @@ class Lookout:
         The greatest that members with more than f of the power reach, so that no faulty ones put it off by a lie; None
         until those who spoke are a quorum together with this node, without whom it could not bring about anything.
         """
-        told = sorted(
-            (
-                (height, validators.power(peer))
-                for peer, height in self._heights.items()
-                if peer in validators
-            ),
-            reverse=True,
-        )
+        told = sum(validators.power(peer) for peer in self._heights if peer in validators)
         own = validators.power(me) if me in validators else 0
-        if not validators.is_quorum(own + sum(power for _, power in told)):
-            return None
-        reached = 0
-        for height, power in told:
-            reached += power
-            if validators.is_weak_quorum(reached):
-                return height
-        return Height(0)
+        return height_reached(self._heights, validators) if validators.is_quorum(own + told) else None
+
+
+def height_reached(heights: Mapping[PeerId, Height], validators: ValidatorSet) -> Height:
+    """The greatest height that validators with more than f of the power say they have reached."""
+    told = ((height, validators.power(peer)) for peer, height in heights.items() if peer in validators)
+    reached = 0
+    for height, power in sorted(told, reverse=True):
+        reached += power
+        if validators.is_weak_quorum(reached):
+            return height
+    return Height(0)

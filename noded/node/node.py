@@ -101,7 +101,7 @@ class Node:
     @property
     def is_syncing(self) -> bool:
         """Whether blocks are being fetched that others have."""
-        return self._sync.is_syncing
+        return self._sync.is_syncing(self.validators)
 
     @property
     def is_looking(self) -> bool:

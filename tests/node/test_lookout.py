@@ -152,3 +152,19 @@ class TestStarting:
 
         assert answers.count(net.homes[3].id) == 1
         assert len(answers) <= 2
+
+
+class TestSyncing:
+    """S2: a node is behind when more than f of the power says so."""
+
+    @pytest.mark.parametrize(("liars", "is_syncing"), [([3], False), ([2, 3], True)])
+    def test_nobody_alone_makes_a_node_seem_behind(self, liars: list[int], is_syncing: bool) -> None:
+        net = NodeNet(parameters=PARAMETERS)
+        assert net.run(5, until=lambda: min(net.heights()) >= 3)
+        far = ChainStatus(epoch=Epoch(1), view=View(1), height=Height(1 << 40), hash=BlockHash(bytes(32)))
+
+        for liar in liars:
+            net._push(0, 0, MessageReceived(net.homes[liar].id, far))
+        net.run(0.001)
+
+        assert net.nodes[0].is_syncing == is_syncing
