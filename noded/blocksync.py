@@ -83,7 +83,7 @@ class BlockSync:
         """The last ones, oldest first: who answers late, or twice on a bad line, is not to blame."""
         self._deadline_ms = TimestampMs(0)
         self._refused: dict[PeerId, None] = {}
-        """Asked only when all others were, too: silent in time, or false; whatever height they claim since."""
+        """Asked only when all others were, too: silent, gone or false; whatever height they claim since."""
 
     @property
     def is_asking(self) -> bool:
@@ -100,10 +100,10 @@ class BlockSync:
         self._heights[peer] = status.height
 
     def on_peer_down(self, peer: PeerId) -> None:
-        """Forget a peer, and a request to it."""
+        """Forget how far a peer is, and a request to it; that it did not answer is remembered when it comes back."""
         self._heights.pop(peer, None)
-        self._refused.pop(peer, None)
         if self._asked is not None and self._asked[0] == peer:
+            self._refused[peer] = None
             self._asked = None
 
     def want(self, peer: PeerId, height: Height) -> None:

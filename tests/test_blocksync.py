@@ -79,6 +79,26 @@ def test_a_silent_peer_is_asked_last_whatever_it_claims(net: NodeNet) -> None:
     assert sorted(asked) == sorted(behind.peers)
 
 
+@pytest.mark.parametrize("waited_ms", [1, REQUEST_TIMEOUT_MS])
+def test_a_peer_that_goes_without_an_answer_is_asked_last_when_it_comes_back(
+    net: NodeNet, waited_ms: int
+) -> None:
+    behind = Behind(net, peers=2)
+    silent, other = behind.peers
+    assert behind.ask(NOW) == silent
+    later = TimestampMs(NOW + waited_ms)
+    if waited_ms == REQUEST_TIMEOUT_MS:
+        assert behind.ask(later) == other
+        behind.take(other)
+
+    behind.sync.on_peer_down(silent)
+    behind.hear_status(silent)
+
+    request = behind.sync.next_request(Height(1), later)  # The second of two is chosen for this height.
+    assert request is not None
+    assert request[0] == other
+
+
 def test_answer_that_comes_when_another_was_faster_is_nobodys_fault(net: NodeNet) -> None:
     behind = Behind(net, peers=2)
     answer = net.range_of(1, 1, 5)
