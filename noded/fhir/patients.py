@@ -12,7 +12,13 @@ resolving them in a Bundle say so, and `Patient/1` of one server is never `Patie
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
 
+KEY_BYTES_MAX: Final = 2048
+"""Of a key in UTF-8: a URL at most. What is longer, or no text for half of a surrogate pair, is named by its hash."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _RELATIVE = re.compile(r"(Patient/[A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0-9\-.]{1,64})?")
 _ABSOLUTE = re.compile(r"(https?://.+/Patient/[A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0-9\-.]{1,64})?")
 _RESTFUL = re.compile(r"(https?://.+/)[A-Za-z]+/[A-Za-z0-9\-.]{1,64}(/_history/.*)?")
@@ -63,7 +69,8 @@ class PatientIndex:
             found = [key] if (key := _own_key(entry)) else []
         else:
             found = list(dict.fromkeys(self._subjects(entry))) or list(dict.fromkeys(self._mentions(entry)))
-        return Attribution(patient=found[0] if len(found) == 1 else None, mentioned=tuple(found))
+        keys = tuple(map(_bounded, found))
+        return Attribution(patient=keys[0] if len(keys) == 1 else None, mentioned=keys)
 
     def _subjects(self, entry: Entry) -> Iterator[str]:
         for field in _SUBJECT_FIELDS:
@@ -129,6 +136,14 @@ class PatientIndex:
                 own = entry.full_url or f"{entry.resource.get('resourceType')}/{entry.resource.get('id')}"
                 return f"{own}#{local_id}"
         return None
+
+
+def _bounded(key: str) -> str:
+    """A key, or what stands for one that cannot be kept."""
+    encoded = key.encode("utf-8", "surrogatepass")
+    if len(encoded) <= KEY_BYTES_MAX and not _SURROGATE.search(key):
+        return key
+    return f"sha256:{sha256(encoded).hexdigest()}"
 
 
 def _own_key(entry: Entry) -> str | None:

@@ -17,6 +17,7 @@ from noded.client.wallet import Wallet
 from noded.codec.schema import Limit, decode_value, encode_value
 from noded.crypto.kdf import hkdf
 from noded.errors import ConfigError
+from noded.fhir.patients import KEY_BYTES_MAX
 from noded.keys.files import read_private_whole, write_private
 from noded.storage.files import alone_in
 from noded.types.ids import InstitutionId
@@ -27,10 +28,7 @@ PATIENTS_NAME: Final = "patients.sealed"
 PATIENTS_MAX: Final = 100_000
 """Patients in one file; 100 bytes each make 10 MB, rewritten when one is added."""
 
-NAME_BYTES_MAX: Final = 2048
-"""What a document calls a patient: a URL at most."""
-
-FILE_BYTES_MAX: Final = PATIENTS_MAX * (NAME_BYTES_MAX + 256)
+FILE_BYTES_MAX: Final = PATIENTS_MAX * (KEY_BYTES_MAX + 256)
 
 _INFO: Final = b"noded/patients-file/1"
 _NONCE_BYTES: Final = 12
@@ -41,7 +39,7 @@ _SEED_BYTES: Final = 32
 class KeptPatient:
     """A patient whose wallet is kept, or was."""
 
-    name: Annotated[str, Limit(0, NAME_BYTES_MAX)] = field(repr=False)
+    name: Annotated[str, Limit(0, KEY_BYTES_MAX)] = field(repr=False)
     """As documents call them; empty for one that came without documents."""
     patient: PatientId
     wallet: Wallet | None = field(repr=False)

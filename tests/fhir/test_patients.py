@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noded.fhir.patients import Attribution, Entry, PatientIndex
+from noded.fhir.patients import KEY_BYTES_MAX, Attribution, Entry, PatientIndex
 from tests.helpers.written_json import JSON
 
 URN = "urn:uuid:0c3a1b9e-5b0f-4e0c-9d2e-0123456789ab"
@@ -44,6 +44,15 @@ class TestTheKeyOfAPatient:
             patient_of(make_patient("https://a.example/Patient/1/_history/2"))
             == "https://a.example/Patient/1"
         )
+
+    @pytest.mark.parametrize("odd", ["x" * 5000, "\ud800"])
+    def test_one_that_cannot_be_kept_is_named_by_its_hash(self, odd: str) -> None:
+        found = patient_of(make_patient(full_url=None, patient_id=odd))
+
+        assert found is not None
+        assert found.startswith("sha256:")
+        assert len(found.encode()) <= KEY_BYTES_MAX
+        assert patient_of(make_entry(subject=to(f"urn:{odd}"))) not in (None, found)
 
 
 class TestReferences:
