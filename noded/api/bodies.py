@@ -29,11 +29,14 @@ async def read_body(request: Request, *, bytes_max: int) -> bytes:
 
 def content_type(request: Request, *accepted: str) -> str:
     """
-    The body's content type, which must be one of these.
+    The body's content type, which must be one of these, and the body not encoded besides.
 
     Raises:
         BodyUnsupported: It is another, or none is given.
     """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise BodyUnsupported(f"the content encoding is {encoding[:40]!r}; expected none")
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given not in accepted:
         raise BodyUnsupported(f"the content type is {given or 'missing'!r}; expected {' or '.join(accepted)}")

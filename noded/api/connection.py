@@ -8,8 +8,10 @@ task does all: it reads a request, answers it, and reads more of its body when t
 
 import os
 import re
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from math import inf
 from typing import Any, Final, TypeAlias
 
@@ -17,6 +19,8 @@ import h11
 import structlog
 import trio
 
+from noded.api import problems
+from noded.api.problems import NotHttp
 from noded.loading import without
 
 # HTTP/2, WebSocket and processes, of which there are none here: 2 MB, and a twelfth of a node's start.
@@ -142,6 +146,10 @@ class _Http1(H11Protocol):
 
         A target in absolute form means the path in it (RFC 9112 §3.2.2).
         """
+        if request.http_version not in VERSIONS:
+            await self._send_error_response(505)
+            await self.send(Closed())
+            return
         target = ORIGIN.sub(b"/", request.target)
         headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
         if target != request.target or len(headers) != len(request.headers):
@@ -151,10 +159,17 @@ class _Http1(H11Protocol):
         await super()._create_stream(request)
 
     async def _check_protocol(self, event: Any) -> None:
-        """Stay with HTTP/1.1, whatever a client would rather switch to."""
-        if event.http_version not in VERSIONS:
-            await self._send_error_response(505)
-            await self.send(Closed())
+        """Nothing: it stays with HTTP/1.1, whatever a client would rather switch to."""
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """Tell a client that what it sends is no request, and why (W4); Hypercorn calls it where it caught why."""
+        why = str(sys.exc_info()[1] or "HTTP/1.1 and HTTP/1.0 are spoken here")
+        status, body, headers = problems.encode(NotHttp(status_code, why))
+        headers.append((b"connection", b"close"))
+        await self._send_h11_event(h11.Response(status_code=status, headers=headers))
+        with suppress(h11.LocalProtocolError):  # An answer to HEAD has no body.
+            await self._send_h11_event(h11.Data(data=body))
+            await self._send_h11_event(h11.EndOfMessage())
 
 
 class Connection:

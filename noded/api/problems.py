@@ -47,6 +47,14 @@ class InvalidRequest(ApiError):
         """Where and why, for each mistake."""
 
 
+class NotHttp(ApiError):
+    """What came is no request of HTTP/1.1."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
 class BadBody(ApiError):
     """The body is not what its content type says."""
 

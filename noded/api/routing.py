@@ -158,13 +158,17 @@ class Route(BaseRoute):
         return arguments
 
     def _check_query(self, request: Request) -> None:
-        """W8: one that is not described is a mistake, and without effect nobody would see it."""
+        """W8: one that is not described, or given twice, is a mistake, and without effect nobody would see it."""
         unknown = sorted(set(request.query_params) - self._query)
         if unknown:
             known = ", ".join(sorted(self._query)) or "none"
             raise InvalidRequest(
                 f"query.{unknown[0][:40]}: there is no such parameter here; known are {known}"
             )
+        given = [name for name, _ in request.query_params.multi_items()]
+        for name in sorted(self._query):
+            if given.count(name) > 1:
+                raise InvalidRequest(f"query.{name}: it is given {given.count(name)} times")
 
     @property
     def _methods(self) -> tuple[str, ...]:

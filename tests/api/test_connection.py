@@ -1,5 +1,6 @@
 """Hostile and clumsy clients: refused, cut off, and nothing of them left behind."""
 
+import json
 import os
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -234,6 +235,31 @@ class TestHostileClients:
             await over.wait()
 
             assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5"))
+
+    @pytest.mark.parametrize(
+        ("sent", "status", "why"),
+        [
+            (b"GET / HTTP/1.1\r\n\r\n", 400, "Missing mandatory Host: header"),
+            (b"GET / HTTP/1.2\r\nhost: x\r\n\r\n", 505, "HTTP/1.1 and HTTP/1.0 are spoken here"),
+            (b"HEAD / HTTP/1.2\r\nhost: x\r\n\r\n", 505, ""),
+            (b"GET / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", 400, "bad Content-Length"),
+            (b"GET / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip\r\n\r\n", 501, "Transfer-Encoding"),
+        ],
+    )
+    async def test_what_is_no_request_is_told_why(
+        self, sent: bytes, status: int, why: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """W4, and nothing of it is an error of the node's."""
+        async with trio.open_nursery() as nursery:
+            client, over = await connected(echo, nursery)
+            await client.send_all(sent)
+            head, _, body = b"".join([part async for part in client]).partition(b"\r\n\r\n")
+            await over.wait()
+
+        assert head.startswith(b"HTTP/1.1 %d " % status)
+        assert b"application/problem+json" in head
+        assert why in (json.loads(body)["detail"] if body else "")
+        assert "Traceback" not in "".join(capsys.readouterr())
 
     @pytest.mark.parametrize("upgrade", ["h2c", "websocket"])
     async def test_nobody_switches_to_another_protocol(self, upgrade: str, tmp_path: Path) -> None:

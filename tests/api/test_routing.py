@@ -86,6 +86,14 @@ class TestParameters:
         assert answer.json["detail"].startswith(f"query.{given}: there is no such parameter here; known are ")
         assert known in answer.json["detail"]
 
+    @pytest.mark.parametrize("path", ["/v1/blocks?limit=1&limit=2", "/v1/blocks?limit=x&limit=2"])
+    async def test_one_that_is_given_twice_is_refused(self, tmp_path: Path, path: str) -> None:
+        """W8: only one of them would have an effect."""
+        async with serve(TestBackend(), tmp_path) as served:
+            answer = await served.get(path)
+
+        assert (answer.status, answer.json["detail"]) == (422, "query.limit: it is given 2 times")
+
     async def test_probes_may_have_any(self, tmp_path: Path) -> None:
         async with serve(TestBackend(), tmp_path) as served:
             assert (await served.get("/livez?time=5")).status == 200

@@ -107,6 +107,7 @@ class TestPosting:
             (b"[]", "application/json", 422, "InvalidRequest"),
             (b'{"transactions": ["?"]}', "application/json", 422, "InvalidRequest"),
             (b'{"transactions": [1]}', "application/json", 422, "InvalidRequest"),
+            (b'{"transactions": ["AA=="], "wait": 5}', "application/json", 422, "InvalidRequest"),
             (b"\x81\x41\x00", "text/plain", 415, "BodyUnsupported"),
         ],
     )
@@ -119,6 +120,14 @@ class TestPosting:
 
         assert (answer.status, answer.reason) == (status, reason)
         assert backend.pending == []
+
+    async def test_a_body_that_is_compressed_is_told_to_be(self, tmp_path: Path) -> None:
+        async with serve(TestBackend(), tmp_path) as served:
+            headers = {"content-type": CBOR, "content-encoding": "gzip"}
+            answer = await served.ask("POST", "/v1/txs", b"\x1f\x8b", headers=headers)
+
+        assert (answer.status, answer.reason) == (415, "BodyUnsupported")
+        assert answer.json["detail"] == "the content encoding is 'gzip'; expected none"
 
     @pytest.mark.parametrize("wait", ["x", "-1", "61", "nan", "inf"])
     async def test_the_wait_has_an_end(self, tmp_path: Path, wait: str) -> None:

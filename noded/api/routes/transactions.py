@@ -95,6 +95,7 @@ _BODY: Final = Body(
                 }
             },
             "required": ["transactions"],
+            "additionalProperties": False,
         },
     }
 )
@@ -216,6 +217,9 @@ def _from_json(data: bytes) -> tuple[bytes, ...]:
     items = document.get("transactions") if isinstance(document, dict) else None
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise InvalidRequest("body.transactions must be an array of transactions in base64")
+    for name in document:
+        if name != "transactions":
+            raise InvalidRequest(f"body.{name[:40]}: there is no such member here; known are transactions")
     try:
         return _checked([b64decode(item, validate=True) for item in items])
     except (binascii.Error, ValueError) as error:
