@@ -118,7 +118,7 @@ VERSIONS: Final = (
 LISTS: Final = (
     _Listed("institutions/{id}/patients", queries.patients_of, Patient, "patients that a member registered"),
     _Listed("institutions/{id}/records", queries.records_of, Record, "records of a member's own"),
-    _Listed("institutions/{id}/access", queries.access_log, Access, "requests to or of a member"),
+    _Listed("institutions/{id}/access", queries.access_of_member, Access, "requests to or of a member"),
     _Listed(
         "institutions/{id}/releases", queries.pending_releases, Access, "permits that wait for a custodian"
     ),
@@ -128,11 +128,11 @@ LISTS: Final = (
     _Listed("patients/{id}/delegates", queries.delegates_of, Delegate, "keys that act for a patient"),
     _Listed("patients/{id}/records", queries.records_of, Record, "records about a patient"),
     _Listed("patients/{id}/consents", queries.consents_of, Consent, "consents of a patient"),
-    _Listed("patients/{id}/access", queries.access_log, Access, "requests for a patient's data"),
+    _Listed("patients/{id}/access", queries.access_of_patient, Access, "requests for a patient's data"),
     _Listed("patients/{id}/disclosures", queries.disclosures, Access, "disclosures of a patient's data"),
     _Listed("patients/{id}/openings", queries.openings_of, Opening, "uses of break-glass"),
     _Listed("patients/{id}/erasures", queries.erasures_of, Erasure, "erasures demanded, by record"),
-    _Listed("records/{id}/access", queries.access_log, Access, "requests for a record"),
+    _Listed("records/{id}/access", queries.access_of_record, Access, "requests for a record"),
 )
 
 KeyHex = Annotated[

@@ -8,6 +8,7 @@ which nothing proves.
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
+from noded.ledger.members import MemberStatus, get_member
 from noded.ledger.modules.access import Access, AccessStatus, access_key
 from noded.ledger.modules.breakglass import Opening, opening_key
 from noded.ledger.modules.consent import Consent, consent_key, get_consent
@@ -129,24 +130,36 @@ def consents_of(
     return _page(state, listings, CONSENTS, concerned, consent_key, Consent, after, limit)
 
 
-def access_log(
-    state: Overlay,
-    listings: Listings,
-    concerned: PatientId | RecordId | InstitutionId,
-    *,
-    after: bytes = b"",
-    limit: int = 100,
+def access_of_member(
+    state: Overlay, listings: Listings, member: InstitutionId, *, after: bytes = b"", limit: int = 100
 ) -> Page[Access]:
-    """All requests that concern a patient, a record, or an institution as custodian or reader; denied ones too."""
-    return _page(state, listings, ACCESS, concerned, access_key, Access, after, limit)
+    """All requests that concern an institution as custodian or reader; denied ones too."""
+    page = _page(state, listings, ACCESS, member, access_key, Access, after, limit)
+    return _only(page, lambda access: member in (access.custodian, access.institution))
+
+
+def access_of_patient(
+    state: Overlay, listings: Listings, patient: PatientId, *, after: bytes = b"", limit: int = 100
+) -> Page[Access]:
+    """All requests for a patient's data; denied ones too."""
+    page = _page(state, listings, ACCESS, patient, access_key, Access, after, limit)
+    return _only(page, lambda access: access.patient == patient)
+
+
+def access_of_record(
+    state: Overlay, listings: Listings, record: RecordId, *, after: bytes = b"", limit: int = 100
+) -> Page[Access]:
+    """All requests for a record; denied ones too."""
+    page = _page(state, listings, ACCESS, record, access_key, Access, after, limit)
+    return _only(page, lambda access: isinstance(access.target, OneRecord) and access.target.record == record)
 
 
 def disclosures(
     state: Overlay, listings: Listings, patient: PatientId, *, after: bytes = b"", limit: int = 100
 ) -> Page[Access]:
     """The accounting of disclosures (45 CFR 164.528): whoever was handed a key, when, for what, by what right."""
-    page = access_log(state, listings, patient, after=after, limit=limit)
-    return Page(tuple(item for item in page.items if item[1].status in DISCLOSED), page.next)
+    page = access_of_patient(state, listings, patient, after=after, limit=limit)
+    return _only(page, lambda access: access.status in DISCLOSED)
 
 
 def pending_releases(
@@ -158,13 +171,11 @@ def pending_releases(
     limit: int = 100,
 ) -> Page[Access]:
     """Permits that wait for a custodian's release; a page may have few items and still be followed by others."""
-    page = access_log(state, listings, custodian, after=after, limit=limit)
-    waiting = [
-        (id, access)
-        for id, access in page.items
-        if access.status is AccessStatus.PERMITTED and access.custodian == custodian
-    ]
-    return Page(tuple(waiting), page.next)
+    page = access_of_member(state, listings, custodian, after=after, limit=limit)
+    return _only(
+        page,
+        lambda access: access.status is AccessStatus.PERMITTED and access.custodian == custodian,
+    )
 
 
 def openings_of(
@@ -210,8 +221,8 @@ def find_usable(
     """
     A request whose wrap, and what it opens, its reader may have now (L58); None if there is none, whatever the reason.
 
-    Only after the release, before a receipt closes it (a compartment's key stays of use), and only while the
-    consent or opening still stands and no erasure of the record was demanded.
+    Only after the release, before a receipt closes it (a compartment's key stays of use), to a member in good standing,
+    and only while the consent or opening still stands and no erasure of the record was demanded.
     """
     access = state.read(access_key(request), Access)
     if access is None or reader != (access.institution or access.custodian):
@@ -222,6 +233,10 @@ def find_usable(
         return None
     if isinstance(access.target, OneRecord) and get_erasure(state, access.target.record) is not None:
         return None
+    if access.institution is not None:
+        member = get_member(state, access.institution)
+        if member is None or member.status is not MemberStatus.MEMBER:
+            return None
     return access if _stands(state, access, time_ms) else None
 
 
@@ -309,3 +324,13 @@ def _page(
         if value is not None:  # The listings may be a block ahead of the state.
             items.append((id, value))
     return Page(tuple(items), rows[-1][0] if len(rows) == limit else b"")
+
+
+def _only(page: Page[Access], wanted: Callable[[Access], bool]) -> Page[Access]:
+    """
+    Those of a page that are wanted; it may have few items and still be followed by others.
+
+    Whoever registers a record chooses its id, and may choose a patient's or a member's: what is listed under the same
+    bytes need not be theirs.
+    """
+    return Page(tuple(item for item in page.items if wanted(item[1])), page.next)

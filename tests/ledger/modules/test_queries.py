@@ -7,7 +7,16 @@ import pytest
 from noded.ledger.modules import queries
 from noded.ledger.modules.access import AccessStatus
 from noded.types.ids import InstitutionId, TimestampMs
-from noded.types.medical import CiphertextHash, Compartment, ConsentId, KeyEpoch, RecordId, RequestId, Version
+from noded.types.medical import (
+    CiphertextHash,
+    Compartment,
+    ConsentId,
+    KeyEpoch,
+    PatientId,
+    RecordId,
+    RequestId,
+    Version,
+)
 from noded.types.operations.audit import ErasureRequest
 from noded.types.operations.consent import (
     AccessReceipt,
@@ -17,6 +26,7 @@ from noded.types.operations.consent import (
     InEmergency,
     KeyEpochBegin,
     Mode,
+    OneRecord,
     OwnRecord,
     ReceiptResult,
     ToOrganization,
@@ -24,6 +34,7 @@ from noded.types.operations.consent import (
     WholeCompartment,
 )
 from noded.types.operations.identity import PatientRotate
+from noded.types.operations.membership import OrgSuspend
 from noded.types.operations.records import AmendReason, RecordAmend
 from noded.types.roles import Purpose, Role
 from tests.helpers.medical import (
@@ -89,15 +100,36 @@ class TestLists:
         assert seen == [bytes([number]) * 16 for number in range(10)]
         assert after == b""
 
-    @pytest.mark.parametrize("concerned", [PATIENT.id, HOSPITAL.id, INSURER.id, RECORD])
-    def test_access_log_shows_denials_to_everybody_concerned(self, concerned: Any) -> None:
+    @pytest.mark.parametrize(
+        ("log", "concerned"),
+        [
+            (queries.access_of_patient, PATIENT.id),
+            (queries.access_of_member, HOSPITAL.id),
+            (queries.access_of_member, INSURER.id),
+            (queries.access_of_record, RECORD),
+        ],
+    )
+    def test_access_log_shows_denials_to_everybody_concerned(self, log: Any, concerned: Any) -> None:
         world = make_world()
         world.apply(INSURER, make_request(REQUEST, purpose=Purpose.HPAYMT))
 
-        page = queries.access_log(world.state, world, concerned)
+        page = log(world.state, world, concerned)
         assert [(id, access.status, access.path) for id, access in page.items] == [
             (REQUEST, AccessStatus.DENIED, "consent/grantee")
         ]
+
+    @pytest.mark.parametrize("named", [PATIENT.id, HOSPITAL.id])
+    def test_a_record_with_somebody_elses_id_puts_nothing_into_their_log(self, named: bytes) -> None:
+        """Whoever registers a record chooses its id; who read a patient's data is not for others to invent."""
+        world = make_world()
+        world.apply(INSURER, make_record(named, patient=None))
+        target = OneRecord(record=RecordId(named), version=Version(1))
+        world.apply(CLINIC, make_request(REQUEST, target=target))
+
+        assert queries.access_of_patient(world.state, world, PatientId(named)).items == ()
+        assert queries.access_of_member(world.state, world, InstitutionId(named)).items == ()
+        page = queries.access_of_record(world.state, world, RecordId(named))
+        assert [id for id, _ in page.items] == [REQUEST]
 
     def test_accounting_of_disclosures(self) -> None:
         """45 CFR 164.528: what went out, not what was asked."""
@@ -183,6 +215,13 @@ class TestServable:
         assert served(world, version=3) is None
         assert served(world, record=SECOND) is None
         assert served(world, reader=INSURER) is None
+
+    def test_not_to_a_member_whose_account_is_suspended(self) -> None:
+        """L103: its key may have been stolen."""
+        world = self.make_world()
+        world.apply(CLINIC, OrgSuspend(institution=CLINIC.institution, reason="a key was stolen"))
+
+        assert served(world) is None
 
     def test_not_after_the_receipt(self) -> None:
         world = self.make_world()
