@@ -68,7 +68,7 @@ def create(
             files[founder.id] = path
         genesis = make_genesis(name, founders, time_ms=now_ms, parameters=parameters)
     write_genesis(out, genesis)
-    output.show(_summary(genesis, out))
+    output.show(_summary(genesis, out), _show_summary)
 
 
 @declare(command, name="show")
@@ -92,7 +92,7 @@ def verify(output: Output, file: Path, expected: str | None) -> None:
         raise CommandFailed(
             f"{file}: founds chain {genesis.chain_id.hex()}, not {expected}; get the file that the others have"
         )
-    output.show(_summary(genesis, file))
+    output.show(_summary(genesis, file), _show_summary)
 
 
 @declare(command, name="hash")
@@ -106,13 +106,21 @@ def show_hash(output: Output, file: Path) -> None:
 
 
 def _summary(genesis: "Genesis", file: Path) -> Json:
+    from noded.ops.founding import doubts
+
     return {
         "file": str(file),
         "chain_id": genesis.chain_id.hex(),
         "name": genesis.name,
         "institutions": len(genesis.institutions),
         "validators": len(genesis.validators),
+        "doubts": doubts(genesis),
     }
+
+
+def _show_summary(data: Json) -> str:
+    facts = {name: value for name, value in data.items() if name != "doubts"}
+    return "\n".join([members(facts), *(f"beware: {doubt}" for doubt in data["doubts"])])
 
 
 def _show(data: Json) -> str:

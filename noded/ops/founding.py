@@ -9,7 +9,9 @@ from noded.codec.errors import Malformed
 from noded.codec.json_form import from_json, to_json
 from noded.codec.schema import decode_value, encode_value
 from noded.errors import ConfigError
+from noded.ledger.epoch import founding_table
 from noded.ledger.genesis import check_genesis
+from noded.ledger.reputation import POWER_FLOOR
 from noded.types.genesis import (
     DEFAULT_PARAMETERS,
     GENESIS_BYTES_MAX,
@@ -58,6 +60,29 @@ def make_genesis(
     )
     check_genesis(genesis)
     return genesis
+
+
+def doubts(genesis: Genesis) -> list[str]:
+    """What founders should know before they agree on a document that contradicts nothing."""
+    named = {institution.id: institution for institution in genesis.institutions}
+    found = [
+        f"{named[each.id].legal_name} begins with power {each.power}: less than the {POWER_FLOOR} of a member in good"
+        " standing, towards which it moves by a 32nd an epoch (L126, L127)"
+        for each in genesis.validators
+        if each.power < POWER_FLOOR
+    ]
+    table = founding_table(genesis).validators
+    total = sum(row.power for row in table)
+    held: dict[str, int] = {}
+    for row in table:
+        held[named[row.id].owner] = held.get(named[row.id].owner, 0) + row.power
+    found += [
+        f"the members of owner {owner} hold {power} of the power of {total}, a third or more: no cap keeps an owner below"
+        " that while there are fewer than four (L128)"
+        for owner, power in held.items()
+        if owner and 3 * power >= total
+    ]
+    return found
 
 
 def with_parameters(parameters: NetworkParameters, changes: Mapping[str, str]) -> NetworkParameters:

@@ -192,6 +192,7 @@ class TestGenesis:
             "--set", "delta_ms=123",
         )  # fmt: skip
 
+        assert made["doubts"] == []
         assert said(capsys, "genesis", "hash", out).strip() == made["chain_id"]
         assert told(capsys, "genesis", "verify", out, "--hash", made["chain_id"])["validators"] == 1
         assert read_genesis(out).parameters.delta_ms == 123

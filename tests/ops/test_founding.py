@@ -1,6 +1,7 @@
 """The founding document is put together, kept and read back as one and the same."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from noded.ledger.genesis import InvalidGenesis
 from noded.ops.founding import (
     BadGenesis,
+    doubts,
     genesis_json,
     make_genesis,
     read_genesis,
@@ -16,7 +18,7 @@ from noded.ops.founding import (
 )
 from noded.ops.home import Particulars, create_home
 from noded.types.genesis import DEFAULT_PARAMETERS, Institution, Routing
-from noded.types.ids import TimestampMs
+from noded.types.ids import TimestampMs, VotingPower
 from noded.types.roles import Role
 
 TIME = TimestampMs(1_700_000_000_000)
@@ -112,3 +114,25 @@ class TestParameters:
     def test_mistakes_are_named(self, name: str, text: str, message: str) -> None:
         with pytest.raises(BadGenesis, match=message):
             with_parameters(DEFAULT_PARAMETERS, {name: text})
+
+
+class TestDoubts:
+    """What contradicts nothing, and founders had better know."""
+
+    def test_equals_of_their_own_leave_none(self, founders: list[Institution]) -> None:
+        assert doubts(make_genesis("test", founders, time_ms=TIME)) == []
+
+    def test_an_owner_with_a_third_of_the_power(self, founders: list[Institution]) -> None:
+        owned = [replace(founder, owner="Group") for founder in founders[:2]] + founders[2:]
+
+        (doubt,) = doubts(make_genesis("test", owned, time_ms=TIME))
+
+        assert "owner Group hold 2000 of the power of 4000" in doubt
+
+    def test_a_founder_below_a_members_power(self, founders: list[Institution]) -> None:
+        genesis = make_genesis("test", founders, time_ms=TIME)
+        weak = replace(genesis.validators[0], power=VotingPower(999))
+
+        (doubt,) = doubts(replace(genesis, validators=(weak, *genesis.validators[1:])))
+
+        assert "begins with power 999" in doubt
