@@ -1,6 +1,7 @@
 """`noded events`."""
 
 import json
+from base64 import b64decode
 from itertools import islice
 from pathlib import Path
 
@@ -47,5 +48,9 @@ def _lines(block: Json) -> list[str]:
     lines = []
     for placed in block["events"]:
         event = placed["event"]
-        lines.append(f"{block['height']}  {event['name']}  {event['subject']}  {cell(event['parties'])}")
+        # An alarm's detail is the word for what is the matter; others' are ids and codes.
+        told = (
+            b64decode(event["detail"]).decode() if event["name"] == "epoch.alarm" else cell(event["parties"])
+        )
+        lines.append(f"{block['height']}  {event['name']}  {event['subject']}  {told}")
     return lines or [f"{block['height']}  -"]
