@@ -72,11 +72,15 @@ def make_bundle(
     parts = _collect(home, environment, home / LOG_NAME if log is None else log)
     with os_errors(target):
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
-        with open(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
-            for name, data in parts.items():
-                entry = tarfile.TarInfo(f"noded-debug/{name}")
-                entry.size, entry.mtime, entry.mode = len(data), now_s, PRIVATE_MODE
-                tar.addfile(entry, io.BytesIO(data))
+        try:
+            with open(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
+                for name, data in parts.items():
+                    entry = tarfile.TarInfo(f"noded-debug/{name}")
+                    entry.size, entry.mtime, entry.mode = len(data), now_s, PRIVATE_MODE
+                    tar.addfile(entry, io.BytesIO(data))
+        except BaseException:
+            target.unlink()
+            raise
     return {name: len(data) for name, data in parts.items()}
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from noded.client.sockets import SOCKET_NAME
 from noded.ops.home import SNAPSHOTS_NAME, STORE_NAME, WAL_NAME
-from noded.storage.connection import connect, translated
+from noded.storage.connection import connect, translated, written_to
 from noded.storage.files import PRIVATE_MODE, create_private, os_errors, sync_file, sync_folder
 from noded.storage.lock import LOCK_NAME
 
@@ -117,6 +117,7 @@ def _copy_database(source: Path, target: Path) -> None:
         translated(source),
         closing(connect(source)) as connection,
         closing(sqlite3.connect(target, isolation_level=None)) as copy,
+        written_to(target),
     ):
         connection.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")

@@ -27,6 +27,7 @@ sqlite3.register_adapter(bytes, bytes)
 # Without an adapter the module looks for methods that bytes do not have, for each of them: a tenth of an insert.
 
 _FULL = {sqlite3.SQLITE_FULL}
+_UNWRITTEN = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _READ_ONLY = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
@@ -75,6 +76,17 @@ def storage_error(path: Path, error: sqlite3.Error) -> StorageError:
 def is_bug(error: sqlite3.Error) -> bool:
     """Whether our SQL or its arguments are at fault, not the machine."""
     return isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError | sqlite3.IntegrityError)
+
+
+@contextmanager
+def written_to(target: Path) -> Iterator[None]:
+    """Name the target where it cannot be written: else a copy fails under the name of what is read."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) in _UNWRITTEN:
+            raise storage_error(target, error) from error
+        raise
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from noded.storage.connection import connect, translated
+from noded.storage.connection import connect, translated, written_to
 from noded.storage.errors import SchemaTooNew, SnapshotInvalid, StoreExists, StoreMissing, file_failure
 from noded.storage.files import alone_in, create_private, os_errors, sync_file, sync_folder, write_private
 from noded.storage.schema import SCHEMA, Schema, stored_version
@@ -60,7 +60,8 @@ def create_snapshot(store: Path, folder: Path) -> Path:
             create_private(temporary)
             with translated(store), closing(connect(store)) as connection:
                 stored_version(connection, store)
-                connection.execute("VACUUM INTO ?", (str(temporary),))
+                with written_to(folder):
+                    connection.execute("VACUUM INTO ?", (str(temporary),))
             sync_file(temporary)
             manifest = _describe(temporary)
             target = folder / f"{max(manifest.height, 0):012d}{SNAPSHOT_SUFFIX}"
@@ -68,6 +69,7 @@ def create_snapshot(store: Path, folder: Path) -> Path:
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
+            temporary.with_name(f"{temporary.name}-journal").unlink(missing_ok=True)
         write_private(_manifest_path(target), json.dumps(asdict(manifest), indent=2).encode() + b"\n")
         return target
 

@@ -14,7 +14,9 @@ from noded.keys.names import NODE_KEYS
 from noded.ops.bundle import make_bundle
 from noded.ops.home import STORE_NAME, open_keys
 from noded.ops.log_lines import redact_line, redact_traceback
+from noded.storage.errors import DiskFull
 from noded.testnet.creating import PASSPHRASE_NAME, create_testnet
+from tests.helpers.limits import file_size_limit
 
 CANARY = "Maria Musterfrau, HIV positive"
 
@@ -116,3 +118,11 @@ def test_a_traceback_keeps_places_and_class() -> None:
     text = f'Traceback (most recent call last):\n  File "/x/a.py", line 3, in run\n    go("{CANARY}")\na.Bad: {CANARY}'
 
     assert redact_traceback(text) == ['File "/x/a.py", line 3, in run', "a.Bad"]
+
+
+def test_where_there_is_no_space_nothing_is_left(home: Path, tmp_path: Path) -> None:
+    target = tmp_path / "bundle.tar.gz"
+    with file_size_limit(100), pytest.raises(DiskFull):
+        make_bundle(home, target, {}, now_s=0)
+
+    assert not target.exists()

@@ -176,9 +176,9 @@ class TestSnapshot:
             restore_snapshot(snapshot, tmp_path / "restored.db")
 
     def test_no_space_leaves_nothing(self, path: Path, folder: Path, tmp_path: Path) -> None:
-        make_store(path).close()
-        with file_size_limit(20_000), pytest.raises(StorageError):
+        with closing(make_store(path)), file_size_limit(20_000), pytest.raises(StorageError) as refused:
             create_snapshot(path, folder)
+        assert str(refused.value).startswith(f"{folder}: ")
         assert list(folder.iterdir()) == []
         snapshot = create_snapshot(path, folder)
         with file_size_limit(20_000), pytest.raises(StorageError):
