@@ -59,22 +59,23 @@ class Definitions:
 
     def __init__(self) -> None:
         self.schemas: dict[str, Schema] = {}
-        self._names: dict[type, str] = {}
+        self._names: dict[tuple[type, bool], str] = {}
 
-    def name(self, cls: type) -> str:
-        """The name of a dataclass's schema, which is made now unless it was before."""
-        known = self._names.get(cls)
+    def reference(self, cls: type, *, is_tagged: bool = False) -> str:
+        """Where the schema of a dataclass is, with its `type` or without; it is made now unless it was before."""
+        known = self._names.get((cls, is_tagged))
         if known is None:
             known = cls.__name__
             if known in self.schemas:
                 known = f"{known}Of{cls.__module__.rpartition('.')[2].title()}"
             assert known not in self.schemas
-            self._names[cls] = known
+            self._names[cls, is_tagged] = known
             self.schemas[
                 known
             ] = {}  # Holds the name while its fields, which may lead back here, are described.
-            self.schemas[known] = _object_schema(cls, self)
-        return known
+            tag = {"type": {"const": type_name(cls)}} if is_tagged else {}
+            self.schemas[known] = _object_schema(cls, tag, self)
+        return f"#/components/schemas/{known}"
 
 
 def schema_of(annotation: Any, definitions: Definitions) -> Schema:
@@ -82,8 +83,13 @@ def schema_of(annotation: Any, definitions: Definitions) -> Schema:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     registry = _registry_in(annotation)
     if registry is not None:
-        choices = [_tagged_schema(cls, definitions) for cls in registry_classes(registry)]
-        return {"oneOf": choices}
+        choices = {
+            type_name(cls): definitions.reference(cls, is_tagged=True) for cls in registry_classes(registry)
+        }
+        return {
+            "oneOf": [{"$ref": each} for each in choices.values()],
+            "discriminator": {"propertyName": "type", "mapping": choices},
+        }
     if origin is Annotated or isinstance(annotation, NewType) or annotation is bytes:
         if _base_of(annotation) is bytes:
             return _bytes_schema(annotation)
@@ -101,7 +107,7 @@ def schema_of(annotation: Any, definitions: Definitions) -> Schema:
         return {"type": "string", "enum": [member.name.lower() for member in annotation]}
     if dataclasses.is_dataclass(annotation):
         assert isinstance(annotation, type)
-        return {"$ref": f"#/components/schemas/{definitions.name(annotation)}"}
+        return {"$ref": definitions.reference(annotation)}
     return {"type": {int: "integer", str: "string", bool: "boolean", float: "number"}[annotation]}
 
 
@@ -167,19 +173,14 @@ def _fields(cls: type) -> Mapping[str, Any]:
     }
 
 
-def _object_schema(cls: type, definitions: Definitions) -> Schema:
-    properties = {name: schema_of(hint, definitions) for name, hint in _fields(cls).items()}
+def _object_schema(cls: type, tag: Schema, definitions: Definitions) -> Schema:
+    properties = tag | {name: schema_of(hint, definitions) for name, hint in _fields(cls).items()}
     return {
         "type": "object",
         "description": " ".join((cls.__doc__ or "").split()),
         "properties": properties,
         "required": list(properties),
     }
-
-
-def _tagged_schema(cls: type, definitions: Definitions) -> Schema:
-    tag = {"type": "object", "properties": {"type": {"const": type_name(cls)}}, "required": ["type"]}
-    return {"allOf": [tag, schema_of(cls, definitions)]}
 
 
 def _bytes_schema(annotation: Any) -> Schema:

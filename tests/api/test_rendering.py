@@ -98,8 +98,8 @@ def test_two_classes_of_one_name_have_two_schemas() -> None:
     definitions = Definitions()
     other: type = dataclass(frozen=True, slots=True)(type("Leaf", (), {"__annotations__": {"size": int}}))
 
-    assert definitions.name(Leaf) != definitions.name(other)
-    assert definitions.name(Leaf) == "Leaf"
+    assert definitions.reference(Leaf) != definitions.reference(other)
+    assert definitions.reference(Leaf) == "#/components/schemas/Leaf"
 
 
 @pytest.mark.parametrize("operation", operations_by_name().values(), ids=operations_by_name())
@@ -114,7 +114,12 @@ def test_every_operation_has_a_schema(operation: type) -> None:
 def test_an_operation_is_told_by_its_name() -> None:
     operation = make_record()
     definitions = Definitions()
-    schema_of(Annotated[object, OPERATIONS], definitions)
 
+    where = "#/components/schemas/RecordRegister"
+    described = schema_of(Annotated[object, OPERATIONS], definitions)
+    assert {"$ref": where} in described["oneOf"]
+    assert described["discriminator"]["propertyName"] == "type"
+    assert described["discriminator"]["mapping"]["record.register"] == where
+    assert definitions.schemas["RecordRegister"]["properties"]["type"] == {"const": "record.register"}
     assert type_name(RecordRegister) == "record.register"
     assert to_json(operation, Annotated[object, OPERATIONS])["type"] == "record.register"
