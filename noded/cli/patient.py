@@ -42,7 +42,7 @@ def register(
     passphrase_fd: int | None,
 ) -> None:
     """
-    Make new patients known to the ledger; their wallets are kept in the home until they take them along.
+    Make new patients known to the ledger; their wallets are kept in the home until `patient forget`.
 
     With --wallet the patient who has it is made known here, too, under another id and another key: nothing of the wallet
     is kept in the home. `fhir import --patient` says then whose documents are.

@@ -27,7 +27,7 @@ def command() -> None:
 
 @declare(command, name="export")
 @node_options
-@click.argument("kind", type=click.Choice(["record", "consent", "request", "opening", "patient"]))
+@click.argument("kind", type=click.Choice(["record", "consent", "request", "opening", "patient", "erasure"]))
 @click.argument("id")
 @click.option("--out", required=True, type=FILE, help="File to write.")
 @click.option("--skip", is_flag=True, help="Leave out the ends of epochs that a verifier can do without.")
@@ -41,7 +41,7 @@ def export(
     output: Output, home: Path, kind: str, id: str, out: Path, skip: bool, source: Path | None
 ) -> None:
     """
-    Write a file that proves what the ledger has of one thing, or that it has nothing.
+    Write a file that proves what the ledger has of one thing, or that it has nothing; an erasure has its record's ID.
 
     It has the end of every epoch since the first, so that it verifies at any time with nothing but the chain's id.
     With --skip it is far shorter, and verifies only while what the verifier starts from is younger than the chain's
@@ -163,6 +163,7 @@ def _claim(shown: "ProvenValue") -> Json:
     from noded.ledger.modules.access import Access
     from noded.ledger.modules.breakglass import Opening
     from noded.ledger.modules.consent import Consent
+    from noded.ledger.modules.erasure import Erasure
     from noded.ledger.modules.identity import Patient
     from noded.ledger.modules.records import Record
     from noded.ledger.state import VALUE_BYTES_MAX
@@ -173,6 +174,7 @@ def _claim(shown: "ProvenValue") -> Json:
         b"req/": ("request", Access),
         b"bg/": ("opening", Opening),
         b"pp/": ("patient", Patient),
+        b"ers/": ("erasure", Erasure),
     }
     prefix = next((each for each in kinds if shown.key.startswith(each)), None)
     if prefix is None:

@@ -68,6 +68,10 @@ class TestErasure:
         listed = told(capsys, "erasure", "list", "--patient", record["patient"], "--home", consortium.lab)
         (row,) = [each["value"] for each in listed["erasures"] if each["id"] == name]
         assert (row["owing"], set(row["attested"])) == ([], set(demanded["owing"]))
+        proof = tmp_path / "proof"
+        told(capsys, "proof", "export", "erasure", name, "--out", proof, "--home", consortium.lab)
+        shown = told(capsys, "proof", "verify", proof, "--chain-id", consortium.genesis.chain_id.hex())
+        assert (shown["kind"], shown["id"], shown["value"]) == ("erasure", name, row)
         again = complaint(capsys, "erasure", "carry-out", name, "--home", south, code=1)
         assert "has attested already" in again
 
