@@ -181,6 +181,7 @@ def log(output: Output, home: Path, patient: str | None, record: str | None, dis
             rows = pages_of(node, patient, "disclosures" if disclosed else "access")
         else:
             hexadecimal(record, "a record's id")
+            node.get(f"/v1/records/{record}")  # An empty list would say that nobody asked.
             rows = list(node.pages(f"/v1/records/{record}/access"))
         output.show({"requests": rows}, partial(_show, node))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from noded.cli.options import command as declare
-from noded.cli.options import desk_at, node_at, node_options, signer, wallet_options
+from noded.cli.options import desk_at, node_at, node_options, pages_of, signer, wallet_options
 from noded.cli.output import Json, Output, cell, moment, table
 from noded.cli.parsing import hexadecimal
 from noded.cli.terms import at_present, read_terms, terms_options
@@ -149,10 +149,8 @@ def revoke(
 @click.option("--patient", required=True, help="Whose consents.")
 def list_all(output: Output, home: Path, patient: str) -> None:
     """List a patient's consents, ended ones included."""
-    hexadecimal(patient, "a patient's id")
     with node_at(home) as node:
-        consents = list(node.pages(f"/v1/patients/{patient}/consents"))
-        output.show({"consents": consents}, partial(_show, node))
+        output.show({"consents": pages_of(node, patient, "consents")}, partial(_show, node))
 
 
 def _show_revoked(data: Json) -> str:

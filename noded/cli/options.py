@@ -100,10 +100,16 @@ def desk_at(home: Path) -> "Desk":
 
 
 def pages_of(node: "NodeClient", patient: str | None, what: str) -> list[Json]:
-    """All items of a list that concerns a patient, or this institution where none is named."""
+    """
+    All items of a list that concerns a patient, or this institution where none is named.
+
+    Raises:
+        Refused: The ledger knows no such patient; an empty list would say that nothing happened.
+    """
     if patient is None:
         return list(node.pages(f"/v1/institutions/{node.get('/v1/status')['institution']}/{what}"))
     hexadecimal(patient, "a patient's id")
+    node.get(f"/v1/patients/{patient}")
     return list(node.pages(f"/v1/patients/{patient}/{what}"))
 
 

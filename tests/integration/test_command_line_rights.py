@@ -446,6 +446,22 @@ class TestWhoReadWhat:
         assert "compartment 0" in log[2]
         assert "Hospital South" in openings[1]
 
+    @pytest.mark.parametrize(
+        "asking",
+        [
+            ("access", "log", "--patient"),
+            ("access", "log", "--record"),
+            ("consent", "list", "--patient"),
+            ("record", "list", "--patient"),
+            ("delegate", "list"),
+        ],
+    )
+    def test_of_an_id_that_is_nobodys_no_list_says_that_nothing_happened(
+        self, consortium: Consortium, capsys: Captured, asking: tuple[str, ...]
+    ) -> None:
+        mistyped = complaint(capsys, *asking, "7" * 32, "--home", consortium.north, code=1)
+        assert f"there is no {'record' if '--record' in asking else 'patient'} {'7' * 32}" in mistyped
+
 
 class TestConsentAmended:
     def test_what_no_option_names_stays(
