@@ -70,6 +70,10 @@ A bucket of 16 leaves takes 2.5 µs, one of 64 6 µs, one that is cut into 16 so
 """
 
 
+CHANGES_FEW = 16
+"""Changes of one bucket that are made one by one, each a copy of it; more are merged. Random keys make few."""
+
+
 def bucket_of(path: bytes) -> int:
     """The number of the bucket where a path ends."""
     return path[0] << 8 | path[1]
@@ -88,19 +92,38 @@ def unpack_leaves(packed: bytes) -> list[Leaf]:
 
 def with_leaf(packed: bytes, path: bytes, leaf: bytes | None) -> bytes:
     """The leaves of a bucket, side by side, once a path has another value or, with None, none any more."""
-    at, end = 0, len(packed)
-    while at < end and packed[at : at + HASH_BYTES] < path:
-        at += LEAF_BYTES
+    at = _place_of(path, packed)
     after = at + LEAF_BYTES if packed.startswith(path, at) else at
     return packed[:at] + (b"" if leaf is None else path + leaf) + packed[after:]
 
 
+def with_leaves(packed: bytes, changes: Sequence[tuple[bytes, bytes | None]]) -> bytes:
+    """The same for several paths, each given once."""
+    if len(changes) <= CHANGES_FEW:
+        for path, leaf in changes:
+            packed = with_leaf(packed, path, leaf)
+        return packed
+    leaves: dict[bytes, bytes | None] = {**dict(unpack_leaves(packed)), **dict(changes)}
+    return pack_leaves((path, leaf) for path, leaf in sorted(leaves.items()) if leaf is not None)
+
+
 def leaf_in(packed: bytes, path: bytes) -> bytes | None:
     """What a bucket, whose leaves are given side by side, holds at a path; None where it has nothing."""
-    for at in range(0, len(packed), LEAF_BYTES):
-        if packed.startswith(path, at):
-            return packed[at + HASH_BYTES : at + LEAF_BYTES]
-    return None
+    at = _place_of(path, packed)
+    return packed[at + HASH_BYTES : at + LEAF_BYTES] if packed.startswith(path, at) else None
+
+
+def _place_of(path: bytes, packed: bytes) -> int:
+    """Where a path stands among leaves side by side, or would."""
+    low, high = 0, len(packed) // LEAF_BYTES
+    while low < high:
+        middle = (low + high) // 2
+        at = middle * LEAF_BYTES
+        if packed[at : at + HASH_BYTES] < path:
+            low = middle + 1
+        else:
+            high = middle
+    return low * LEAF_BYTES
 
 
 def digit_of(path: bytes, level: int) -> int:

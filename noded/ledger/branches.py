@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from noded.crypto.sparse_merkle import TreeDelta, bucket_of, path_of
+from noded.crypto.sparse_merkle import TreeDelta, bucket_of, leaf_in, path_of
 from noded.crypto.state_proof import StateProof, prove
 from noded.ledger.base import StateBase
 from noded.ledger.errors import NotCertifiedYet, UnknownParent
@@ -40,6 +40,9 @@ class Branches:
         self._executions: dict[BlockHash, Execution] = {}
         self._cache: dict[bytes, Value] = {}
         self._paths: dict[bytes, bytes] = {}
+        """Of keys that the block being executed asked for."""
+        self._buckets: dict[int, bytes] = {}
+        """Of the durable state, read for that block: each once, so that the keys of a crowded one do not multiply its cost."""
 
     def __contains__(self, block: object) -> bool:
         return block == self._base_hash or block in self._executions
@@ -72,7 +75,8 @@ class Branches:
 
     def state_to_change(self, block: BlockHash) -> Overlay:
         """The same for executing the next block on it; `changes` takes it up before another is asked for."""
-        self._paths.clear()
+        assert not self._paths
+        assert not self._buckets
         return self._overlay(block, self._read_by_bucket)
 
     def _overlay(self, block: BlockHash, read_base: Callable[[bytes], Value]) -> Overlay:
@@ -116,7 +120,7 @@ class Branches:
     def changes(self, state: Overlay, branch: Sequence[Execution]) -> Changes:
         """What the changes kept in a state on top of a branch make of the tree."""
         above = [execution.changes.buckets for execution in branch]
-        base = self._base.bucket
+        base = self._bucket
 
         def leaves_of(bucket: int) -> bytes:
             for buckets in above:
@@ -124,7 +128,10 @@ class Branches:
                     return buckets[bucket]
             return base(bucket)
 
-        return changes_of(state, self._base.upper, self.deltas(branch), leaves_of, self._paths)
+        changes = changes_of(state, self._base.upper, self.deltas(branch), leaves_of, self._paths)
+        self._paths.clear()
+        self._buckets.clear()
+        return changes
 
     def drop_rivals(self, final: BlockHash) -> None:
         """Forget all that neither leads to the final block nor stands on it."""
@@ -216,4 +223,10 @@ class Branches:
             return self._cache[key]
         path = self._paths[key] = path_of(key)
         bucket = path[0] << 8 | path[1]  # `bucket_of`, for every new key of every block.
-        return self._base.get(path) if path in self._base.bucket(bucket) else None
+        return None if leaf_in(self._bucket(bucket), path) is None else self._base.get(path)
+
+    def _bucket(self, bucket: int) -> bytes:
+        leaves = self._buckets.get(bucket)
+        if leaves is None:
+            leaves = self._buckets[bucket] = self._base.bucket(bucket)
+        return leaves

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from noded.crypto.sparse_merkle import (
+    LEAF_BYTES,
     TreeDelta,
     UpperTree,
     bucket_of,
@@ -14,6 +15,7 @@ from noded.crypto.sparse_merkle import (
     path_of,
     updated,
     with_leaf,
+    with_leaves,
 )
 from noded.ledger.admission import OpenBatch
 from noded.ledger.commit import IndexWrite, NamedBatch, PlacedEvent, Receipt, StateWrite, TransactionEntry
@@ -145,21 +147,23 @@ def changes_of(
         paths: Of keys, as far as they are known.
     """
     writes: list[StateWrite] = []
-    replaced: dict[bytes, bytes] = {}
-    buckets: dict[int, bytes] = {}
+    changed: dict[int, list[tuple[bytes, bytes | None]]] = {}
     for key, value in state.encodings.items():
         path = paths.get(key) or path_of(key)
         leaf = None if value is None else leaf_of(value)
         writes.append(StateWrite(path, key, value, leaf))
         bucket = path[0] << 8 | path[1]  # `bucket_of`, for every key of every block.
-        packed = buckets.get(bucket)
-        if packed is None:
-            packed = leaves_of(bucket)
-        changed = buckets[bucket] = with_leaf(packed, path, leaf)
-        if len(changed) <= len(packed):  # No new key.
-            old = leaf_in(packed, path)
-            if old is not None:
-                replaced[path] = old
+        if bucket in changed:
+            changed[bucket].append((path, leaf))
+        else:
+            changed[bucket] = [(path, leaf)]
+    replaced: dict[bytes, bytes] = {}
+    buckets: dict[int, bytes] = {}
+    for bucket, leaves in changed.items():
+        before = leaves_of(bucket)
+        after = buckets[bucket] = with_leaves(before, leaves)
+        if len(after) < len(before) + len(leaves) * LEAF_BYTES:  # Not all of them are new keys.
+            replaced |= {path: old for path, _ in leaves if (old := leaf_in(before, path)) is not None}
     roots = {bucket: bucket_root(packed) for bucket, packed in buckets.items()}
     return Changes(
         tuple(writes), buckets, replaced, tuple(sorted(roots.items())), updated(upper, deltas, roots)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from noded.crypto.hashing import ZERO_HASH, tagged_hash
 from noded.crypto.sparse_merkle import (
     BUCKETS,
+    CHANGES_FEW,
     TreeDelta,
     UpperTree,
     bucket_of,
@@ -23,6 +24,7 @@ from noded.crypto.sparse_merkle import (
     unpack_leaves,
     updated,
     with_leaf,
+    with_leaves,
 )
 from tests.helpers.state_tree import bucket_leaves, close_paths, naive_bucket, naive_root, roots_of
 
@@ -80,6 +82,20 @@ class TestBucketRoot:
         assert unpack_leaves(packed) == ordered
         assert all(leaf_in(packed, path) == leaves.get(path) for path in paths)
         assert bucket_root(packed) == naive_bucket(ordered, 4)
+
+    @given(close_paths(), st.integers(0, 1 << 32))
+    def test_several_changes_are_as_one_by_one(self, paths: list[bytes], seed: int) -> None:
+        rng = random.Random(seed)
+        held = rng.sample(paths, rng.randint(0, len(paths)))
+        packed = pack_leaves((path, rng.randbytes(32)) for path in sorted(held))
+        for count in (CHANGES_FEW, len(paths)):
+            chosen = rng.sample(paths, min(count, len(paths)))
+            changes = [(path, rng.choice([None, rng.randbytes(32)])) for path in chosen]
+            expected = packed
+            for path, leaf in changes:
+                expected = with_leaf(expected, path, leaf)
+
+            assert with_leaves(packed, changes) == expected
 
 
 class TestUpdate:

@@ -10,17 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noded.crypto.sparse_merkle import UpperTree, updated
+from noded.crypto.sparse_merkle import UpperTree, bucket_of, path_of, updated
 from noded.crypto.state_proof import verify_absence, verify_inclusion
+from noded.ledger.commit import APPLIED
 from noded.ledger.errors import NotCertifiedYet, UnknownParent
 from noded.ledger.head import HEAD_KEY, BlockAt, Head, block_key
 from noded.ledger.ledger import OPEN_BYTES_MAX, Ledger, OtherChain
 from noded.ledger.members import Member, get_member, member_key
+from noded.ledger.modules.records import record_key
 from noded.types.block import BlockKind
 from noded.types.genesis import Endpoint
 from noded.types.ids import Epoch, Height
+from noded.types.medical import RecordId
 from noded.types.operations.membership import OrgUpdate
 from tests.helpers.ledger import TestChain, account, make_genesis, member_id
+from tests.helpers.medical import make_record
 from tests.helpers.state_tree import roots_of
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "ledger.json"
@@ -63,6 +67,30 @@ class TestExecution:
         block = chain.block()
 
         assert chain.ledger.execute(block, ()) is chain.ledger.execute(block, ())
+
+    def test_a_bucket_is_read_once_a_block(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever chooses ids that crowd a bucket does not pay for it; so its keys must not multiply its cost."""
+        chain = TestChain()
+        by_bucket: dict[int, list[RecordId]] = {}
+        for number in range(2_000):
+            record = RecordId(number.to_bytes(16))
+            by_bucket.setdefault(bucket_of(path_of(record_key(record))), []).append(record)
+        crowded = [record for records in by_bucket.values() if len(records) > 1 for record in records]
+        assert crowded
+        asked: list[int] = []
+        read = chain.base.bucket
+
+        def bucket(number: int) -> bytes:
+            asked.append(number)
+            return read(number)
+
+        monkeypatch.setattr(chain.base, "bucket", bucket)
+
+        committed = chain.run(chain.transaction(*(make_record(record, None) for record in crowded)))
+
+        assert committed.receipts == (APPLIED,)
+        assert {bucket_of(path_of(record_key(record))) for record in crowded} <= set(asked)
+        assert len(asked) == len(set(asked))
 
     def test_unknown_parent_is_named(self) -> None:
         chain = TestChain()
