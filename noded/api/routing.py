@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Router, compile_path
@@ -36,9 +36,19 @@ CURSOR_CHARACTERS_MAX: Final = 256
 
 Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="16 bytes in hexadecimal.")]
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="32 bytes in hexadecimal.")]
-HeightPath = Annotated[int, Field(ge=0, le=HEIGHT_MAX, description="A block's number; genesis is 0.")]
-VersionPath = Annotated[int, Field(ge=1, lt=1 << 32, description="Counts from 1.")]
-Limit = Annotated[int, Field(ge=1, le=PAGE_MAX, description="Items of the page at most.")]
+
+
+def _in_digits(value: object) -> object:
+    """Digits as they are; pydantic also takes 1_0 for 10, and 1.0 for 1."""
+    if isinstance(value, str) and not re.fullmatch("-?[0-9]+", value):
+        raise ValueError("it is no whole number in digits")
+    return value
+
+
+Number = Annotated[int, BeforeValidator(_in_digits)]
+HeightPath = Annotated[Number, Field(ge=0, le=HEIGHT_MAX, description="A block's number; genesis is 0.")]
+VersionPath = Annotated[Number, Field(ge=1, lt=1 << 32, description="Counts from 1.")]
+Limit = Annotated[Number, Field(ge=1, le=PAGE_MAX, description="Items of the page at most.")]
 Cursor = Annotated[
     str,
     Field(

@@ -86,6 +86,29 @@ class TestParameters:
         assert answer.json["detail"].startswith(f"query.{given}: there is no such parameter here; known are ")
         assert known in answer.json["detail"]
 
+    @pytest.mark.parametrize(
+        "path",
+        ["/v1/blocks/1_0", "/v1/blocks/1.0", "/v1/blocks/+1", "/v1/blocks?limit=1_0", "/v1/events?start=1.0"],
+    )
+    async def test_a_number_is_in_digits(self, tmp_path: Path, path: str) -> None:
+        async with serve(TestBackend(), tmp_path) as served:
+            answer = await served.get(path)
+
+        assert (answer.status, answer.reason) == (422, "InvalidRequest")
+        assert "it is no whole number in digits" in answer.json["detail"]
+
+    async def test_headers_that_a_route_heeds_are_described(self, tmp_path: Path) -> None:
+        async with serve(TestBackend(), tmp_path) as served:
+            paths = (await served.get("/openapi.json")).json["paths"]
+
+        for path, header in (
+            ("/v1/events", "Last-Event-ID"),
+            ("/v1/blobs/{hash}", "Range"),
+            ("/v1/custody/records/{id}/versions/{version}/content", "Range"),
+        ):
+            found = [each["name"] for each in paths[path]["get"]["parameters"] if each["in"] == "header"]
+            assert found == [header, "noded-at-least"]
+
     @pytest.mark.parametrize("path", ["/v1/blocks?limit=1&limit=2", "/v1/blocks?limit=x&limit=2"])
     async def test_one_that_is_given_twice_is_refused(self, tmp_path: Path, path: str) -> None:
         """W8: only one of them would have an effect."""

@@ -24,6 +24,7 @@ from noded.api.routing import (
     Cursor,
     HeightPath,
     Limit,
+    Number,
     Routes,
     cursor_number,
     entry_answer,
@@ -93,7 +94,7 @@ class PolicyRow:
 
 
 FirstHeight = Annotated[
-    int | None,
+    Number | None,
     Field(ge=0, le=HEIGHT_MAX, description="The highest block of the page; by default the last one."),
 ]
 
@@ -151,7 +152,7 @@ def add_chain(routes: Routes, backend: Backend) -> None:
 
     async def validators(
         epoch: Annotated[
-            int | None, Field(ge=1, le=HEIGHT_MAX, description="By default the present one.")
+            Number | None, Field(ge=1, le=HEIGHT_MAX, description="By default the present one.")
         ] = None,
     ) -> Response:
         """Give an epoch's table: powers, shares of proposals, reputations; past ones while evidence is accepted."""

@@ -33,6 +33,13 @@ UPLOAD_WAIT_S: Final = 20.0
 
 TAG: Final = "records"
 
+_RANGE: Final[dict[str, Any]] = {
+    "name": "Range",
+    "in": "header",
+    "description": "`bytes=FIRST-LAST`, `bytes=FIRST-` or `bytes=-COUNT`.",
+    "schema": {"type": "string"},
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
@@ -183,7 +190,17 @@ def add_custody(routes: Routes, backend: Backend) -> None:
         ),
     )
     for method, path, endpoint, answer, body in rows:
-        routes.add(method, path, endpoint, access=Scope.CUSTODY, tag=TAG, answer=answer, body=body)
+        parameters = [_RANGE] if answer is whole else []
+        routes.add(
+            method,
+            path,
+            endpoint,
+            access=Scope.CUSTODY,
+            tag=TAG,
+            answer=answer,
+            body=body,
+            parameters=parameters,
+        )
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from noded.api.chain_data import STORED_BYTES_MAX, header_of, receipts_of, trans
 from noded.api.connection import Receive, Send
 from noded.api.problems import InvalidRequest
 from noded.api.rendering import dump, to_json
-from noded.api.routing import EVENTS, Answer, Routes
+from noded.api.routing import EVENTS, Answer, Number, Routes
 from noded.api.tokens import Scope
 from noded.codec.schema import decode_value
 from noded.ledger.commit import Events, PlacedEvent
@@ -44,7 +44,7 @@ def add_events(routes: Routes, backend: Backend) -> None:
     async def events(
         request: Request,
         start: Annotated[
-            int | None,
+            Number | None,
             Field(ge=0, le=HEIGHT_MAX, description="First height; by default the next block's."),
         ] = None,
         name: Annotated[
@@ -89,6 +89,14 @@ def add_events(routes: Routes, backend: Backend) -> None:
         access=Scope.READ,
         tag=TAG,
         answer=Answer(description="The stream.", media_type=EVENTS, schema={"type": "string"}),
+        parameters=[
+            {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "description": "Resume behind the event that had this id, a height.",
+                "schema": {"type": "integer", "minimum": 0, "maximum": HEIGHT_MAX},
+            }
+        ],
     )
 
 

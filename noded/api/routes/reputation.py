@@ -11,7 +11,7 @@ from starlette.responses import Response
 from noded.api.backend import Backend, StateAt
 from noded.api.chain_data import STORED_BYTES_MAX, body_of, header_of, stored_block
 from noded.api.problems import NoSuchThing
-from noded.api.routing import Answer, Id, Routes, json_answer
+from noded.api.routing import Answer, Id, Number, Routes, json_answer
 from noded.api.tokens import Scope
 from noded.codec.schema import Limit, decode_value
 from noded.ledger.commit import Events
@@ -30,7 +30,7 @@ from noded.types.validator_set import Validator, ValidatorSet, ValidatorTable
 
 TAG: Final = "ledger"
 
-EpochPath = Annotated[int, Field(ge=1, le=HEIGHT_MAX, description="An epoch's number.")]
+EpochPath = Annotated[Number, Field(ge=1, le=HEIGHT_MAX, description="An epoch's number.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ WAIT_S_MAX: Final = 60.0
 TAG: Final = "transactions"
 
 Wait = Annotated[
-    float, Field(ge=0, le=WAIT_S_MAX, description="Seconds to wait until it is final, if it is not yet.")
+    float, Field(ge=0, le=WAIT_S_MAX, description="Seconds to wait until all that is asked about is final.")
 ]
 
 _DIGITS: Final = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
@@ -73,14 +73,6 @@ _POSTED: Final = {
     },
     "required": ["transactions"],
 }
-_PARAMETERS: Final[list[dict[str, Any]]] = [
-    {
-        "name": "wait",
-        "in": "query",
-        "description": "Seconds to wait until all that are taken are final.",
-        "schema": {"type": "number", "minimum": 0, "maximum": WAIT_S_MAX, "default": 0},
-    }
-]
 _BODY: Final = Body(
     media_types={
         CBOR: {"type": "string", "format": "binary"},
@@ -104,7 +96,7 @@ _BODY: Final = Body(
 def add_transactions(routes: Routes, backend: Backend) -> None:
     """Add the routes about transactions."""
 
-    async def post(request: Request) -> Response:
+    async def post(request: Request, wait: Wait = 0) -> Response:
         """
         Hand in transactions.
 
@@ -112,7 +104,6 @@ def add_transactions(routes: Routes, backend: Backend) -> None:
         detail, height, position, error], null where there is none. In JSON: the same in base64. Each transaction is
         taken or refused for itself.
         """
-        wait_s = _wait_s(request.query_params.get("wait"))
         kind = content_type(request, CBOR, JSON)
         if kind == CBOR:
             encodings = _from_cbor(await read_body(request, bytes_max=POSTED_BYTES_MAX))
@@ -120,10 +111,10 @@ def add_transactions(routes: Routes, backend: Backend) -> None:
             encodings = _from_json(await read_body(request, bytes_max=JSON_BYTES_MAX))
         submissions = await backend.submit(encodings)
         outcomes: dict[TransactionHash, Outcome] = {}
-        if wait_s > 0:
+        if wait > 0:
             taken = [each.hash for each in submissions if each.refused in _ON_ITS_WAY]
             with (
-                trio.move_on_after(wait_s),
+                trio.move_on_after(wait),
                 suppress(Busy),
             ):  # They are taken: who cannot wait hears no more than that.
                 await backend.wait_transactions(taken, outcomes)
@@ -157,7 +148,6 @@ def add_transactions(routes: Routes, backend: Backend) -> None:
         access=Scope.SUBMIT,
         tag=TAG,
         body=_BODY,
-        parameters=_PARAMETERS,
         answer=Answer(
             description="What became of each, in order.",
             schema=_POSTED,
@@ -187,16 +177,6 @@ def add_transactions(routes: Routes, backend: Backend) -> None:
 
 _ON_ITS_WAY: Final = (None, "AlreadyKnown")
 """Reasons of a submission for which waiting makes sense."""
-
-
-def _wait_s(text: str | None) -> float:
-    try:
-        wait_s = float(text or 0)
-    except ValueError:
-        wait_s = -1.0
-    if not 0 <= wait_s <= WAIT_S_MAX:
-        raise InvalidRequest(f"query.wait: {text!r} is no number of seconds from 0 to {WAIT_S_MAX:g}")
-    return wait_s
 
 
 def _from_cbor(data: bytes) -> tuple[bytes, ...]:
