@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import Final
 
 from noded.crypto.hashing import HASH_BYTES, ZERO_HASH
-from noded.crypto.sparse_merkle import BUCKETS, bucket_root, leaf_of, path_of
+from noded.crypto.sparse_merkle import bucket_root, leaf_of, path_of
 from noded.storage.connection import connect, translated
-from noded.storage.errors import StoreCorrupt, StoreMissing
+from noded.storage.errors import StoreMissing
 from noded.storage.schema import SCHEMA
 from noded.storage.sqlite import open_reader
 from noded.storage.sqlite_reader import SqliteReader
 
 FINDINGS_MAX: Final = 100
-"""After so many the store is damaged beyond doubt."""
-
-_SQLITE: Final = "SQLite"
+"""After so many a store is damaged beyond doubt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +54,6 @@ def table_sizes(path: Path) -> list[TableSize]:
         )
 
 
-def check_store(path: Path) -> Iterator[str]:
-    """
-    What is wrong with a store, as sentences, at most FINDINGS_MAX; nothing if it is whole.
-
-    Reads all of it: SQLite's own structure, the chain of heights, every key's leaf and every bucket's root.
-    Whether the root over the buckets is the chain's is for the caller, who knows the headers.
-    """
-    for count, finding in enumerate(_findings(path), 1):
-        yield finding
-        if count == FINDINGS_MAX:
-            yield "and more"
-            return
-
-
 def check_tables(path: Path) -> Iterator[str]:
     """What is wrong with SQLite's own structure and the chain of heights, as sentences; not with the values."""
     if not path.exists():
@@ -82,24 +66,12 @@ def check_tables(path: Path) -> Iterator[str]:
         yield from _check_heights(path)
 
 
-def _findings(path: Path) -> Iterator[str]:
-    try:
-        whole = True
-        for finding in check_tables(path):
-            whole &= not finding.startswith(_SQLITE)
-            yield finding
-        if whole:
-            yield from check_buckets(path, 0, BUCKETS).findings
-    except StoreCorrupt as error:
-        yield str(error)
-
-
 def _check_structure(path: Path) -> Iterator[str]:
     with translated(path), closing(connect(path)) as connection:
         SCHEMA.check(connection, path)
         for (finding,) in connection.execute(f"PRAGMA integrity_check({FINDINGS_MAX})"):
             if finding != "ok":
-                yield f"{_SQLITE}: {finding}"
+                yield f"SQLite: {finding}"
 
 
 def _check_heights(path: Path) -> Iterator[str]:

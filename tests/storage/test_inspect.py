@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from noded.crypto.sparse_merkle import bucket_of, bucket_root, leaf_of, pack_leaves, path_of
-from noded.storage.errors import StoreMissing
-from noded.storage.inspect import FINDINGS_MAX, check_store, table_sizes
+from noded.crypto.sparse_merkle import BUCKETS, bucket_of, bucket_root, leaf_of, pack_leaves, path_of
+from noded.storage.errors import StoreCorrupt, StoreMissing
+from noded.storage.inspect import FINDINGS_MAX, check_buckets, check_tables, table_sizes
 from noded.storage.sqlite import SqliteStore
 from noded.storage.store import CommitBatch, StateRow
 from tests.helpers.store_rows import hash_of, make_blocks
@@ -36,26 +36,37 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
+def findings_in(path: Path) -> list[str]:
+    """What is wrong with all of a store."""
+    try:
+        findings = list(check_tables(path))
+        if not any(finding.startswith("SQLite") for finding in findings):
+            findings += check_buckets(path, 0, BUCKETS).findings
+    except StoreCorrupt as error:
+        return [str(error)]
+    return findings
+
+
 def spoil(path: Path, sql: str, *arguments: object) -> list[str]:
     """Change the file behind the store's back; what the check then finds."""
     with sqlite3.connect(path) as connection:
         changed = connection.execute(sql, arguments).rowcount
     connection.close()
     assert changed > 0
-    return list(check_store(path))
+    return findings_in(path)
 
 
 KEY = b"key 1/7"
 
 
 def test_a_whole_store_has_no_findings(path: Path) -> None:
-    assert list(check_store(path)) == []
+    assert findings_in(path) == []
 
 
 def test_an_empty_store_has_no_findings(tmp_path: Path) -> None:
     SqliteStore(tmp_path / "empty.db").close()
 
-    assert list(check_store(tmp_path / "empty.db")) == []
+    assert findings_in(tmp_path / "empty.db") == []
 
 
 def test_a_changed_value_is_found(path: Path) -> None:
@@ -115,7 +126,7 @@ def test_damaged_pages_are_found(path: Path) -> None:
         data[page * 4096 : page * 4096 + 100] = b"\xa5" * 100
     path.write_bytes(data)
 
-    findings = list(check_store(path))
+    findings = findings_in(path)
     assert findings
     assert all("SQLite" in finding or "damaged" in finding for finding in findings)
 
@@ -123,8 +134,7 @@ def test_damaged_pages_are_found(path: Path) -> None:
 def test_the_findings_have_an_end(path: Path) -> None:
     findings = spoil(path, "UPDATE contents SET value = x'00'")
 
-    assert len(findings) == FINDINGS_MAX + 1
-    assert findings[-1] == "and more"
+    assert len(findings) == FINDINGS_MAX
 
 
 def test_sizes_say_what_takes_the_space(path: Path) -> None:
