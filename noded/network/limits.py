@@ -107,7 +107,10 @@ DIAL_TIMEOUT_S = 5.0
 """Connecting a socket, name resolution included."""
 
 DIALS_AT_ONCE = 4
-"""Connections on their way from dialling to up at a time."""
+"""Connections on their way from dialling to up at a time, as long as each takes no longer than DIAL_TURN_S."""
+
+DIAL_TURN_S = 1.0
+"""After which the next may be dialled: who accepts and says nothing takes ten seconds, and four such took all places."""
 
 BACKOFF_S_MIN = 0.2
 """First pause after a failed dial; doubles up to BACKOFF_S_MAX, times 0.5…1 by lot."""

@@ -30,6 +30,7 @@ from noded.network.interface import (
     RequestTimedOut,
 )
 from noded.network.limits import (
+    DIAL_TURN_S,
     DIALS_AT_ONCE,
     HANDSHAKE_TIMEOUT_S,
     HEARTBEAT_INTERVAL_S,
@@ -200,14 +201,27 @@ class Libp2pNetwork:
     async def _dial(self, member: Member) -> None:
         """One attempt to reach a member, and the link that comes of it to its end."""
         assert self._nursery is not None
+        is_over = trio.Event()
+        await self._nursery.start(self._take_turn, is_over)
         try:
-            async with self._dials:
-                link = await self._open(member)
-                self._nursery.start_soon(self._links.serve, link)
-                await link.settled.wait()
+            link = await self._open(member)
+            self._nursery.start_soon(self._links.serve, link)
+            await link.settled.wait()
+            is_over.set()
             await link.gone.wait()
         except LinkEnded as reason:
             self._links.note(member.info.peer, reason)
+        finally:
+            is_over.set()
+
+    async def _take_turn(
+        self, is_over: trio.Event, task_status: "TaskStatus[None]" = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Wait for a place among those that dial, and give it back when the attempt is over, or has had its time."""
+        async with self._dials:
+            task_status.started()
+            with trio.move_on_after(DIAL_TURN_S):
+                await is_over.wait()
 
     async def _open(self, member: Member) -> Link:
         stream, host, address = await connect(member.info.addresses)

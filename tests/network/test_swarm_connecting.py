@@ -7,6 +7,7 @@ import trio
 
 from noded.errors import ConfigError
 from noded.network import swarm
+from noded.network.limits import HANDSHAKE_TIMEOUT_S
 from tests.helpers.networking import (
     PATIENCE_S,
     consortium,
@@ -92,6 +93,22 @@ class TestConnecting:
             await one.handler.until_up(2)
 
             assert one.handler.down == [(two.info.peer, "ConnectionLost")]
+            nursery.cancel_scope.cancel()
+
+    async def test_members_that_say_nothing_keep_nobody_from_being_dialled(self) -> None:
+        """N10: each takes its ten seconds, and a turn of one."""
+        [silent] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        async with silent, trio.open_nursery() as nursery:
+            address = f"127.0.0.1:{silent.socket.getsockname()[1]}"
+            mute = tuple(peer_info(number, address) for number in range(2, 8))
+            one = await start_node(nursery, 1, members=mute)
+            await trio.sleep(0.5)
+            two = await start_node(nursery, 9, members=(peer_info(1),))
+
+            one.network.set_members([*mute, two.info])
+            with trio.fail_after(HANDSHAKE_TIMEOUT_S / 2):
+                await two.handler.until_up()
+
             nursery.cancel_scope.cancel()
 
     async def test_one_that_starts_dials_at_once_whatever_its_id(
