@@ -174,14 +174,22 @@ class BatchPool:
         count_max: int,
         is_nameable: Callable[[HeldBatch], bool],
     ) -> tuple[BatchHash, ...]:
-        """Batches for the next block: in order of arrival, none of `named`, as many as fit."""
+        """Batches for the next block: first those of which least of the same author waits longer, as many as fit."""
         taken = dict.fromkeys(named)
+        before: dict[BatchHash, int] = {}
+        piled: dict[ValidatorId, int] = {}
+        for name, size in self._unordered.items():
+            if name not in taken:
+                author = self._held[name].sealed.batch.author
+                before[name] = piled.get(author, 0)
+                piled[author] = before[name] + size
         chosen: list[BatchHash] = []
         room = bytes_max
-        for name, size in self._unordered.items():
+        for name in sorted(before, key=before.__getitem__):
             if len(chosen) == count_max:
                 break
-            if size <= room and name not in taken and is_nameable(self._held[name]):
+            size = self._unordered[name]
+            if size <= room and is_nameable(self._held[name]):
                 chosen.append(name)
                 room -= size
         return tuple(chosen)

@@ -56,7 +56,7 @@ class PayloadRules:
     def build(
         self, wanted: BuildPayload, validators: ValidatorSet, me: int | None, now_ms: TimestampMs
     ) -> tuple[BatchHash, ...]:
-        """Available batches, in order of arrival, as many as a block may carry (M2, M4, M7)."""
+        """Available batches, of all authors alike, as many as a block may carry (M2, M4, M5, M7)."""
         if wanted.kind is BlockKind.SEAL:
             return ()
         operations = 0

@@ -23,11 +23,11 @@ def pool() -> BatchPool:
     return BatchPool(expiry_ms=60_000, author_bytes_max=1_000_000)
 
 
-def batch(number: int, size: int) -> SealedBatch:
+def batch(number: int, size: int, author: int = 1) -> SealedBatch:
     """A batch of about this size."""
     return seal_batch(
         Batch(
-            author=validator_id(1),
+            author=validator_id(author),
             epoch=Epoch(1),
             number=number,
             time_ms=TimestampMs(number),
@@ -60,6 +60,18 @@ def test_authors_have_a_part_each_of_what_may_wait(pool: BatchPool, authors: int
     assert pool.room(validator_id(2)) == part
     pool.order(Height(1), [sealed.hash])
     assert pool.room(author) == part
+
+
+def test_blocks_take_from_all_authors_alike(pool: BatchPool) -> None:
+    """M5: who has others wait for what it piled up piles up for itself; each author's own stay in order."""
+    first, *piled = [batch(number, 100_000) for number in range(10)]
+    small = [batch(100 + number, 1_000, author=2) for number in range(5)]
+    for sealed in (first, *piled, *small):
+        pool.hold(HeldBatch(sealed, 1))
+
+    chosen = pool.select(named=[first.hash], bytes_max=220_000, count_max=100, is_nameable=lambda held: True)
+
+    assert chosen == (piled[0].hash, *(each.hash for each in small), piled[1].hash)
 
 
 def test_nobody_makes_others_acknowledgements_forgotten(pool: BatchPool) -> None:
