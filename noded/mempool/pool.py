@@ -1,7 +1,7 @@
 """Batches that this node holds: which are available, which a proposer may name, which were named before."""
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice, repeat
+from itertools import repeat
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -55,6 +55,8 @@ class BatchPool:
         """A batch that is held and not ordered."""
         self._unordered: dict[BatchHash, int] = {}
         self._bytes_by_author: dict[ValidatorId, int] = {}
+        self._by_author: dict[ValidatorId, dict[BatchHash, None]] = {}
+        """Those of `_unordered`, in the same order."""
         self._ordered: dict[BatchHash, TimestampMs] = {}
         self._ordered_at: dict[Height, tuple[BatchHash, ...]] = {}
         self._served: dict[BatchHash, bytes] = {}
@@ -112,8 +114,14 @@ class BatchPool:
         return list(self._unordered)
 
     def unordered_prefixes(self, count_max: int) -> tuple[bytes, ...]:
-        """The same, by PREFIX_BYTES of each, at most so many."""
-        return tuple(map(_PREFIX, islice(self._unordered, count_max)))
+        """PREFIX_BYTES of each of these, at most so many: the first of each author, then the second, and so on."""
+        found: list[bytes] = []
+        queues = [map(_PREFIX, batches) for batches in self._by_author.values()]
+        while queues and len(found) < count_max:
+            turn = [(queue, next(queue, None)) for queue in queues]
+            found += [prefix for _, prefix in turn if prefix is not None]
+            queues = [queue for queue, prefix in turn if prefix is not None]
+        return tuple(found[:count_max])
 
     def room(self, author: ValidatorId) -> int:
         """Bytes that an author may still have under way (M5)."""
@@ -139,6 +147,7 @@ class BatchPool:
         self._unordered[name] = size
         author, under_way = sealed.batch.author, self._bytes_by_author
         under_way[author] = under_way.get(author, 0) + size
+        self._by_author.setdefault(author, {})[name] = None
 
     def acknowledge(self, prefixes: Sequence[bytes], validator_index: int) -> None:
         """Count a validator among those who hold the batches of these prefixes."""
@@ -249,5 +258,7 @@ class BatchPool:
             left = self._bytes_by_author[author] - size
             if left:
                 self._bytes_by_author[author] = left
+                del self._by_author[author][name]
             else:
                 del self._bytes_by_author[author]
+                del self._by_author[author]

@@ -74,6 +74,20 @@ def test_blocks_take_from_all_authors_alike(pool: BatchPool) -> None:
     assert chosen == (piled[0].hash, *(each.hash for each in small), piled[1].hash)
 
 
+def test_votes_name_batches_of_all_authors_alike(pool: BatchPool) -> None:
+    """M2: who sends each validator other small batches, which are never available, hides nobody's."""
+    hidden = [batch(100 + author, 1_000, author=author) for author in (2, 3)]
+    for sealed in (*(batch(number, 10) for number in range(200)), *hidden):
+        pool.hold(HeldBatch(sealed, 1))
+
+    named = pool.unordered_prefixes(8)
+
+    assert len(named) == 8
+    assert {sealed.hash[:PREFIX_BYTES] for sealed in hidden} <= set(named)
+    pool.order(Height(1), [sealed.hash for sealed in hidden])
+    assert len(pool.unordered_prefixes(1000)) == 200
+
+
 def test_nobody_makes_others_acknowledgements_forgotten(pool: BatchPool) -> None:
     """M2: a validator that acknowledges what there is not keeps no batch out of blocks."""
     validators = equal_set(4)
