@@ -103,7 +103,11 @@ class BatchDesk:
             author_bytes_max=parameters.author_bytes_max,
             authors=len(validators),
         )
-        self.exchange.divide(len(validators))
+        self.exchange.limit(
+            validators=len(validators),
+            expiry_ms=parameters.batch_expiry_ms,
+            drift_ms=parameters.drift_ms,
+        )
         self._gateway.builder.operations_max = parameters.block_operations_max
         self._is_author = takes_part(validators, self._me, self._signer)
 
@@ -252,7 +256,7 @@ class BatchDesk:
 
     def on_pushed(self, peer: PeerId, message: BatchPushed, now_ms: TimestampMs) -> None:
         """Verify a batch, then hold it; raises `InvalidMessage`."""
-        incoming = self.exchange.receive(peer, message.batch, self._sets)
+        incoming = self.exchange.receive(peer, message.batch, self._sets, now_ms)
         if incoming is not None:
             self._outbox.verify(incoming.checks, partial(self._on_verified, peer, incoming))
 

@@ -97,12 +97,15 @@ class BatchExchange:
         self._wanted: dict[BatchHash, _Wanted] = {}
         self._announced: dict[PeerId, int] = {}
         """How many of these are in each peer's part."""
-        self._announced_max = ANNOUNCED_MAX
+        self._announced_max = 0
+        self._expiry_ms = self._drift_ms = 0
         self._invalid: dict[BatchHash, str] = {}
 
-    def divide(self, validators: int) -> None:
-        """Give so many validators a part each of what may be fetched because it was announced (M5)."""
+    def limit(self, *, validators: int, expiry_ms: int, drift_ms: int) -> None:
+        """Take the limits of an epoch (M4), and give each validator a part of what is fetched because it was announced (M5)."""
         self._announced_max = ANNOUNCED_MAX // validators
+        self._expiry_ms = expiry_ms
+        self._drift_ms = drift_ms
 
     def why_invalid(self, batches: Sequence[BatchHash]) -> str | None:
         """Why one of these batches is invalid, if any is known to be."""
@@ -111,10 +114,14 @@ class BatchExchange:
         return next((self._invalid[name] for name in batches if name in self._invalid), None)
 
     def receive(
-        self, peer: PeerId, encoding: bytes, validators_by_epoch: dict[Epoch, ValidatorSet]
+        self,
+        peer: PeerId,
+        encoding: bytes,
+        validators_by_epoch: dict[Epoch, ValidatorSet],
+        now_ms: TimestampMs,
     ) -> IncomingBatch | None:
         """
-        Take a batch in; None if nothing in it is new.
+        Take a batch in; None if nothing in it is new, or no block may name it now and none does.
 
         Raises:
             InvalidBatch: No correct validator sends this (M1).
@@ -134,7 +141,12 @@ class BatchExchange:
             return None
         if batch.author not in validators.index_by_id:
             raise self._mark_invalid(name, f"its author is no validator of epoch {batch.epoch}")
-        if len(encoding) > self._room(batch.author, wanted):
+        is_needed = wanted is not None and wanted.needed_ms is not None
+        ahead_ms = batch.time_ms - now_ms
+        if not is_needed and not -self._expiry_ms <= ahead_ms <= 2 * self._drift_ms:  # Two clocks may be off.
+            self._forget(name)
+            return None
+        if len(encoding) > self._room(batch.author) + (NEEDED_BYTES_MAX if is_needed else 0):
             self._forget(name)
             if peer != batch.author:
                 return None  # Who has room for it sends what was asked for.
@@ -207,11 +219,10 @@ class BatchExchange:
             wanted.due_ms = TimestampMs(now_ms + FETCH_RETRY_MS)
         return [(peer, GetBatches(hashes=tuple(names))) for peer, names in by_peer.items()]
 
-    def _room(self, author: ValidatorId, wanted: _Wanted | None) -> int:
-        """Bytes that an author may still send: what is being verified will be held, and blocks may need more (M5)."""
+    def _room(self, author: ValidatorId) -> int:
+        """Bytes that an author may still send: what is being verified will be held (M5)."""
         coming = sum([size for by, size in self._verifying.values() if by == author])
-        is_needed = wanted is not None and wanted.needed_ms is not None
-        return self._pool.room(author) - coming + (NEEDED_BYTES_MAX if is_needed else 0)
+        return self._pool.room(author) - coming
 
     def has_wanted(self) -> bool:
         """Whether any batch is still missing."""

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from noded.node.effects import StartTimer, Verify
-from noded.node.inputs import PeerDown, PeerUp, TimerKind, TransactionsSubmitted, Verified
+from noded.node.inputs import MessageReceived, PeerDown, PeerUp, TimerKind, TransactionsSubmitted, Verified
+from noded.types.batch import Batch, batch_signing_bytes, seal_batch
 from noded.types.genesis import DEFAULT_PARAMETERS
 from noded.types.ids import PeerId, Signature, TimestampMs
 from noded.types.messages import BatchPushed, BlockRange, GetBatches, Message
@@ -106,6 +107,30 @@ class TestAdmission:
 
         assert net.run(8, until=lambda: net.is_final(second))
         assert [net.answers[token][0].refused for token in (*tokens, again)] == [None, "PoolFull", None]
+
+
+class TestTime:
+    """M4: what no block names for long must not be held for long."""
+
+    def test_a_batch_of_next_week_keeps_nobody_awake(self) -> None:
+        net = NodeNet()
+        net.run(1)
+        author = net.homes[3]
+        unsigned = Batch(
+            author=author.id,
+            epoch=net.nodes[0].validators.epoch,
+            number=1,
+            time_ms=TimestampMs(net.now_ms + 7 * 86_400_000),
+            transactions=(net.anchor(3, 1).encoding,),
+            signature=Signature(bytes(64)),
+        )
+        signature = net.nodes[3].batches._signer.sign_batch(batch_signing_bytes(net.chain_id, unsigned))
+        sealed = seal_batch(replace(unsigned, signature=signature))
+
+        net._push(0, 0, MessageReceived(author.id, BatchPushed(batch=sealed.encoding)))
+        net.run(1)
+
+        assert not net.nodes[0].batches.pool.has_unordered()
 
 
 class TestBatches:

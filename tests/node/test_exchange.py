@@ -13,6 +13,7 @@ from tests.helpers.consensus_values import equal_set, make_block, make_genesis, 
 
 VALIDATORS = equal_set(4)
 PEERS = [validator_id(number) for number in (1, 2, 3)]
+NOW = TimestampMs(1_000_000)
 NAMES = [BatchHash(bytes([number]) * 32) for number in range(1, 101)]
 
 
@@ -26,16 +27,28 @@ def exchange(pool: BatchPool) -> BatchExchange:
     def unused(sealed: object) -> OpenBatch:
         raise AssertionError
 
-    return BatchExchange(ChainId(bytes(32)), pool, unused)
+    exchange = BatchExchange(ChainId(bytes(32)), pool, unused)
+    limit(exchange)
+    return exchange
 
 
-def batch_of(author: int, number: int) -> SealedBatch:
+def limit(exchange: BatchExchange, validators: int = 4) -> None:
+    exchange.limit(validators=validators, expiry_ms=60_000, drift_ms=500)
+
+
+def make_exchange(pool: BatchPool) -> BatchExchange:
+    exchange = BatchExchange(ChainId(bytes(32)), pool, lambda sealed: OpenBatch((), 0))
+    limit(exchange)
+    return exchange
+
+
+def batch_of(author: int, number: int, time_ms: int = NOW) -> SealedBatch:
     return seal_batch(
         Batch(
             author=validator_id(author),
             epoch=VALIDATORS.epoch,
             number=number,
-            time_ms=TimestampMs(1),
+            time_ms=TimestampMs(time_ms),
             transactions=(bytes(1000),),
             signature=Signature(bytes(64)),
         )
@@ -85,81 +98,101 @@ class TestQuota:
         sets = {VALIDATORS.epoch: VALIDATORS}
 
         with pytest.raises(QuotaExceeded):
-            exchange.receive(author, sealed.encoding, sets)
+            exchange.receive(author, sealed.encoding, sets, NOW)
 
         exchange.need([sealed.hash], [author], TimestampMs(0))
         with pytest.raises(AssertionError):  # It is opened now.
-            exchange.receive(author, sealed.encoding, sets)
+            exchange.receive(author, sealed.encoding, sets, NOW)
         pool.part_bytes += 1
         with pytest.raises(AssertionError):
-            exchange.receive(author, sealed.encoding, sets)
+            exchange.receive(author, sealed.encoding, sets, NOW)
 
     def test_what_was_announced_counts(self, pool: BatchPool) -> None:
-        exchange = BatchExchange(ChainId(bytes(32)), pool, lambda sealed: OpenBatch((), 0))
+        exchange = make_exchange(pool)
         first, second = batch_of(1, 1), batch_of(1, 2)
         pool.part_bytes = len(first.encoding)
         sets = {VALIDATORS.epoch: VALIDATORS}
         exchange.announced([first.hash, second.hash], PEERS[1], TimestampMs(0))
-        assert exchange.receive(PEERS[1], first.encoding, sets) is not None
+        assert exchange.receive(PEERS[1], first.encoding, sets, NOW) is not None
 
-        assert exchange.receive(PEERS[1], second.encoding, sets) is None
+        assert exchange.receive(PEERS[1], second.encoding, sets, NOW) is None
         with pytest.raises(QuotaExceeded):
-            exchange.receive(PEERS[0], second.encoding, sets)
+            exchange.receive(PEERS[0], second.encoding, sets, NOW)
 
         exchange.verified(first.hash, (True,))
         exchange.announced([second.hash], PEERS[1], TimestampMs(0))
-        assert exchange.receive(PEERS[1], second.encoding, sets) is not None
+        assert exchange.receive(PEERS[1], second.encoding, sets, NOW) is not None
 
     def test_blocks_need_no_more_than_blocks_can_carry(
         self, monkeypatch: pytest.MonkeyPatch, pool: BatchPool
     ) -> None:
-        exchange = BatchExchange(ChainId(bytes(32)), pool, lambda sealed: OpenBatch((), 0))
+        exchange = make_exchange(pool)
         batches = [batch_of(1, number) for number in range(4)]
         pool.part_bytes = 0
         monkeypatch.setattr("noded.node.exchange.NEEDED_BYTES_MAX", 3 * len(batches[0].encoding))
         exchange.need([each.hash for each in batches], PEERS[1:2], TimestampMs(0))
 
         taken = [
-            exchange.receive(PEERS[1], each.encoding, {VALIDATORS.epoch: VALIDATORS}) for each in batches
+            exchange.receive(PEERS[1], each.encoding, {VALIDATORS.epoch: VALIDATORS}, NOW) for each in batches
         ]
 
         assert [each is not None for each in taken] == [True, True, True, False]
 
     def test_what_is_being_verified_counts(self, pool: BatchPool) -> None:
-        exchange = BatchExchange(ChainId(bytes(32)), pool, lambda sealed: OpenBatch((), 0))
+        exchange = make_exchange(pool)
         first, second, others = (batch_of(author, number) for author, number in ((1, 1), (1, 2), (2, 1)))
         pool.part_bytes = len(first.encoding) + len(second.encoding) - 1
         sets = {VALIDATORS.epoch: VALIDATORS}
-        assert exchange.receive(PEERS[0], first.encoding, sets) is not None
+        assert exchange.receive(PEERS[0], first.encoding, sets, NOW) is not None
 
         with pytest.raises(QuotaExceeded):
-            exchange.receive(PEERS[0], second.encoding, sets)
-        assert exchange.receive(PEERS[1], others.encoding, sets) is not None
+            exchange.receive(PEERS[0], second.encoding, sets, NOW)
+        assert exchange.receive(PEERS[1], others.encoding, sets, NOW) is not None
 
         with pytest.raises(InvalidBatch):
             exchange.verified(first.hash, (False,))
-        assert exchange.receive(PEERS[0], second.encoding, sets) is not None
+        assert exchange.receive(PEERS[0], second.encoding, sets, NOW) is not None
+
+
+class TestTime:
+    """M4: what no block may name now is taken in when one does."""
+
+    @pytest.mark.parametrize(
+        ("ahead_ms", "is_taken"), [(-60_001, False), (-60_000, True), (1_000, True), (1_001, False)]
+    )
+    def test_what_is_of_another_time_is_not_held(
+        self, pool: BatchPool, ahead_ms: int, is_taken: bool
+    ) -> None:
+        exchange = make_exchange(pool)
+        sealed = batch_of(1, 1, NOW + ahead_ms)
+
+        incoming = exchange.receive(PEERS[0], sealed.encoding, {VALIDATORS.epoch: VALIDATORS}, NOW)
+
+        assert (incoming is not None) == is_taken
+        exchange.need([sealed.hash], PEERS[:1], NOW)
+        if not is_taken:
+            assert exchange.receive(PEERS[0], sealed.encoding, {VALIDATORS.epoch: VALIDATORS}, NOW)
 
 
 class TestAnnounced:
     """M5: what one peer may have others fetch."""
 
     def test_one_peer_fills_its_own_part_only(self, exchange: BatchExchange) -> None:
-        exchange.divide(ANNOUNCED_MAX // 10)
+        limit(exchange, ANNOUNCED_MAX // 10)
         exchange.announced(NAMES[:50], PEERS[0], TimestampMs(0))
         exchange.announced(NAMES[45:60], PEERS[1], TimestampMs(0))
 
         assert asked(exchange, 0) == NAMES[:10] + NAMES[45:55]
 
     def test_a_block_finds_room_for_what_it_needs(self, exchange: BatchExchange) -> None:
-        exchange.divide(ANNOUNCED_MAX // 10)
+        limit(exchange, ANNOUNCED_MAX // 10)
         exchange.announced(NAMES[:50], PEERS[0], TimestampMs(0))
         exchange.need(NAMES[40:60], PEERS[:1], TimestampMs(0))
 
         assert asked(exchange, 0) == NAMES[:10] + NAMES[40:60]
 
     def test_a_place_is_free_again_once_the_word_was_empty(self, exchange: BatchExchange) -> None:
-        exchange.divide(ANNOUNCED_MAX // 10)
+        limit(exchange, ANNOUNCED_MAX // 10)
         exchange.announced(NAMES[:10], PEERS[0], TimestampMs(0))
         for attempt in range(ANNOUNCED_TRIES):
             assert asked(exchange, attempt * FETCH_RETRY_MS) == NAMES[:10]
