@@ -13,6 +13,7 @@ from noded.ledger.modules.membership_errors import (
     InstitutionExists,
     MemberKeyTaken,
     NotEntitled,
+    TooFewLeft,
     UnknownInstitution,
     WrongConsensusKey,
     WrongEpoch,
@@ -130,6 +131,7 @@ def process_org_suspend(state: Overlay, op: OrgSuspend, context: Context) -> Non
     Raises:
         UnknownInstitution: There is no such institution.
         NotEntitled: The sender is neither a regulator nor the member itself.
+        TooFewLeft: A regulator would leave no quorum that may vote.
         WrongStatus: The institution is no active member.
     """
     sender = _own(state, context).institution
@@ -138,6 +140,15 @@ def process_org_suspend(state: Overlay, op: OrgSuspend, context: Context) -> Non
         raise NotEntitled("only a regulator or the member itself may suspend it")
     if member.status is not MemberStatus.MEMBER:
         raise WrongStatus(institution=op.institution, status=member.status.name.lower())
+    validators = context.block.validators
+    if sender.id != op.institution and op.institution in validators:
+        left = sum(
+            validators.power(each)
+            for each in validators.ids()
+            if each != op.institution and existing_member(state, each).status is MemberStatus.MEMBER
+        )
+        if not validators.is_quorum(left):
+            raise TooFewLeft(power=left, quorum=validators.quorum)
 
     state.write(
         member_key(op.institution), replace(member, status=MemberStatus.SUSPENDED, since=context.height)

@@ -40,6 +40,17 @@ class NotEntitled(InvalidTransaction):
     """Only a regulator, or the member itself, may suspend it (L103)."""
 
 
+class TooFewLeft(InvalidTransaction):
+    """Without this member, those who may still vote would be no quorum, and nobody could be reinstated (L103)."""
+
+    def __init__(self, *, power: int, quorum: int) -> None:
+        super().__init__(
+            f"power {power} would be left to vote, {quorum} is a quorum; propose to remove the member instead"
+        )
+        self.power = power
+        self.quorum = quorum
+
+
 class WrongStatus(InvalidTransaction):
     """The institution's status does not allow this."""
 

@@ -127,6 +127,17 @@ class TestSuspend:
 
         assert member_id(1) in chain.ledger.validators_after(chain.tip)
 
+    def test_no_regulator_leaves_too_few_to_vote(self) -> None:
+        """Who is suspended votes on nothing, so of fewer than a quorum nobody would ever be reinstated."""
+        chain = self.make_chain()
+        first, second, own = (
+            OrgSuspend(institution=member_id(number), reason="leak") for number in (1, 2, 4)
+        )
+        assert chain.send(first, sender=account(3)).error is None
+
+        assert chain.send(second, sender=account(3)).error == "TooFewLeft"
+        assert chain.send(own, sender=account(4)).error is None
+
     def test_suspending_twice_is_refused(self) -> None:
         chain = self.make_chain()
         operation = OrgSuspend(institution=member_id(1), reason="leak")
