@@ -97,5 +97,6 @@ def cell(value: object) -> str:
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    # A file's name that is no UTF-8 has halves of surrogates for its bytes; as they are written so, JSON has them too.
+    sys.stdout.write(text.rstrip("\n").encode("utf-8", "backslashreplace").decode() + "\n")
     sys.stdout.flush()

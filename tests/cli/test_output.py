@@ -1,6 +1,7 @@
 """Results are read by people or by programs, never half by both."""
 
 import json
+import os
 
 import click
 import pytest
@@ -22,6 +23,21 @@ class TestOutput:
         assert json.loads(captured.out) == {"name": "Zoë", "lines": "a\nb"}
         assert captured.out.count("\n") == 1
         assert captured.err == "working\n"
+
+    @pytest.mark.parametrize("is_json", [True, False])
+    def test_a_files_name_that_is_no_utf8_is_told(
+        self, capsys: pytest.CaptureFixture[str], is_json: bool
+    ) -> None:
+        output = Output()
+        output.is_json = is_json
+        name = os.fsdecode(b"M\xfcller.json")
+
+        output.show({"source": name})
+
+        shown = capsys.readouterr().out
+        assert r"M\udcfcller.json" in shown
+        if is_json:
+            assert json.loads(shown) == {"source": name}
 
     def test_people_get_the_text(self, capsys: pytest.CaptureFixture[str]) -> None:
         Output().show({"a": 1}, lambda data: f"a is {data['a']}")
