@@ -39,7 +39,7 @@ def import_files(
     Every entry of a bundle becomes one record: the very bytes that stand in the file. What the validator finds is a
     warning and never costs a record. An entry without a resource, such as a deletion, has nothing to import; exit code
     1 says that a file or an entry is broken. Patients are registered when documents first name them; --patient is for
-    documents of a patient who is registered and whom no document has named before.
+    the first documents of a patient who came with a wallet; whom they name is known after that.
     """
     from noded.ops.importing import import_documents
     from noded.types.medical import Compartment, PatientId

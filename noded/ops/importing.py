@@ -8,6 +8,7 @@ from typing import Final
 
 from noded.api.backend import CONTENT_BYTES_MAX, Kept, VersionsToKeep, VersionToKeep
 from noded.client.answers import POSTED_MAX, Refused
+from noded.errors import ConfigError
 from noded.fhir.documents import FhirRecord, find_documents, read_document
 from noded.fhir.slicing import InvalidDocument, ProblemKind
 from noded.fhir.validation import validate
@@ -33,6 +34,17 @@ UNDER_WAY_MAX: Final = 16
 """Transactions on their way to being final while further records are encrypted."""
 
 NO_COMPARTMENT: Final = Compartment(0)
+
+
+class NotOurs(ConfigError):
+    """A patient is registered with another member, which keeps their records."""
+
+    def __init__(self, patient: PatientId, custodian: str) -> None:
+        super().__init__(
+            f"patient {patient.hex()} is registered with member {custodian}; give the id that `noded patient register`"
+            " said here"
+        )
+        self.patient = patient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +112,11 @@ def import_documents(
         named = {each.attribution.patient for each in document.records} - {None}
         if whose is not None and len(named) > 1:
             problems.append(f"{path}: names {len(named)} patients, and --patient one")
+            continue
+        known = [desk.patients.find(each) for each in named if each is not None]
+        other = next((each.patient for each in known if each is not None and each.patient != whose), None)
+        if whose is not None and other is not None:
+            problems.append(f"{path}: names patient {other.hex()}, and --patient another")
             continue
         added, new = _import(desk, sent, document.records, compartment, whose)
         imported += added
@@ -179,10 +196,15 @@ def _import(
 def _all_of(
     desk: Desk, records: Sequence[FhirRecord], whose: PatientId
 ) -> dict[str, tuple[PatientId, tuple[KeyEpoch, ...]]]:
-    """One patient of the ledger's, by whatever name documents give."""
-    epochs = tuple(map(KeyEpoch, desk.entry("patients", whose)["epochs"]))
-    names = (each.attribution.patient for each in records)
-    return {name: (whose, epochs) for name in names if name is not None}
+    """One patient of the ledger's, whom documents are known to name from then on."""
+    entry = desk.entry("patients", whose)
+    if entry["custodian"] != desk.me.hex():
+        raise NotOurs(whose, entry["custodian"])
+    epochs = tuple(map(KeyEpoch, entry["epochs"]))
+    names = dict.fromkeys(name for each in records if (name := each.attribution.patient) is not None)
+    for name in names:
+        desk.patients.call(whose, name)
+    return dict.fromkeys(names, (whose, epochs))
 
 
 def _patients_of(

@@ -37,13 +37,13 @@ _SEED_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptPatient:
-    """A patient whose wallet is kept, or was."""
+    """A patient whose wallet is kept, or who has it."""
 
     name: Annotated[str, Limit(0, KEY_BYTES_MAX)] = field(repr=False)
     """As documents call them; empty for one that came without documents."""
     patient: PatientId
     wallet: Wallet | None = field(repr=False)
-    """None since the patient took it along, and had it forgotten here."""
+    """None where the patient brought it, or took it along and had it forgotten here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +134,17 @@ class Patients:
             self._write((*self._by_id.values(), *new))
         self._note(new)
         return new
+
+    def call(self, patient: PatientId, name: str) -> None:
+        """Know a patient who came without documents by what the first ones call them, durably."""
+        with alone_in(self.path.parent):
+            self._load()
+            known = self._by_id.get(patient)
+            if known is not None and known.name:
+                return
+            called = KeptPatient(name=name, patient=patient, wallet=None if known is None else known.wallet)
+            self._write(tuple({**self._by_id, patient: called}.values()))
+        self._note([called])
 
     def keep(self, patient: PatientId, wallet: Wallet | None) -> None:
         """Keep a later state of a patient's wallet, or none any more, durably; raises `PatientUnknown`."""

@@ -195,6 +195,30 @@ class TestWallets:
 
         assert len(set(ids)) == 2
 
+    def test_whom_the_first_documents_of_an_own_wallet_name_is_known_after_that(
+        self,
+        consortium: Consortium,
+        record: dict[str, str],
+        sealed: tuple[str, ...],
+        tmp_path: Path,
+        capsys: Captured,
+    ) -> None:
+        """Else the next import would make a second patient of them, with a wallet that they do not have."""
+        north = ("--home", str(consortium.north))
+        (patient,) = told(capsys, "patient", "register", *sealed, *north)["patients"]
+        path = tmp_path / "mine.json"
+        path.write_text(f'{{"resourceType": "Patient", "id": "{uuid4()}"}}')
+        told(capsys, "fhir", "import", path, "--patient", patient, *north)
+
+        again = told(capsys, "fhir", "import", path, *north)
+
+        assert (again["new_patients"], again["records"][0]["patient"]) == (0, patient)
+        other = told(capsys, "fhir", "import", path, "--patient", record["patient"], *north, code=1)
+        assert (other["records"], len(other["problems"])) == ([], 1)
+        assert f"names patient {patient}, and --patient another" in other["problems"][0]
+        elsewhere = ("fhir", "import", path, "--patient", patient, "--home", consortium.south)
+        assert "is registered with member" in complaint(capsys, *elsewhere, code=3)
+
     def test_documents_of_several_patients_are_not_taken_for_one(
         self, consortium: Consortium, record: dict[str, str], tmp_path: Path, capsys: Captured
     ) -> None:

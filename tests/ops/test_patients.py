@@ -80,6 +80,21 @@ class TestPatients:
         with pytest.raises(PatientUnknown):
             found.keep(kept.patient, None)
 
+    def test_who_came_with_a_wallet_is_known_by_the_first_name(self, tmp_path: Path) -> None:
+        patient = PatientId(b"p" * 16)
+        (kept,) = patients(tmp_path).add([""])
+        for each in (patient, kept.patient):
+            patients(tmp_path).call(each, f"Patient/{each.hex()}")
+            patients(tmp_path).call(each, "Patient/another")
+
+        found = patients(tmp_path)
+        brought, made = (found.find(f"Patient/{each.hex()}") for each in (patient, kept.patient))
+        assert brought is not None
+        assert (brought.patient, brought.wallet) == (patient, None)
+        assert made == replace(kept, name=f"Patient/{kept.patient.hex()}")
+        assert found.find("Patient/another") is None
+        assert len(found) == 2
+
     def test_nothing_stands_in_the_clear(self, tmp_path: Path) -> None:
         (kept,) = patients(tmp_path).add([NAME])
 
