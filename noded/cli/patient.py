@@ -175,7 +175,8 @@ def rotate(
     """
     Replace a patient's key by the next one of the wallet; the old one signs nothing from that block on.
 
-    Other copies of the wallet stay good: every key comes from its seed. Who has the seed has the new key, too.
+    Other copies of the wallet stay good: every key comes from its seed. Who has the seed has the new key, too. Delegates
+    act on: see `noded delegate list`.
     """
     from noded.keys.files import write_private
     from noded.ops.wallets import rotate_key, seal_wallet

@@ -199,7 +199,8 @@ def _show(data: Json) -> str:
     elif "active" in data:
         said = f"{thing} {'was active' if data['active'] else 'was not active'}"
     elif "anchored_at" in data:
-        said = f"{thing} is anchored since height {data['anchored_at']}"
+        version, status = data["value"]["version"], data["value"]["status"]
+        said = f"version {version} of {thing} was {status}, anchored at height {data['anchored_at']}"
     else:
         said = f"{thing} is on the ledger"
     head = f"proven: after block {data['height']} ({when}), {said}\nfinal by {_way(data)}"
