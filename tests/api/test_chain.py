@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from noded.api.routes import chain
 from noded.codec.schema import decode_value, encode_value
 from noded.ops.rows import commit_batch
 from noded.types.block import FinalityProof
@@ -40,6 +41,19 @@ async def test_a_blocks_transactions_say_what_became_of_them(served: ServedApi) 
         "breakglass.open",
     ]
     assert items[0]["value"]["receipt"] == {"error": None, "detail": "", "operation": None}
+
+
+async def test_a_page_of_large_transactions_ends_early(
+    served: ServedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W2: a full block in JSON has megabytes, for each client that reads slowly."""
+    monkeypatch.setattr(chain, "PAGE_BYTES", 1)
+
+    first = (await served.get("/v1/blocks/3/transactions")).json
+    second = (await served.get(f"/v1/blocks/3/transactions?after={first['next']}")).json
+
+    assert [[item["value"]["position"] for item in page["items"]] for page in (first, second)] == [[0], [1]]
+    assert second["next"] is None
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,9 @@ from noded.types.ids import BlockHash, Epoch, Height
 from noded.types.transaction import Transaction, decode_transaction
 from noded.types.validator_set import ValidatorTable
 
+PAGE_BYTES: Final = 256 * 1024
+"""Transactions' encodings after which a page ends: a full block in JSON would be 7 MB, for each client that reads slowly."""
+
 TAG: Final = "chain"
 
 
@@ -235,6 +238,7 @@ def _transactions(at: StateAt, height: int, after: str, limit: int) -> dict[str,
     receipts = receipts_of(stored)
     items: list[dict[str, Any]] = []
     last = first
+    size = 0
     for position, encoding in transactions_of(at, stored, first):
         signed = decode_transaction(encoding)
         placed = PlacedTransaction(
@@ -242,7 +246,8 @@ def _transactions(at: StateAt, height: int, after: str, limit: int) -> dict[str,
         )
         items.append({"id": signed.hash.hex(), "value": to_json(placed)})
         last = position
-        if len(items) == limit:
+        size += len(encoding)
+        if len(items) == limit or size >= PAGE_BYTES:
             break
-    more = len(items) == limit and last + 1 < len(receipts)
+    more = bool(items) and last + 1 < len(receipts)
     return {"height": at.height, "items": items, "next": number_cursor(last) if more else None}
