@@ -57,7 +57,7 @@ class Shrinker:
         Raises:
             ConfigError: This one does not fail.
         """
-        plain = make_explicit(scenario).plain()
+        plain = _changed(make_explicit(scenario).plain(), "time", warmup="0s")
         wanted = self.fails(make_scenario(plain))
         self.runs = 1
         if wanted is None:

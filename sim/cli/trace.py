@@ -33,7 +33,12 @@ def command(
         start_ns, span_ns = parse_duration(start), parse_duration(span)
     except ValueError as error:
         raise ConfigError(f"--at and --for: {error}") from error
-    values = (*overrides, f"time.duration={format_duration(start_ns + span_ns)}", "time.heal=0s")
+    if start_ns < 0 or span_ns <= 0:
+        raise ConfigError(
+            f"--at {start} --for {span}: a window begins at 0s or later, and lasts longer than 0s"
+        )
+    window = (f"time.duration={format_duration(start_ns + span_ns)}", "time.warmup=0s", "time.heal=0s")
+    values = (*overrides, *window)
     spec = read_scenario(scenario, seed, values, latency_csv)
     tracers: list[Tracer] = []
 

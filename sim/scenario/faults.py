@@ -104,7 +104,7 @@ class Skew(Section):
     at: Duration
     nodes: Selector
     offset: SignedDuration
-    drift_ppm: float = 0.0
+    drift_ppm: Annotated[float, Field(ge=-10_000, le=10_000)] = 0.0
     """Microseconds a second."""
 
 

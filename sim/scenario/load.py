@@ -115,6 +115,10 @@ def _explain(detail: ErrorDetails) -> str:
         elsewhere = [known for known in _section_keys() if known.rpartition(".")[2] == last]
         nearest = elsewhere or get_close_matches(last, siblings, n=1, cutoff=0.0)
         return f"unknown key {key!r}; the nearest known one is {' or '.join(map(repr, nearest))}"
+    if detail["type"] == "union_tag_not_found":
+        return (
+            f"{key}: no {detail['ctx']['discriminator'].strip(chr(39))}, which says what the other keys mean"
+        )
     message = detail["msg"].removeprefix("Value error, ")
     return f"{key}: {message[:1].lower()}{message[1:]}"
 

@@ -1,16 +1,20 @@
 """A scenario: everything that a run depends on, but the code."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from noded.types.genesis import BLOCK_BYTES_MAX
 from sim.scenario.acts import Act
 from sim.scenario.faults import Fault
 from sim.scenario.network import MS, Network
-from sim.scenario.values import Duration, Probability, Section, Selector, SignedDuration
+from sim.scenario.values import Duration, Probability, Section, Selector, SignedDuration, at_most
+from sim.units import format_duration
 
 SECOND = 1_000 * MS
+
+Agreed = Annotated[Duration, at_most(600 * SECOND)]
+"""A duration that is a parameter of the chain."""
 
 
 class Time(Section):
@@ -22,7 +26,7 @@ class Time(Section):
     """What is left out of all figures at the beginning."""
     gst: Duration = 0
     """After this time delays are bounded by delta; until then liveness is not checked."""
-    delta: Duration = 1 * SECOND
+    delta: Agreed = 1 * SECOND
     """Bound on the delay of a message after gst."""
     heal: Duration = 0
     """
@@ -31,6 +35,14 @@ class Time(Section):
     """
     ties: Literal["order", "random"] = "order"
     """Simultaneous events run as scheduled, or in an order drawn from the seed."""
+
+    @model_validator(mode="after")
+    def _is_something_counted(self) -> Self:
+        if self.warmup >= self.duration:
+            raise ValueError(
+                f"warmup {format_duration(self.warmup)} leaves nothing of duration {format_duration(self.duration)} to count"
+            )
+        return self
 
 
 class Nodes(Section):
@@ -85,13 +97,13 @@ class Protocol(Section):
     """Who hears a vote first; "auto" goes by the number of nodes."""
     block_bytes: Annotated[int, Field(ge=512 * 1024, le=BLOCK_BYTES_MAX)] = BLOCK_BYTES_MAX
     """Most transactions of a block, in bytes."""
-    block_interval: Duration = 0
+    block_interval: Agreed = 0
     """Least time between two blocks."""
-    idle_interval: Duration = 5 * SECOND
+    idle_interval: Annotated[Duration, at_most(3_600 * SECOND)] = 5 * SECOND
     """How long a proposer with nothing to order waits before an empty block; 0: it never waits."""
     epoch_length: Annotated[int, Field(ge=4, le=100_000)] = 120
     """Heights."""
-    view_timeout: Duration = 600 * MS
+    view_timeout: Agreed = 600 * MS
     """First timeout of a view; 0: twice delta and the block interval."""
     reputation: bool = True
     """False: proposers take turns, powers stay those of genesis."""
@@ -99,27 +111,37 @@ class Protocol(Section):
     """Byzantine nodes that must be borne whatever the reputations are (k_min); None: those of the scenario."""
     silent_views: Annotated[int, Field(ge=0, le=64)] = 3
     """Nullify the view of a proposer silent for this many of its views at once; 0: never."""
-    drift: Duration = 2 * SECOND
+    drift: Agreed = 2 * SECOND
     """How far a block's time may lie ahead of a voter's clock."""
 
 
 Kind = Literal["record", "consent", "access"]
+
+WEIGHT_LEAST = 1e-6
 
 
 def _usual_mix() -> dict[Kind, float]:
     return {"record": 0.8, "consent": 0.1, "access": 0.1}
 
 
+def _weighs(mix: dict[Kind, float]) -> dict[Kind, float]:
+    if not any(weight >= WEIGHT_LEAST for weight in mix.values()):
+        raise ValueError("no kind has any weight")
+    return mix
+
+
 class Workload(Section):
     """Transactions of clients."""
 
     model: Literal["none", "poisson", "constant", "burst", "ramp", "closed", "trace"] = "poisson"
-    rate: Annotated[float, Field(ge=0)] = 50.0
+    rate: Annotated[float, Field(ge=0, le=1_000_000)] = 50.0
     """Transactions a second over all gateways; in a burst, on average; of a ramp, at its end."""
     gateways: Annotated[int, Field(ge=1)] = 4
     """Nodes that have clients; drawn from the correct founders."""
-    mix: dict[Kind, Annotated[float, Field(ge=0)]] = Field(default_factory=_usual_mix)
-    """Kinds of transactions by weight."""
+    mix: Annotated[dict[Kind, Annotated[float, Field(ge=0, le=1_000_000)]], AfterValidator(_weighs)] = Field(
+        default_factory=_usual_mix
+    )
+    """Kinds of transactions by weight, to a millionth."""
     burst_period: Duration = 5 * SECOND
     burst_length: Duration = 1 * SECOND
     """All transactions of a period come within this time."""
@@ -127,7 +149,7 @@ class Workload(Section):
     """Transactions that a client hands in together."""
     beside: bool = False
     """Whether clients compute on the machine of their gateway."""
-    clients: Annotated[int, Field(ge=1)] = 100
+    clients: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     """Of a closed loop: each hands in its next transactions once the last are final."""
     think: Duration = 0
     """Of a closed loop: pause between two transactions of a client."""
@@ -172,7 +194,7 @@ class Byzantine(Section):
     """Whom they single out, where the behaviour does; None: drawn from the seed."""
     by: Duration = 500 * MS
     """Of `delay`: how much later victims hear them."""
-    period: Duration = 20 * SECOND
+    period: Annotated[Duration, Field(gt=0)] = 20 * SECOND
     """Of `oscillate`: half of the time correct, half silent."""
     altered: Altered = "counters"
     """Of `alter`, in the node's store: the epoch's counters, its table, or the conduct of the node's own institution."""
@@ -194,14 +216,15 @@ class Sweep(Section):
 
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
     """Keys of the scenario, dotted, and their values."""
-    seeds: Annotated[int, Field(ge=1)] = 5
+    seeds: Annotated[int, Field(ge=1, le=10_000)] = 5
     """Runs of each combination, with the seeds from `seed` on."""
 
 
 class Scenario(Section):
     """What a simulation simulates; a run is a function of this and the code."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[^/\x00]+$")]
+    """Also of the folder of a sweep's results."""
     about: str = ""
     """What the scenario is for."""
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 1

@@ -2,9 +2,31 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
-from sim.units import format_duration, format_rate, parse_duration, parse_rate
+from sim.units import NS_PER_UNIT, format_duration, format_rate, parse_duration, parse_rate
+
+YEAR = 365 * 24 * NS_PER_UNIT["h"]
+"""Longer than any run; sums of so many nanoseconds stay far below 2^63."""
+
+
+def at_most(longest: int) -> AfterValidator:
+    """Refuses longer durations, of either sign."""
+
+    def check(value: int) -> int:
+        if abs(value) > longest:
+            raise ValueError(f"{format_duration(value)} is more than {format_duration(longest)}")
+        return value
+
+    return AfterValidator(check)
 
 
 def _duration(value: object) -> object:
@@ -22,10 +44,11 @@ def _no_number(value: object, example: str) -> object:
 SignedDuration = Annotated[
     int,
     BeforeValidator(_duration),
+    at_most(YEAR),
     PlainSerializer(format_duration, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": r"^-?[0-9][0-9_.]*\s*(ns|us|ms|s|min|h)$"}),
 ]
-"""Nanoseconds."""
+"""Nanoseconds, a year at most."""
 
 Duration = Annotated[SignedDuration, Field(ge=0)]
 """Nanoseconds, not negative."""
@@ -53,7 +76,11 @@ class Section(BaseModel):
     """A table of a scenario: frozen, and without keys that nobody knows."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        populate_by_name=True,
+        allow_inf_nan=False,
     )
 
     def plain(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ MINI = {
     "workload": {"model": "none"},
 }
 
-NOTHING_FINAL = {"time.warmup": "700ms"}
+NOTHING_FINAL = {"time.warmup": "699ms"}
 NOT_BEGUN = {"time.duration": "5ms", "time.warmup": "0s"}
 REGIONS = {"network.latency": "aws", "nodes.regions": {"us-east-1": 2, "*": 2}}
 STANDING = {"fault": [{"kind": "crash", "at": "0s", "nodes": "first:2"}]}

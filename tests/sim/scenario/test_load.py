@@ -40,6 +40,27 @@ class TestErrors:
             ({"time.duration": "5 parsecs"}, "time.duration"),
             ({"network.up": "fast"}, "network.up"),
             ({"byzantine": [{"behaviour": "mean", "nodes": 1}]}, "byzantine.0.behaviour"),
+            ({"fault": [{"at": "1s", "nodes": 1}]}, "fault.0: no kind, which says what the other keys mean"),
+            ({"network.latency": {"sigma": 1}}, "network.latency: no model, which says what the other keys mean"),
+            ({"time": {"duration": "5s", "warmup": "6s"}}, "time: warmup 6s leaves nothing of duration 5s to count"),
+            ({"time.duration": "99999h"}, "time.duration: 99999h is more than 8760h"),
+            ({"clock.offset": "-99999h"}, "clock.offset: -99999h is more than 8760h"),
+            ({"protocol.block_interval": "1h"}, "protocol.block_interval: 1h is more than 10min"),
+            ({"workload.rate": float("inf")}, "workload.rate: input should be a finite number"),
+            ({"workload.rate": 1e12}, "workload.rate: input should be less than or equal to 1000000"),
+            ({"workload.mix": {}}, "workload.mix: no kind has any weight"),
+            ({"workload.mix": {"record": 0.0}}, "workload.mix: no kind has any weight"),
+            ({"nodes.slow": {"*": float("inf")}}, "nodes.slow.*: input should be a finite number"),
+            (
+                {"byzantine": [{"behaviour": "oscillate", "nodes": 1, "period": "0s"}]},
+                "byzantine.0.period: input should be greater than 0",
+            ),
+            (
+                {"fault": [{"kind": "skew", "at": "1s", "nodes": 1, "offset": "1s", "drift_ppm": 1e12}]},
+                "fault.0.drift_ppm: input should be less than or equal to 10000",
+            ),
+            ({"sweep": {"seeds": 1_000_000_000}}, "sweep.seeds: input should be less than or equal to 10000"),
+            ({"name": "../elsewhere"}, "name: string should match"),
         ],
     )  # fmt: skip
     def test_they_name_the_key_and_the_way_out(self, override: dict[str, object], message: str) -> None:
