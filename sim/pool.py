@@ -4,14 +4,27 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar
+
+from noded.errors import NodedError
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
 
 RUNS_PER_PROCESS = 20
 """A process is replaced after this many runs: memory that fragments is given back."""
+
+
+class WorkerEnded(NodedError):
+    """A process that did runs was ended from outside."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a process that did runs was ended from outside, as for want of memory; what is saved counts, "
+            "and fewer --jobs need less memory"
+        )
 
 
 def cores() -> int:
@@ -29,11 +42,23 @@ def run_all(
         work: A function of a module, so that another process can find it.
         jobs: What it is called with.
         processes: How many at a time; with 1 everything runs in this process.
+
+    Raises:
+        WorkerEnded: A process was killed.
     """
     if processes == 1 or len(jobs) <= 1:
         for job in jobs:
             yield job, work(job)
         return
+    try:
+        yield from _run_apart(work, jobs, processes)
+    except BrokenProcessPool as error:
+        raise WorkerEnded from error
+
+
+def _run_apart(
+    work: Callable[[Job], Done], jobs: Sequence[Job], processes: int
+) -> Iterator[tuple[Job, Done]]:
     context = multiprocessing.get_context("spawn")
     waiting = iter(jobs)
     with ProcessPoolExecutor(

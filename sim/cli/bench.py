@@ -22,9 +22,19 @@ SCENARIOS = ("wan-200", "lan-1000-linear")
     type=click.Choice([ENGINE, START, *SCENARIOS]),
     help="Measure this only.",
 )
-@click.option("--nodes", default=300, show_default=True, help="Nodes that do nothing.")
-@click.option("--rounds", default=10, show_default=True, help="Broadcasts of each.")
-@click.option("--seconds", default=10.0, show_default=True, help="Virtual time of each scenario.")
+@click.option(
+    "--nodes", type=click.IntRange(min=2), default=300, show_default=True, help="Nodes that do nothing."
+)
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=10, show_default=True, help="Broadcasts of each."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.1),
+    default=10.0,
+    show_default=True,
+    help="Virtual time of each scenario.",
+)
 @click.option("--profile", is_flag=True, help="Show where the scenarios' time goes; they run slower then.")
 @output_option
 def command(

@@ -11,7 +11,11 @@ from sim.cli.options import output_option, show_json
 @click.command(name="calibrate")
 @click.option("--to", type=click.Path(path_type=Path), default=Path("costs.toml"), help="File for the costs.")
 @click.option(
-    "--seconds", default=6.0, show_default=True, help="Of each load on real nodes, each of its turns."
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=6.0,
+    show_default=True,
+    help="Of each load on real nodes, each of its turns.",
 )
 @click.option("--core-only", is_flag=True, help="Run no real nodes; what surrounds the core stays unpriced.")
 @click.option(

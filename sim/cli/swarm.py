@@ -46,9 +46,9 @@ def work(job: SwarmJob) -> SwarmDone:
 
 
 @click.command(name="swarm")
-@click.option("--seed", default=0, help="First seed.")
-@click.option("--count", default=100, help="How many.")
-@click.option("--jobs", type=int, help="Processes; default: one a core.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="First seed.")
+@click.option("--count", type=click.IntRange(min=1), default=100, help="How many.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one a core.")
 @click.option("--runs", type=click.Path(path_type=Path), default=RUNS / "swarm", help="Folder for failures.")
 @output_option
 def command(seed: int, count: int, jobs: int | None, runs: Path, output: str) -> int:

@@ -11,7 +11,7 @@ from sim.scenario.model import Scenario
 def sweep_options(function: F) -> F:
     """Where and on what the runs are done."""
     for decorate in (
-        click.option("--jobs", type=int, help="Processes; default: one a core."),
+        click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one a core."),
         click.option("--shard", default="1/1", metavar="I/N", help="Do the i-th of N parts only."),
         click.option("--dask", metavar="ADDRESS", help="Do the runs on this Dask scheduler's cluster."),
         click.option("--report/--no-report", default=True, help="Write the report at the end."),

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 @click.command(name="validate")
 @click.option("--costs", default="default", help="Table of costs; default: the built-in one. See calibrate.")
-@click.option("--jobs", type=int, help="Processes; default: one a core.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one a core.")
 @click.option(
     "--daemons", is_flag=True, help="Compare with real daemons on this machine instead; needs --costs."
 )
 @click.option(
-    "--seconds", default=8.0, show_default=True, help="Of each load on real daemons, each of its turns."
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=8.0,
+    show_default=True,
+    help="Of each load on real daemons, each of its turns.",
 )
 @click.option(
     "--parts",
