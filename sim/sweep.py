@@ -6,6 +6,7 @@ several machines never do the same twice, and a changed value runs only what it 
 """
 
 import json
+import os
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def expand(scenario: Scenario) -> list[Scenario]:
     All runs of a sweep, seed by seed, so that a part of it already has every point.
 
     Raises:
-        ConfigError: The scenario has no grid, or a combination is no scenario.
+        ConfigError: The scenario has no grid, or a combination is no scenario, or two are the same.
     """
     if scenario.sweep is None:
         raise ConfigError(
@@ -46,18 +47,46 @@ def expand(scenario: Scenario) -> list[Scenario]:
         )
     plain = scenario.plain()
     del plain["sweep"]
-    keys = list(scenario.sweep.grid)
-    return [
-        make_scenario(plain, {**dict(zip(keys, values, strict=True)), "seed": scenario.seed + number})
-        for number in range(scenario.sweep.seeds)
+    points = [
+        dict(zip(scenario.sweep.grid, values, strict=True))
         for values in product(*scenario.sweep.grid.values())
     ]
+    found: dict[str, Scenario] = {}
+    for number in range(scenario.sweep.seeds):
+        for point in points:
+            each = make_scenario(plain, {**point, "seed": scenario.seed + number})
+            text = json.dumps({**each.plain(), "sweep": None})
+            if text in found:
+                raise ConfigError(
+                    f"sweep.grid: {json.dumps(point)} is the same run as another combination; leave one out "
+                    "(sweep.seeds says how many seeds there are)"
+                )
+            found[text] = each
+    return list(found.values())
 
 
 def begin(scenario: Scenario, folder: Path) -> None:
-    """Write down what a folder's sweep is, for `resume`."""
+    """
+    Write down what a folder's sweep is, for `resume`. It may grow, but none takes the place of another.
+
+    Raises:
+        ConfigError: The folder has a sweep with runs that this one does not have.
+    """
+    path = folder / SWEEP
+    plain = scenario.plain()
+    if path.exists():
+        before = reopen(folder)
+        mine = {run_id(each) for each in expand(scenario)}
+        if not mine.issuperset(map(run_id, expand(before))):
+            differ = ", ".join(key for key in plain if plain[key] != before.plain().get(key))
+            raise ConfigError(
+                f"{folder} has another sweep (they differ in: {differ or 'what this one has not'}); give --runs another "
+                f"folder, or remove {path} to let this one take its place"
+            )
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SWEEP).write_text(json.dumps(scenario.plain(), indent=2) + "\n")
+    temporary = path.with_name(f"{SWEEP}.{os.getpid()}")
+    temporary.write_text(json.dumps(plain, indent=2) + "\n")
+    temporary.replace(path)
 
 
 def reopen(folder: Path) -> Scenario:
@@ -65,13 +94,15 @@ def reopen(folder: Path) -> Scenario:
     The scenario of the sweep in a folder.
 
     Raises:
-        ConfigError: The folder has none.
+        ConfigError: The folder has none, or what it has is none.
     """
     path = folder / SWEEP
     try:
         return make_scenario(json.loads(path.read_text()))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; a sweep's folder has a {SWEEP}") from error
+    except (ValueError, ConfigError) as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -104,6 +135,7 @@ def work(job: SweepJob) -> str:
     try:
         result = simulate(make_scenario(job.plain), Options())
         save(result, job.folder)
+        (job.folder / FAILED).unlink(missing_ok=True)
     except Exception:
         job.folder.mkdir(parents=True, exist_ok=True)
         (job.folder / FAILED).write_text(traceback.format_exc())

@@ -16,7 +16,8 @@ from sim.report.frames import group, varied_keys
 from sim.results import Saved, find_runs, run_id
 from sim.scenario.explicit import make_explicit
 from sim.scenario.load import load_scenario, make_scenario
-from sim.sweep import begin, expand, jobs_of, parse_shard
+from sim.scenario.model import Scenario
+from sim.sweep import begin, expand, jobs_of, parse_shard, reopen
 from tests.helpers.simulation import small
 
 SCENARIO = """
@@ -70,6 +71,12 @@ class TestExpanding:
         with pytest.raises(ConfigError, match=r"unknown key 'nodes.cuont'; the nearest known one is 'count'"):
             expand(make_scenario(plain))
 
+    @pytest.mark.parametrize("grid", [{"nodes.count": [4, 5, 4]}, {"seed": [1, 2]}, {"sweep.seeds": [1, 2]}])
+    def test_combinations_that_are_the_same_run_are_refused(self, grid: dict[str, list[object]]) -> None:
+        """Two processes would write to one folder, and one run would count twice."""
+        with pytest.raises(ConfigError, match=r"sweep.grid: .* is the same run as another combination"):
+            expand(make_scenario({**small().plain(), "sweep": {"grid": grid, "seeds": 1}}))
+
     def test_shards_part_the_runs_among_them(self, tiny: Path, tmp_path: Path) -> None:
         scenario = load_scenario(tiny)
         parts = [jobs_of(scenario, tmp_path, parse_shard(f"{number}/3"))[0] for number in (1, 2, 3)]
@@ -91,6 +98,41 @@ class TestExpanding:
             ids.append(run_id(small(cpu__model="costs", cpu__costs=str(table))))
 
         assert ids[0] != ids[1]
+
+
+class TestFolder:
+    """A folder has one sweep, which may grow; none takes the place of another."""
+
+    def sweep(self, **values: object) -> Scenario:
+        return make_scenario(
+            {**small().plain(), "sweep": {"grid": {"nodes.count": [4, 5]}, "seeds": 2}}, values
+        )
+
+    def test_another_sweep_is_refused_and_the_first_stays(self, tmp_path: Path) -> None:
+        first = self.sweep()
+        begin(first, tmp_path)
+
+        for other in (self.sweep(**{"time.duration": "4s"}), self.sweep(**{"sweep.seeds": 1})):
+            with pytest.raises(
+                ConfigError, match=r"has another sweep \(they differ in: (time|sweep)\); give --runs"
+            ):
+                begin(other, tmp_path)
+        assert reopen(tmp_path) == first
+        assert [path.name for path in tmp_path.iterdir()] == ["sweep.json"]
+
+    @pytest.mark.parametrize("more", [{"sweep.seeds": 3}, {"sweep.grid": {"nodes.count": [6, 5, 4]}}])
+    def test_it_may_grow(self, tmp_path: Path, more: dict[str, object]) -> None:
+        begin(self.sweep(), tmp_path)
+        begin(self.sweep(**more), tmp_path)
+
+        assert reopen(tmp_path) == self.sweep(**more)
+
+    @pytest.mark.parametrize("text", ['{"name": "ti', '{"name": 5}'])
+    def test_what_is_no_sweep_is_named(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "sweep.json").write_text(text)
+
+        with pytest.raises(ConfigError, match=r"sweep\.json: "):
+            reopen(tmp_path)
 
 
 class TestPoints:
