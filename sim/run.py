@@ -130,13 +130,17 @@ class Run:
         for make in options.observers:
             self.cluster.world.observers.add(make(self.cluster))
 
+    def start(self) -> None:
+        """Schedule what happens first."""
+        self.cluster.start()
+        self._driver.start()
+        self._acts.start()
+
     def go(self, report: Callable[[Progress], None]) -> Result:
         """Run to the end, or to the first violation."""
         began = perf_counter()
         time, engine = self.scenario.time, self.cluster.engine
-        self.cluster.start()
-        self._driver.start()
-        self._acts.start()
+        self.start()
         engine.at(time.warmup, self.recorder.warmed_up)
         total = time.duration + time.heal
         stopped = self._run_to(0, time.duration, partial(self._progress, total, began, report))
@@ -293,6 +297,17 @@ def simulate(
     gc.set_threshold(*GC_THRESHOLDS)
     with shared_work(memo=options.memo):
         return Run(scenario, options).go(report)
+
+
+def begin(scenario: Scenario) -> None:
+    """
+    Do what a run does before anything happens.
+
+    Raises:
+        ConfigError: The scenario contradicts itself, or names files or nodes that do not exist.
+    """
+    with shared_work(memo=True):
+        Run(scenario, Options()).start()
 
 
 def _quantiles(values: list[float]) -> Quantiles:

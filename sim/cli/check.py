@@ -21,14 +21,22 @@ def command(
     output: str,
     explicit: bool,
 ) -> None:
-    """Check a scenario, and print it with all defaults filled in."""
+    """
+    Check a scenario, and print it with all defaults filled in.
+
+    Everything is made that a run begins with, of a sweep at each of its points: files are read, selectors find nodes.
+    """
+    from sim.run import begin
     from sim.scenario.dump import dump_toml
-    from sim.scenario.explicit import make_explicit, places
+    from sim.scenario.explicit import make_explicit
+    from sim.sweep import expand
 
     spec = read_scenario(scenario, seed, overrides, latency_csv)
-    places(spec)
-    resolved = make_explicit(spec)
-    plain = (resolved if explicit else spec).plain()
+    points = [spec] if spec.sweep is None else expand(spec)
+    for point in points:
+        if point.seed == spec.seed:
+            begin(point)
+    plain = (make_explicit(spec) if explicit else spec).plain()
     if output == "json":
         show_json(plain)
     else:

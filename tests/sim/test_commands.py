@@ -243,3 +243,28 @@ def test_check_spells_out_what_a_seed_draws(work: Path, capsys: pytest.CaptureFi
     plain = json.loads(capsys.readouterr().out)
     assert plain["fault"][0]["groups"] == [[0, 1], [2, 3]]
     assert plain["protocol"]["epoch_length"] == 120
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ('cpu={ model = "costs", costs = "nowhere" }', "cpu.costs nowhere: "),
+        ("workload.model=trace", "workload.trace: the model 'trace' needs a file"),
+        ('network.latency={ model = "uniform", low = "2ms", high = "1ms" }', "low is above high"),
+        ("nodes.slow.anybody=2", "nodes.slow: unknown selector 'anybody'"),
+        ('sweep.grid={ "nodes.cuont" = [4] }', "unknown key 'nodes.cuont'"),
+    ],
+)
+def test_check_finds_what_a_run_would_stumble_over(
+    work: Path, capsys: pytest.CaptureFixture[str], override: str, message: str
+) -> None:
+    assert run(["check", str(work / "mini.toml"), "--set", override]) == CONFIG_INVALID
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("window", [("-1s", "1s"), ("1s", "0s")])
+def test_a_window_without_time_is_refused(
+    work: Path, capsys: pytest.CaptureFixture[str], window: tuple[str, str]
+) -> None:
+    assert run(["trace", str(work / "mini.toml"), "--at", window[0], "--for", window[1]]) == CONFIG_INVALID
+    assert "a window begins at 0s or later" in capsys.readouterr().err
