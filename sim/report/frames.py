@@ -15,6 +15,14 @@ from sim.statistics import bootstrap, mean, median
 from sim.streams import Stream
 from sim.sweep import SWEEP, reopen
 
+NODES = "nodes.count"
+RATE = "workload.rate"
+
+CODE = "code"
+"""Not a key of scenarios: the beginning of the digest of the code that made a run, so that versions are told apart."""
+
+CODE_LETTERS = 8
+
 PAIRS = 2_000
 """Pairs of nodes of which the median delay is taken."""
 
@@ -43,8 +51,8 @@ def load_all(folders: Sequence[Path]) -> list[Saved]:
 
 
 def varied_keys(runs: Sequence[Saved]) -> list[str]:
-    """The scenario's keys, seed aside, in which the runs differ."""
-    flat = [_flatten(run.scenario.plain()) for run in runs]
+    """The scenario's keys, seed aside, in which the runs differ, and `CODE` if the code does."""
+    flat = [_values(run) for run in runs]
     keys = dict.fromkeys(key for each in flat for key in each)
     swept = _swept_keys(runs)
     return [
@@ -57,7 +65,7 @@ def varied_keys(runs: Sequence[Saved]) -> list[str]:
 
 def value_of(run: Saved, key: str) -> Any:
     """The value of a dotted key in a run's scenario."""
-    return _flatten(run.scenario.plain()).get(key)
+    return _values(run).get(key)
 
 
 def shown(value: object) -> str:
@@ -98,6 +106,14 @@ def estimate(runs: Sequence[Saved], name: str) -> tuple[float, float, float] | N
     return mean(values), low, high
 
 
+def name_of(run: Saved, keys: Sequence[str], values: Sequence[object]) -> str:
+    """What is told apart by these keys; of a single point the scenario's name."""
+    return (
+        ", ".join(f"{_short(key)} = {shown(value)}" for key, value in zip(keys, values, strict=True))
+        or run.scenario.name
+    )
+
+
 def is_linear(scenario: Scenario) -> bool:
     """Whether votes go to collectors."""
     routing = scenario.protocol.routing
@@ -119,10 +135,9 @@ def finality_delays(scenario: Scenario) -> int:
     return 5 if is_linear(scenario) else 3
 
 
-def messages_by_theory(scenario: Scenario) -> float:
-    """Messages a block, by theory."""
-    count = scenario.nodes.count
-    return 3.1 * count if is_linear(scenario) else 2.0 * count * count
+def messages_by_theory(count: int, *, is_linear: bool) -> float:
+    """Messages a block among so many nodes, by theory."""
+    return 3.1 * count if is_linear else 2.0 * count * count
 
 
 def cdf(values: Sequence[float]) -> tuple[list[float], list[float]]:
@@ -152,6 +167,14 @@ def _flatten(plain: Any, prefix: str = "") -> dict[str, Any]:
             flat.update(_flatten(value, f"{prefix}{key}."))
         return flat
     return {prefix[:-1]: tuple(plain) if isinstance(plain, list) else plain}
+
+
+def _values(run: Saved) -> dict[str, Any]:
+    return {**_flatten(run.scenario.plain()), CODE: run.manifest["versions"]["code"][:CODE_LETTERS]}
+
+
+def _short(key: str) -> str:
+    return "n" if key == NODES else key.rpartition(".")[2]
 
 
 def _order(value: Any) -> tuple[int, Any]:

@@ -10,7 +10,7 @@ from jinja2 import Environment
 
 from sim.report import reputation_plots, run_plots, sweep_plots
 from sim.report.conduct import conduct_rows
-from sim.report.frames import estimate, figure_of, group, load_all, shown, varied_keys
+from sim.report.frames import NODES, RATE, estimate, figure_of, group, load_all, name_of, shown, varied_keys
 from sim.report.style import Absent, Picture
 from sim.results import Saved
 
@@ -24,6 +24,7 @@ COLUMNS = (
     ("transactions / s", "tx_per_s", 1),
     ("tx finality p50 (ms)", "tx_finality_ms.p50", 0),
     ("p99 (ms)", "tx_finality_ms.p99", 0),
+    ("of all tx unfinished", "tx_unfinished", 3),
     ("messages / block", "messages_per_block", 0),
     ("bytes / block", "bytes_per_block", 0),
 )
@@ -34,15 +35,15 @@ def draw_all(runs: Sequence[Saved]) -> tuple[list[Picture], list[Absent]]:
     keys = varied_keys(runs)
     pictures: list[Picture | Absent | None] = []
     is_loaded = any(run.scenario.workload.model != "none" for run in runs)
-    if is_loaded and sweep_plots.RATE in keys:
+    if is_loaded and RATE in keys:
         pictures.append(sweep_plots.throughput_latency(runs))
-    if sweep_plots.NODES in keys:
+    if NODES in keys:
         pictures += [
             sweep_plots.finality_over_nodes(runs),
             sweep_plots.throughput_over_nodes(runs) if is_loaded else None,
             sweep_plots.traffic_over_nodes(runs),
         ]
-    others = [key for key in keys if key not in (sweep_plots.NODES, sweep_plots.RATE)]
+    others = [key for key in keys if key not in (NODES, RATE)]
     pictures += [sweep_plots.over_key(runs, key) for key in others]
     last = list(group(runs, keys).values())[-1][0]
     points = _points(runs, keys)
@@ -85,7 +86,7 @@ def write_report(folders: Sequence[Path], to: Path) -> Path:
         conduct=[
             row
             for values, same in group(runs, keys).items()
-            for row in conduct_rows(same[0], _name(same[0], keys, values))
+            for row in conduct_rows(same[0], name_of(same[0], keys, values))
         ],
         failures=[_failure(run) for run in runs if run.summary["verdict"] != "pass"],
         pictures=[(picture, _embedded(to / f"{picture.name}.png")) for picture in pictures],
@@ -137,28 +138,16 @@ def _points(runs: Sequence[Saved], keys: Sequence[str]) -> list[tuple[str, list[
     Of a grid of sizes and loads these are the sizes, at the load in the middle.
     """
     points = group(runs, keys)
-    if sweep_plots.RATE in keys and sweep_plots.NODES in keys:
-        place = keys.index(sweep_plots.RATE)
+    if RATE in keys and NODES in keys:
+        place = keys.index(RATE)
         rates = sorted({values[place] for values in points})
         middle = rates[len(rates) // 2]
         points = {values: same for values, same in points.items() if values[place] == middle}
-    named = [(_name(same[0], keys, values), same) for values, same in points.items()]
+    named = [(name_of(same[0], keys, values), same) for values, same in points.items()]
     most = run_plots.PER_RUN_MAX
     if len(named) > most:
         named = [named[round(index * (len(named) - 1) / (most - 1))] for index in range(most)]
     return named
-
-
-def _name(run: Saved, keys: Sequence[str], values: Sequence[object]) -> str:
-    """What is told apart by these keys; of a single point the scenario's name."""
-    return (
-        ", ".join(f"{_short(key)} = {shown(value)}" for key, value in zip(keys, values, strict=True))
-        or run.scenario.name
-    )
-
-
-def _short(key: str) -> str:
-    return "n" if key == sweep_plots.NODES else key.rpartition(".")[2]
 
 
 def _embedded(path: Path) -> str:

@@ -5,11 +5,10 @@ from math import nan
 from typing import Any
 
 from sim.report.conduct import held_by_kind, kinds_of, pace_of
-from sim.report.frames import estimate, group
-from sim.report.style import Absent, Picture, colour, make_figure, plot_estimates
+from sim.report.frames import NODES, estimate, group, name_of, shown, varied_keys
+from sim.report.style import Absent, Picture, colour, legend_above, make_figure, plot_estimates
 from sim.results import Saved
 
-NODES = "nodes.count"
 SCORED = "protocol.reputation"
 
 EPOCHS_MIN = 3
@@ -61,7 +60,7 @@ def standing(name: str, run: Saved, number: int) -> Picture | None:
     for axes in (powers, shares):
         axes.set_ylim(bottom=0)
     reputations.set_xlabel("epoch")
-    figure.legend(loc="outside upper center", ncols=len(names), fontsize=8)
+    legend_above(figure, reputations, columns=len(names))
     caption = (
         f"{name}: each member's part of the voting power and of the proposer shares, and its reputation, at the "
         "beginning of each epoch."
@@ -102,7 +101,7 @@ def pace(runs: Sequence[tuple[str, Saved]]) -> Picture | None:
     finality.set_xlabel("epoch")
     for axes in (blocks, lost, finality):
         axes.set_ylim(bottom=0)
-    figure.legend(loc="outside upper center", ncols=min(2, len(series)), fontsize=8)
+    legend_above(figure, blocks)
     caption = "Every epoch: blocks a second, views that were given up for each block, and finality."
     columns = ("run", "epoch", "seconds", "blocks_per_s", "nullified", "p95_ms")
     return Picture("epochs", caption, figure, columns, rows)
@@ -114,7 +113,8 @@ def against_round_robin(runs: Sequence[Saved]) -> Picture | Absent | None:
         return None
     figure, (blocks, finality) = make_figure(2, height=5.0)
     rows: list[tuple[object, ...]] = []
-    for index, ((scored,), part) in enumerate(group(runs, [SCORED]).items()):
+    others = [key for key in varied_keys(runs) if key not in (NODES, SCORED)]
+    for index, ((scored, *rest), part) in enumerate(group(runs, [SCORED, *others]).items()):
         xs, made, waits = [], [], []
         for (nodes,), same in group(part, [NODES]).items():
             height, wait = estimate(same, "blocks_per_s"), estimate(same, "finality_ms.p95")
@@ -122,8 +122,10 @@ def against_round_robin(runs: Sequence[Saved]) -> Picture | Absent | None:
                 xs.append(float(nodes))
                 made.append(height)
                 waits.append(wait)
-                rows.append((nodes, scored, *height, *wait))
+                rows.append((nodes, scored, *height, *wait, *map(shown, rest)))
         label = "reputation" if scored else "round robin"
+        if others:
+            label += f", {name_of(part[0], others, rest)}"
         plot_estimates(blocks, xs, made, index, label)
         plot_estimates(finality, xs, waits, index, label)
     if not rows:
@@ -134,7 +136,7 @@ def against_round_robin(runs: Sequence[Saved]) -> Picture | Absent | None:
     finality.set_xscale("log")
     for axes in (blocks, finality):
         axes.set_ylim(bottom=0)
-    blocks.legend()
+    legend_above(figure, blocks)
     caption = "Reputation against round robin over the number of nodes; bars are 95 % bootstrap intervals over seeds."
-    columns = ("nodes", "reputation", "blocks_per_s", "low", "high", "p95_ms", "p95_low", "p95_high")
+    columns = ("nodes", "reputation", "blocks_per_s", "low", "high", "p95_ms", "p95_low", "p95_high", *others)
     return Picture("reputation-nodes", caption, figure, columns, rows)

@@ -30,7 +30,7 @@ PER_RUN_MAX = 6
 """Runs drawn side by side; more than that nobody can tell apart."""
 
 
-NO_BLOCK = "No block whose proposal counts became final."
+NO_BLOCK = "No block became final while figures counted."
 
 NO_TRANSACTION = "No transaction was submitted and became final while figures counted."
 
@@ -46,9 +46,9 @@ def finality_cdf(points: Sequence[tuple[str, Sequence[Saved]]]) -> Picture | Abs
         what: [
             (name, values)
             for name, runs in points[:PER_RUN_MAX]
-            if (values := [value for run in runs for value in _waits(run, f"{what}s", since)])
+            if (values := [wait for run in runs for wait in waits(run)])
         ]
-        for what, since in (("block", "proposed_ns"), ("transaction", "intended_ns"))
+        for what, waits in (("block", _block_waits), ("transaction", _transaction_waits))
     }
     if not samples["block"]:
         return Absent("finality-cdf", NO_BLOCK)
@@ -84,20 +84,31 @@ def finality_cdf(points: Sequence[tuple[str, Sequence[Saved]]]) -> Picture | Abs
     return Picture("finality-cdf", caption, figure, ("run", "what", "ms", "share"), rows)
 
 
-def _waits(run: Saved, table: str, since: str) -> list[float]:
-    rows = run.table(table).filter(_after(since, run.scenario.time.warmup))
-    return [float(wait) for wait in ((rows["final_ns"] - rows[since]) / 1e6).to_list()]
+def _block_waits(run: Saved) -> list[float]:
+    blocks = _counted_blocks(run)
+    return ((blocks["final_ns"] - blocks["proposed_ns"]) / 1e6).to_list()
+
+
+def _transaction_waits(run: Saved) -> list[float]:
+    rows = run.table("transactions")
+    rows = rows.filter(rows["intended_ns"] >= run.scenario.time.warmup)
+    return ((rows["final_ns"] - rows["intended_ns"]) / 1e6).to_list()
+
+
+def _counted_blocks(run: Saved) -> "polars.DataFrame":
+    """The blocks of a run's figures: final, at the median of correct nodes, after the warm-up and before the end."""
+    blocks, time = run.table("blocks"), run.scenario.time
+    return blocks.filter(blocks["final_ns"].is_between(time.warmup, time.duration))
 
 
 def finality_by_region(run: Saved) -> Picture | Absent | None:
     """How long after its proposal a block is final in each region."""
-    blocks, commits, nodes = run.table("blocks"), run.table("commits"), run.table("nodes")
+    blocks, commits, nodes = _counted_blocks(run), run.table("commits"), run.table("nodes")
     if nodes["region"].n_unique() < 2:
         return None
     joined = commits.join(blocks.select("height", "proposed_ns"), on="height").join(
         nodes.select("node", "region"), on="node"
     )
-    joined = joined.filter(_after("proposed_ns", run.scenario.time.warmup))
     if not len(joined):
         return Absent("finality-by-region", NO_BLOCK)
     figure, (axes,) = make_figure()
@@ -203,9 +214,9 @@ def cpu(run: Saved) -> Picture:
 
 def phases(run: Saved) -> Picture | Absent:
     """Where the time to finality goes."""
-    blocks = run.table("blocks").filter(_after("proposed_ns", run.scenario.time.warmup)).drop_nulls()
+    blocks = _counted_blocks(run).drop_nulls()
     if not len(blocks):
-        return Absent("phases", "No block whose proposal and votes count became final.")
+        return Absent("phases", "No block of which votes were seen became final while figures counted.")
     steps = (
         ("proposal to N vote", "proposed_ns", "notarized_ns"),
         ("N vote to F vote", "notarized_ns", "voted_ns"),
@@ -227,12 +238,6 @@ def phases(run: Saved) -> Picture | Absent:
 
 def _label(run: Saved) -> str:
     return f"{run.scenario.name}, n = {run.scenario.nodes.count}, seed {run.scenario.seed}"
-
-
-def _after(column: str, time: int) -> "polars.Expr":
-    import polars
-
-    return polars.col(column) >= time
 
 
 def _windows(run: Saved) -> list[tuple[int, int, str]]:

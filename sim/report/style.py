@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
@@ -18,6 +19,12 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Okabe and Ito: told apart by everybody, and in grey."""
 
 MARKERS = "os^Dv<>"
+
+LEGEND_LETTERS = 130
+"""So many small letters are as wide as a figure."""
+
+HANDLE_LETTERS = 12
+"""As wide as the line before a label, and the space after it."""
 
 _RC: Any = {
     "font.size": 9,
@@ -70,8 +77,17 @@ def make_figure(rows: int = 1, *, height: float = HEIGHT_IN) -> tuple[Figure, li
 
 
 def legend_above(figure: Figure, axes: Axes, *, columns: int = 4) -> None:
-    """The legend of one of the axes, above the figure, where it covers nothing."""
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=columns, fontsize=8)
+    """The legend of one of the axes, above the figure, where it covers nothing; in fewer columns if labels are long."""
+    handles, labels = axes.get_legend_handles_labels()
+    while columns > 1 and _legend_letters(labels, columns) > LEGEND_LETTERS:
+        columns -= 1
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, fontsize=8)
+
+
+def _legend_letters(labels: Sequence[str], columns: int) -> int:
+    """How wide a legend is in letters; the first columns take one more label where they do not come out even."""
+    parts = np.array_split(np.array([len(label) for label in labels]), columns)
+    return sum(int(part.max()) + HANDLE_LETTERS for part in parts if len(part))
 
 
 def count_axis(axes: Axes, counts: Sequence[float]) -> None:

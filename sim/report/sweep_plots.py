@@ -1,15 +1,21 @@
 """Pictures of many runs."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from sim.report.frames import (
+    NODES,
+    RATE,
     estimate,
     finality_delays,
     group,
     is_linear,
     median_delay_ms,
     messages_by_theory,
+    name_of,
     shown,
+    varied_keys,
 )
 from sim.report.style import (
     Absent,
@@ -23,9 +29,19 @@ from sim.report.style import (
 )
 from sim.results import Saved
 
-NODES = "nodes.count"
-RATE = "workload.rate"
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Runs that differ in nothing but the seed and the picture's x axis."""
+
+    label: str
+    values: tuple[Any, ...]
+    """Of the keys by which series are told apart."""
+    runs: Sequence[Saved]
+
+
+UNFINISHED_MAX = 0.05
+"""Share of transactions without an end above which the median of those with one says too little."""
 
 NOTHING_FINAL = "At no point did anything become final after the warm-up."
 
@@ -34,14 +50,20 @@ def throughput_latency(runs: Sequence[Saved]) -> Picture | Absent:
     """What a higher load does to latency."""
     figure, (axes,) = make_figure()
     rows = []
-    for index, ((nodes,), part) in enumerate(group(runs, [NODES]).items()):
+    overloaded: list[tuple[float, float, int]] = []
+    others, series = _series(runs, RATE, NODES)
+    for index, each in enumerate(series):
+        nodes, *rest = each.values
         points = []
-        for (rate,), same in group(part, [RATE]).items():
+        for (rate,), same in group(each.runs, [RATE]).items():
+            lost = estimate(same, "tx_unfinished")
             done, wait = estimate(same, "tx_per_s"), estimate(same, "tx_finality_ms.p50")
             late = estimate(same, "tx_finality_ms.p99")
             if done is not None and wait is not None and late is not None:
                 points.append((done, wait))
-                rows.append((nodes, rate, *done, *wait, *late))
+                rows.append((nodes, rate, *done, *wait, *late, lost and lost[0], *map(shown, rest)))
+                if lost is not None and lost[0] > UNFINISHED_MAX:
+                    overloaded.append((done[0], wait[0], index))
         axes.errorbar(
             [done[0] for done, _ in points],
             [wait[0] for _, wait in points],
@@ -51,10 +73,14 @@ def throughput_latency(runs: Sequence[Saved]) -> Picture | Absent:
             marker=marker(index),
             markersize=4,
             capsize=2,
-            label=f"n = {nodes}",
+            label=each.label,
         )
     if not rows:
         return Absent("throughput-latency", NOTHING_FINAL)
+    for x, y, index in overloaded:
+        axes.plot(
+            [x], [y], marker(index), color=colour(index), markersize=4, markerfacecolor="white", zorder=3
+        )
     axes.set_xlabel("throughput (transactions / s)")
     axes.set_ylabel("transaction finality, median (ms)")
     axes.set_xlim(left=0)
@@ -63,7 +89,13 @@ def throughput_latency(runs: Sequence[Saved]) -> Picture | Absent:
     columns = ["nodes", "rate"]
     for name in ("tx_per_s", "p50_ms", "p99_ms"):
         columns += [name, f"{name}_low", f"{name}_high"]
+    columns += ["unfinished", *others]
     caption = "Throughput against latency: each point is an offered load. Bars are 95 % bootstrap intervals over seeds."
+    if overloaded:
+        caption += (
+            f" Hollow: more than {UNFINISHED_MAX:.0%} of the transactions were not final at the end of the run; "
+            "the figure is of the others, and too small."
+        )
     return Picture("throughput-latency", caption, figure, columns, rows)
 
 
@@ -71,28 +103,35 @@ def finality_over_nodes(runs: Sequence[Saved]) -> Picture | Absent:
     """Finality as the network grows, with what theory says."""
     figure, (axes,) = make_figure()
     rows: list[tuple[object, ...]] = []
-    for index, ((rate,), part) in enumerate(group(runs, [RATE]).items()):
+    others, series = _series(runs, NODES, RATE)
+    for index, each in enumerate(series):
+        rate, *rest = each.values
         xs, medians = [], []
-        for (nodes,), same in group(part, [NODES]).items():
+        for (nodes,), same in group(each.runs, [NODES]).items():
             found, late = estimate(same, "finality_ms.p50"), estimate(same, "finality_ms.p99")
             if found is not None and late is not None:
                 xs.append(float(nodes))
                 medians.append(found)
-                rows.append((rate, nodes, *found, *late))
-        plot_estimates(axes, xs, medians, index, _load(part, rate))
+                rows.append((rate, nodes, *found, *late, *map(shown, rest)))
+        plot_estimates(axes, xs, medians, index, each.label)
     if not rows:
         return Absent("finality-nodes", NOTHING_FINAL)
-    theory = [
-        (nodes, finality_delays(same[0].scenario) * median_delay_ms(same[0].scenario))
-        for (nodes,), same in group(runs, [NODES]).items()
-    ]
-    axes.plot(*zip(*theory, strict=True), "k:", label="theory: 3 δ (all), 5 δ (linear)")
-    count_axis(axes, [nodes for nodes, _ in theory])
+    theory = dict.fromkeys(
+        tuple(
+            (nodes, finality_delays(same[0].scenario) * median_delay_ms(same[0].scenario))
+            for (nodes,), same in group(each.runs, [NODES]).items()
+        )
+        for each in series
+    )
+    for number, points in enumerate(theory):
+        label = None if number else "theory: 3 δ (all), 5 δ (linear)"
+        axes.plot(*zip(*points, strict=True), "k:", label=label)
+    count_axis(axes, _counts(runs))
     axes.set_xlabel("nodes")
     axes.set_ylabel("block finality, median (ms)")
     axes.set_ylim(bottom=0)
     legend_above(figure, axes)
-    columns = ("rate", "nodes", "p50_ms", "p50_low", "p50_high", "p99_ms", "p99_low", "p99_high")
+    columns = ("rate", "nodes", "p50_ms", "p50_low", "p50_high", "p99_ms", "p99_low", "p99_high", *others)
     caption = (
         "Finality against the number of nodes; bars are 95 % bootstrap intervals over seeds. "
         "δ is the median one-way delay between two nodes."
@@ -104,17 +143,19 @@ def throughput_over_nodes(runs: Sequence[Saved]) -> Picture:
     """Throughput as the network grows."""
     figure, (transactions, blocks) = make_figure(2, height=5.0)
     rows: list[tuple[object, ...]] = []
-    for index, ((rate,), part) in enumerate(group(runs, [RATE]).items()):
+    others, series = _series(runs, NODES, RATE)
+    for index, each in enumerate(series):
+        rate, *rest = each.values
         xs, done, made = [], [], []
-        for (nodes,), same in group(part, [NODES]).items():
+        for (nodes,), same in group(each.runs, [NODES]).items():
             per_s, height = estimate(same, "tx_per_s"), estimate(same, "blocks_per_s")
             if per_s is not None and height is not None:
                 xs.append(float(nodes))
                 done.append(per_s)
                 made.append(height)
-                rows.append((rate, nodes, *per_s, *height))
-        plot_estimates(transactions, xs, done, index, f"{_load(part, rate)} offered")
-        plot_estimates(blocks, xs, made, index, f"{_load(part, rate)} offered")
+                rows.append((rate, nodes, *per_s, *height, *map(shown, rest)))
+        plot_estimates(transactions, xs, done, index, f"offered: {each.label}")
+        plot_estimates(blocks, xs, made, index, f"offered: {each.label}")
     transactions.set_ylabel("transactions / s")
     blocks.set_ylabel("blocks / s")
     blocks.set_xlabel("nodes")
@@ -122,7 +163,17 @@ def throughput_over_nodes(runs: Sequence[Saved]) -> Picture:
         count_axis(axes, _counts(runs))
         axes.set_ylim(bottom=0)
     legend_above(figure, transactions)
-    columns = ("rate", "nodes", "tx_per_s", "tx_low", "tx_high", "blocks_per_s", "blocks_low", "blocks_high")
+    columns = (
+        "rate",
+        "nodes",
+        "tx_per_s",
+        "tx_low",
+        "tx_high",
+        "blocks_per_s",
+        "blocks_low",
+        "blocks_high",
+        *others,
+    )
     caption = "Throughput against the number of nodes; bars are 95 % bootstrap intervals over seeds."
     return Picture("throughput-nodes", caption, figure, columns, rows)
 
@@ -131,27 +182,30 @@ def traffic_over_nodes(runs: Sequence[Saved]) -> Picture | Absent:
     """Messages and bytes a block, with what theory says."""
     figure, (messages, size) = make_figure(2, height=5.0)
     rows: list[tuple[object, ...]] = []
-    for index, ((rate,), part) in enumerate(group(runs, [RATE]).items()):
+    others, series = _series(runs, NODES, RATE)
+    for index, each in enumerate(series):
+        rate, *rest = each.values
         xs, counts, sizes = [], [], []
-        for (nodes,), same in group(part, [NODES]).items():
+        for (nodes,), same in group(each.runs, [NODES]).items():
             count, volume = estimate(same, "messages_per_block"), estimate(same, "bytes_per_block")
             if count is not None and volume is not None:
                 xs.append(float(nodes))
                 counts.append(count)
                 sizes.append(volume)
-                routing = "linear" if is_linear(same[0].scenario) else "all"
-                rows.append((rate, nodes, routing, *count, messages_by_theory(same[0].scenario), *volume))
-        plot_estimates(messages, xs, counts, index, _load(part, rate))
-        plot_estimates(size, xs, sizes, index, _load(part, rate))
+                is_by_collectors = is_linear(same[0].scenario)
+                routing = "linear" if is_by_collectors else "all"
+                theory = messages_by_theory(nodes, is_linear=is_by_collectors)
+                rows.append((rate, nodes, routing, *count, theory, *volume, *map(shown, rest)))
+        plot_estimates(messages, xs, counts, index, each.label)
+        plot_estimates(size, xs, sizes, index, each.label)
     if not rows:
         return Absent("traffic-nodes", NOTHING_FINAL)
     for linear, label in ((False, None), (True, "theory: 2n² (all), 3.1n (linear)")):
-        theory = [
-            (nodes, messages_by_theory(same[0].scenario))
-            for (nodes,), same in group(runs, [NODES]).items()
-            if is_linear(same[0].scenario) is linear
-        ]
-        messages.plot([n for n, _ in theory], [count for _, count in theory], "k:", label=label)
+        sizes_of_kind = sorted(
+            {run.scenario.nodes.count for run in runs if is_linear(run.scenario) is linear}
+        )
+        by_theory = [messages_by_theory(nodes, is_linear=linear) for nodes in sizes_of_kind]
+        messages.plot(sizes_of_kind, by_theory, "k:", label=label)
     messages.set_ylabel("messages a block")
     size.set_ylabel("bytes a block")
     size.set_xlabel("nodes")
@@ -170,6 +224,7 @@ def traffic_over_nodes(runs: Sequence[Saved]) -> Picture | Absent:
         "bytes",
         "bytes_low",
         "bytes_high",
+        *others,
     )
     caption = (
         "Messages and bytes a block against the number of nodes, all nodes and kinds of messages together."
@@ -181,28 +236,60 @@ def over_key(runs: Sequence[Saved], key: str) -> Picture | Absent:
     """Finality and blocks a second over any one key that was varied."""
     figure, (finality, blocks) = make_figure(2, height=5.0)
     rows: list[tuple[object, ...]] = []
-    labels, waits, made = [], [], []
-    for (value,), same in group(runs, [key]).items():
-        wait, height = estimate(same, "finality_ms.p50"), estimate(same, "blocks_per_s")
-        if wait is not None and height is not None:
-            labels.append(shown(value))
-            waits.append(wait)
-            made.append(height)
-            rows.append((shown(value), *wait, *height))
+    others, series = _series(runs, key)
+    places = {value: place for place, (value,) in enumerate(group(runs, [key]))}
+    for index, each in enumerate(series):
+        xs, waits, made = [], [], []
+        for (value,), same in group(each.runs, [key]).items():
+            wait, height = estimate(same, "finality_ms.p50"), estimate(same, "blocks_per_s")
+            if wait is not None and height is not None:
+                xs.append(float(places[value]))
+                waits.append(wait)
+                made.append(height)
+                rows.append((shown(value), *wait, *height, *map(shown, each.values)))
+        plot_estimates(finality, xs, waits, index, each.label)
+        plot_estimates(blocks, xs, made, index, each.label)
     name = f"over-{key.replace('.', '-')}"
     if not rows:
         return Absent(name, NOTHING_FINAL)
-    xs = list(map(float, range(len(labels))))
-    plot_estimates(finality, xs, waits, 0, "finality")
-    plot_estimates(blocks, xs, made, 1, "blocks")
     finality.set_ylabel("block finality, median (ms)")
     blocks.set_ylabel("blocks / s")
-    blocks.set_xticks(xs, labels)
+    blocks.set_xticks(list(places.values()), [shown(value) for value in places])
     blocks.set_xlabel(key)
     for axes in (finality, blocks):
         axes.set_ylim(bottom=0)
-    columns = (key, "p50_ms", "p50_low", "p50_high", "blocks_per_s", "blocks_low", "blocks_high")
-    return Picture(name, f"Finality and blocks a second over {key}.", figure, columns, rows)
+    if others:
+        legend_above(figure, finality)
+    columns = (key, "p50_ms", "p50_low", "p50_high", "blocks_per_s", "blocks_low", "blocks_high", *others)
+    caption = f"Finality and blocks a second over {key}; bars are 95 % bootstrap intervals over seeds."
+    return Picture(name, caption, figure, columns, rows)
+
+
+def _series(runs: Sequence[Saved], x: str, named: str | None = None) -> tuple[list[str], list[Series]]:
+    """
+    What is drawn apart, so that a mean is one over seeds and over nothing else.
+
+    Args:
+        runs: All runs of the picture.
+        x: The key on its x axis.
+        named: A key whose value stands in every label, whether it varies or not; values begin with it.
+
+    Returns:
+        The further keys by which series are told apart, and the series.
+    """
+    others = [key for key in varied_keys(runs) if key not in (x, named)]
+    keys = others if named is None else [named, *others]
+    return others, [
+        Series(_label(same, keys, values), values, same) for values, same in group(runs, keys).items()
+    ]
+
+
+def _label(runs: Sequence[Saved], keys: Sequence[str], values: Sequence[Any]) -> str:
+    if RATE not in keys:
+        return name_of(runs[0], keys, values)
+    place = keys.index(RATE)
+    rest = name_of(runs[0], [*keys[:place], *keys[place + 1 :]], [*values[:place], *values[place + 1 :]])
+    return _load(runs, values[place]) + ("" if len(keys) == 1 else f", {rest}")
 
 
 def _load(runs: Sequence[Saved], rate: float) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from sim.cli.root import CONFIG_INVALID, run
-from sim.report.frames import load_all
+from sim.report.frames import CODE, group, load_all, varied_keys
 from sim.report.page import draw_all, write_report
 from sim.report.run_plots import PER_RUN_MAX
-from sim.report.style import Picture, colour
+from sim.report.style import Picture, colour, legend_above, make_figure
 from sim.results import run_id, save
 from sim.run import simulate
 from sim.scenario.load import make_scenario
@@ -43,6 +43,7 @@ THIRD = {
     "time.duration": "1500ms",
 }
 LOADED = {"workload": {"model": "poisson", "rate": 20, "gateways": 1}}
+BUSY = {"workload": {"rate": 20, "gateways": 1, "start": "0s"}, "time.duration": "1500ms"}
 MORE = {"nodes.count": 7}
 
 
@@ -152,7 +153,77 @@ def test_page_and_plot_say_what_is_missing(tmp_path: Path, capsys: pytest.Captur
     save_runs(tmp_path, NOTHING_FINAL)
 
     page = write_report([tmp_path], tmp_path / "report").read_text()
-    assert "No picture finality-cdf: No block whose proposal counts became final." in page
+    assert "No picture finality-cdf: No block became final while figures counted." in page
     assert 'alt="cpu"' in page
     assert run(["plot", str(tmp_path), "--only", "phases"]) == CONFIG_INVALID
     assert "--only phases: No block" in capsys.readouterr().err
+
+
+def test_nothing_but_seeds_is_averaged(tmp_path: Path) -> None:
+    """Two sizes at two routings are four points, in every picture."""
+    points = [
+        {**BUSY, "nodes.count": n, "protocol.routing": routing, "workload.rate": rate}
+        for n in (4, 7)
+        for routing in ("all", "linear")
+        for rate in (10, 20)
+    ]
+    drawn, _ = drawn_and_absent(tmp_path, *points)
+
+    for name in ("throughput-latency", "finality-nodes", "throughput-nodes", "traffic-nodes"):
+        assert len(drawn[name].rows) == 8
+        assert drawn[name].columns[-1] == "protocol.routing"
+    over = drawn["over-protocol-routing"]
+    assert len(over.rows) == 8
+    assert list(over.columns[-2:]) == ["nodes.count", "workload.rate"]
+
+
+def test_versions_of_the_code_are_told_apart(tmp_path: Path) -> None:
+    save_runs(tmp_path, {}, {"seed": 2})
+    runs = load_all([tmp_path])
+    runs[0].manifest["versions"]["code"] = "another"
+
+    keys = varied_keys(runs)
+    assert keys == [CODE]
+    assert [len(same) for same in group(runs, keys).values()] == [1, 1]
+
+
+def test_pictures_are_of_the_blocks_that_figures_are_of(tmp_path: Path) -> None:
+    """What is final before the warm-up or while everything heals counts in neither."""
+    save_runs(tmp_path, {"time.heal": "2s", **STANDING, "fault.0.at": "500ms"})
+    (saved,) = load_all([tmp_path])
+    blocks = saved.table("blocks")
+    counted = blocks.filter(blocks["final_ns"].is_between(200_000_000, 700_000_000))
+    drawn, _ = draw_all([saved])
+
+    picture = next(each for each in drawn if each.name == "finality-cdf")
+    assert 0 < len(counted) < len(blocks.filter(blocks["proposed_ns"] >= 200_000_000))
+    assert len([row for row in picture.rows if row[1] == "block"]) == len(counted)
+    assert len(counted) == round(saved.summary["blocks_per_s"] * 0.5)
+
+
+def test_a_point_with_unfinished_transactions_is_hollow(tmp_path: Path) -> None:
+    points = [{**BUSY, "workload.rate": rate} for rate in (20, 40)]
+    save_runs(tmp_path, *points)
+    runs = load_all([tmp_path])
+    shares = [saved.summary["tx_unfinished"] for saved in runs]
+    for saved, share in zip(runs, (0.0, 0.9), strict=True):
+        saved.summary["tx_unfinished"] = share
+    drawn, _ = draw_all(runs)
+
+    assert all(0 < share < 0.5 for share in shares)  # What came in the last tenth of a second.
+    picture = next(each for each in drawn if each.name == "throughput-latency")
+    assert "Hollow: more than 5%" in picture.caption
+    hollow = [line for line in picture.figure.axes[0].lines if line.get_markerfacecolor() == "white"]
+    assert len(hollow) == 1
+
+
+def test_a_legend_of_long_labels_has_fewer_columns(tmp_path: Path) -> None:
+    figure, (axes,) = make_figure()
+    for number in range(6):
+        axes.plot([0], [0], label=f"{number}: a label of some forty letters, as they are")
+    legend_above(figure, axes, columns=3)
+    figure.canvas.draw()
+
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width

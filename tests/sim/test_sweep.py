@@ -13,7 +13,7 @@ import pytest
 from noded.errors import ConfigError
 from sim.cli.root import run
 from sim.report.frames import group, varied_keys
-from sim.results import Saved, find_runs, run_id
+from sim.results import Saved, find_runs, run_id, versions
 from sim.scenario.explicit import make_explicit
 from sim.scenario.load import load_scenario, make_scenario
 from sim.scenario.model import Scenario
@@ -142,7 +142,8 @@ class TestPoints:
         spec = {"behaviour": "silent", "nodes": "random:1", "period": "1s"}
         scenario = small(byzantine=[spec], sweep={"grid": grid, "seeds": 2})
         begin(scenario, folder)
-        return [Saved(folder / run_id(each), make_explicit(each), manifest={}) for each in expand(scenario)]
+        manifest = {"versions": versions()}
+        return [Saved(folder / run_id(each), make_explicit(each), manifest) for each in expand(scenario)]
 
     def test_a_swept_key_of_a_fault_tells_them_apart(self, tmp_path: Path) -> None:
         runs = self.saved(tmp_path, {"byzantine.0.period": ["1s", "3s"]})
