@@ -54,6 +54,7 @@ def summary(result: Result) -> dict[str, Any]:
         "tx_per_s": result.tx_per_s,
         "finality_ms": asdict(result.finality_ms),
         "tx_finality_ms": asdict(result.tx_finality_ms),
+        "tx_unfinished": result.tx_unfinished,
         "messages": result.messages,
         "messages_per_block": result.messages_per_block,
         "bytes_per_block": result.bytes_per_block,
@@ -95,6 +96,11 @@ def _files_of(scenario: Scenario) -> list[str]:
     return texts
 
 
+def files_digest(scenario: Scenario) -> str:
+    """A digest of what stands in the files that a scenario names."""
+    return blake2b("".join(_files_of(scenario)).encode(), digest_size=ID_BYTES).hexdigest()
+
+
 def versions() -> dict[str, str]:
     """What the run was made with."""
     try:
@@ -130,6 +136,8 @@ def save(result: Result, folder: Path) -> Path:
         "manifest": MANIFEST_VERSION,
         "id": folder.name,
         "scenario": result.scenario.plain(),
+        "kept_going": result.kept_going,
+        "files": files_digest(result.scenario),
         "versions": versions(),
         "summary": summary(result),
         "culprits": list(result.culprits),

@@ -44,7 +44,7 @@ faulty than the protocol promises to bear; "crashed": a node raised what it must
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to run; nothing of this changes what happens."""
+    """How to run; nothing of this changes what happens, up to where `keep_going` goes on."""
 
     memo: bool = True
     """Share pure work among nodes."""
@@ -85,12 +85,17 @@ class Result:
 
     scenario: Scenario
     """The explicit one."""
+    kept_going: bool
+    """Whether it went on after violations."""
     verdict: Verdict
     event_hash: str
     blocks_per_s: float
     tx_per_s: float
     finality_ms: Quantiles
     tx_finality_ms: Quantiles
+    """Of transactions that became final."""
+    tx_unfinished: float | None
+    """Share of the transactions that count which did not; where it is not small, these quantiles are too."""
     messages: int
     messages_per_block: float | None
     bytes_per_block: float | None
@@ -244,7 +249,7 @@ class Run:
         rows = [
             row
             for row in recorder.blocks.values()
-            if scenario.time.warmup <= row.final_ns[len(row.final_ns) // 2] <= end
+            if scenario.time.warmup <= row.proposed_ns + int(recorder.finality_ns(row)) <= end
         ]
         outcomes = self._driver.outcomes
         waits = [
@@ -258,12 +263,14 @@ class Run:
         culprits = [checker.culprits() for checker in self._checkers if isinstance(checker, Accountability)]
         return Result(
             scenario=scenario,
+            kept_going=self._options.keep_going,
             verdict=self._verdict(),
             event_hash=engine.hexdigest(),
             blocks_per_s=len(rows) / window_s if window_s else 0.0,
             tx_per_s=sum(row.transactions for row in rows) / window_s if window_s else 0.0,
             finality_ms=_quantiles([recorder.finality_ns(row) / 1e6 for row in rows]),
             tx_finality_ms=_quantiles(waits),
+            tx_unfinished=1 - len(waits) / counted if (counted := self._driver.counted) else None,
             messages=traffic.messages,
             messages_per_block=messages / len(rows) if rows else None,
             bytes_per_block=sent_bytes / len(rows) if rows else None,

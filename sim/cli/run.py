@@ -62,7 +62,7 @@ def describe(name: str, seed: int, figures: dict[str, Any]) -> str:
         f"blocks      {number(figures['blocks_per_s'], ' a second', 2)}",
         f"finality    {_quantiles(finality)}",
         f"throughput  {number(figures['tx_per_s'], ' transactions a second')}",
-        f"tx finality {_quantiles(transactions)}",
+        f"tx finality {_quantiles(transactions)}{_unfinished(figures['tx_unfinished'])}",
         f"messages    {number(figures['messages_per_block'], ' a block')}, "
         f"{number(figures['bytes_per_block'], ' bytes a block', 0)}",
         f"simulated   {number(figures['simulated_s'], ' s')} in {number(figures['wall_s'], ' s')}",
@@ -78,3 +78,8 @@ def describe(name: str, seed: int, figures: dict[str, Any]) -> str:
 
 def _quantiles(figures: dict[str, float | None]) -> str:
     return ", ".join(f"{name} {number(value, ' ms', 0)}" for name, value in figures.items())
+
+
+def _unfinished(share: float | None) -> str:
+    """What quantiles of those that became final leave out."""
+    return f"; {100 * share:.1f} % not final at the end" if share else ""

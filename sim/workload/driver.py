@@ -94,6 +94,8 @@ class Driver(Observer):
         self._tokens = 0
         self.outcomes = Outcomes()
         self.submitted = 0
+        self.counted = 0
+        """Of which figures are made: intended after the warm-up, whatever became of them."""
         self.refused = 0
         """Not taken by a gateway, or lost because it was down."""
         self.rejected = 0
@@ -219,6 +221,8 @@ class Driver(Observer):
         now = engine.now
         if now >= self._end_ns:
             return
+        if now >= self._cluster.scenario.time.warmup:
+            self.counted += post
         call = _Call(gateway, client, post)
         height = self._height(gateway)
         names: list[bytes] = []

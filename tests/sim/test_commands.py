@@ -9,8 +9,8 @@ from sim.cli.root import CONFIG_INVALID, FAILED, run
 from sim.results import find_runs
 
 KEYS = [
-    "verdict", "event_hash", "blocks_per_s", "tx_per_s", "finality_ms", "tx_finality_ms", "messages",
-    "messages_per_block", "bytes_per_block", "simulated_s", "wall_s", "violations",
+    "verdict", "event_hash", "blocks_per_s", "tx_per_s", "finality_ms", "tx_finality_ms", "tx_unfinished",
+    "messages", "messages_per_block", "bytes_per_block", "simulated_s", "wall_s", "violations",
 ]  # fmt: skip
 
 SCENARIO = """
@@ -131,6 +131,31 @@ class TestRun:
 
 
 class TestSaved:
+    def test_a_run_that_kept_going_is_replayed_to_its_end(
+        self, work: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        runs = work / "kept"
+        arguments = ["--runs", str(runs), "--keep-going", "--set", "check.queue_max=1", "--output", "json"]
+        assert run(["run", str(work / "mini.toml"), *arguments]) == 11
+        first = json.loads(capsys.readouterr().out)
+
+        assert run(["replay", str(find_runs(runs)[0]), "--output", "json"]) == 11
+        again = json.loads(capsys.readouterr().out)
+        assert again["is_same"] is True
+        assert again["simulated_s"] == first["simulated_s"] == 2.5
+
+    def test_a_file_that_has_changed_is_the_reason_for_another_run(
+        self, work: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        table, runs = work / "changing.toml", work / "changed"
+        table.write_text("[cost]\nverify = [0, 1]\n")
+        costs = ["--set", f'cpu={{ model = "costs", costs = "{table}" }}']
+        assert run(["run", str(work / "mini.toml"), *costs, "--runs", str(runs)]) == 0
+        table.write_text("[cost]\nverify = [0, 9_000_000]\n")
+
+        assert run(["replay", str(find_runs(runs)[0])]) == FAILED
+        assert "; the files that the scenario names have changed since" in capsys.readouterr().out
+
     def test_replay_gives_the_same_hash(self, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(["replay", str(only_run(work)), "--output", "json"]) == 0
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sim.compare import PAIRS_MIN, compare
-from sim.results import Saved
+from sim.results import Saved, versions
 from sim.scenario.model import Scenario
 
 
@@ -15,7 +15,10 @@ def runs(figures: list[float | None]) -> list[Saved]:
         Saved(
             folder=Path(),
             scenario=Scenario.model_validate({"name": "few", "seed": seed, "nodes": {"count": 4}}),
-            manifest={"summary": {} if figure is None else {"tx_per_s": figure}},
+            manifest={
+                "versions": versions(),
+                "summary": {} if figure is None else {"tx_per_s": figure},
+            },
         )
         for seed, figure in enumerate(figures)
     ]
