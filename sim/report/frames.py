@@ -1,6 +1,7 @@
 """Saved runs as one table: a row for each run, with what was varied and what came out."""
 
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from sim.scenario.model import Scenario
 from sim.statistics import bootstrap, mean, median
 from sim.streams import Stream
 from sim.sweep import SWEEP, reopen
+from sim.units import parse_duration, parse_rate
 
 NODES = "nodes.count"
 RATE = "workload.rate"
+
+NAME = "name"
 
 CODE = "code"
 """Not a key of scenarios: the beginning of the digest of the code that made a run, so that versions are told apart."""
@@ -26,7 +30,7 @@ CODE_LETTERS = 8
 PAIRS = 2_000
 """Pairs of nodes of which the median delay is taken."""
 
-DRAWN = ("seed", "name", "about", "fault", "byzantine")
+DRAWN = ("seed", "about", "fault", "byzantine")
 """
 What differs between runs of one point: who is faulty is drawn from the seed, or depends on the number of nodes.
 
@@ -51,16 +55,24 @@ def load_all(folders: Sequence[Path]) -> list[Saved]:
 
 
 def varied_keys(runs: Sequence[Saved]) -> list[str]:
-    """The scenario's keys, seed aside, in which the runs differ, and `CODE` if the code does."""
+    """
+    The scenario's keys, seed aside, in which the runs differ, and `CODE` if the code does.
+
+    Scenarios of several names are told apart by name; of the other keys those count in which runs of one name differ.
+    """
     flat = [_values(run) for run in runs]
-    keys = dict.fromkeys(key for each in flat for key in each)
+    names = list(dict.fromkeys(each[NAME] for each in flat))
     swept = _swept_keys(runs)
-    return [
-        key
-        for key in keys
-        if (key in swept or key.partition(".")[0] not in DRAWN)
-        and len({repr(each.get(key)) for each in flat}) > 1
-    ]
+    found = [NAME] if len(names) > 1 else []
+    for name in names:
+        same = [each for each in flat if each[NAME] == name]
+        found += [
+            key
+            for key in dict.fromkeys(key for each in same for key in each)
+            if (key in swept or key.partition(".")[0] not in DRAWN)
+            and len({repr(each.get(key)) for each in same}) > 1
+        ]
+    return list(dict.fromkeys(found))
 
 
 def value_of(run: Saved, key: str) -> Any:
@@ -177,5 +189,19 @@ def _short(key: str) -> str:
     return "n" if key == NODES else key.rpartition(".")[2]
 
 
+def is_measure(value: object) -> bool:
+    """Whether there is a more and a less of it: a number, a duration or a rate."""
+    return _order(value)[0] == 0
+
+
 def _order(value: Any) -> tuple[int, Any]:
-    return (0, value) if isinstance(value, (int, float)) else (1, str(value))
+    if isinstance(value, (int, float)):
+        return 0, value
+    if value == "unlimited":
+        return 0, inf
+    for parse in (parse_duration, parse_rate):
+        try:
+            return 0, parse(str(value))
+        except ValueError:
+            continue
+    return 1, str(value)

@@ -108,9 +108,15 @@ def marker(index: int) -> str:
 
 
 def plot_estimates(
-    axes: Axes, xs: Sequence[float], estimates: Sequence[tuple[float, float, float]], index: int, label: str
+    axes: Axes,
+    xs: Sequence[float],
+    estimates: Sequence[tuple[float, float, float]],
+    index: int,
+    label: str,
+    *,
+    is_joined: bool = True,
 ) -> None:
-    """A series of means with their intervals."""
+    """A series of means with their intervals; joined by a line if there is something between them."""
     means = [each[0] for each in estimates]
     below = [each[0] - each[1] for each in estimates]
     above = [each[2] - each[0] for each in estimates]
@@ -122,5 +128,6 @@ def plot_estimates(
         marker=marker(index),
         markersize=4,
         capsize=2,
+        linestyle="-" if is_joined else "none",
         label=label,
     )

@@ -11,10 +11,12 @@ from sim.report.frames import (
     finality_delays,
     group,
     is_linear,
+    is_measure,
     median_delay_ms,
     messages_by_theory,
     name_of,
     shown,
+    value_of,
     varied_keys,
 )
 from sim.report.style import (
@@ -39,6 +41,9 @@ class Series:
     """Of the keys by which series are told apart."""
     runs: Sequence[Saved]
 
+
+TICK_LETTERS = 60
+"""Letters below an axis that find room side by side."""
 
 UNFINISHED_MAX = 0.05
 """Share of transactions without an end above which the median of those with one says too little."""
@@ -237,6 +242,7 @@ def over_key(runs: Sequence[Saved], key: str) -> Picture | Absent:
     figure, (finality, blocks) = make_figure(2, height=5.0)
     rows: list[tuple[object, ...]] = []
     others, series = _series(runs, key)
+    is_joined = all(is_measure(value_of(run, key)) for run in runs)
     places = {value: place for place, (value,) in enumerate(group(runs, [key]))}
     for index, each in enumerate(series):
         xs, waits, made = [], [], []
@@ -247,14 +253,18 @@ def over_key(runs: Sequence[Saved], key: str) -> Picture | Absent:
                 waits.append(wait)
                 made.append(height)
                 rows.append((shown(value), *wait, *height, *map(shown, each.values)))
-        plot_estimates(finality, xs, waits, index, each.label)
-        plot_estimates(blocks, xs, made, index, each.label)
-    name = f"over-{key.replace('.', '-')}"
+        for axes, ys in ((finality, waits), (blocks, made)):
+            plot_estimates(axes, xs, ys, index, each.label, is_joined=is_joined)
+    name = f"over-{key.replace('.', '-').replace('*', 'rest')}"
     if not rows:
         return Absent(name, NOTHING_FINAL)
     finality.set_ylabel("block finality, median (ms)")
     blocks.set_ylabel("blocks / s")
-    blocks.set_xticks(list(places.values()), [shown(value) for value in places])
+    ticks = [shown(value) for value in places]
+    is_crowded = sum(map(len, ticks)) > TICK_LETTERS
+    blocks.set_xticks(
+        list(places.values()), ticks, rotation=30 if is_crowded else 0, ha="right" if is_crowded else "center"
+    )
     blocks.set_xlabel(key)
     for axes in (finality, blocks):
         axes.set_ylim(bottom=0)

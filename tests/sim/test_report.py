@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sim.cli.root import CONFIG_INVALID, run
-from sim.report.frames import CODE, group, load_all, varied_keys
+from sim.report.frames import CODE, group, is_measure, load_all, varied_keys
 from sim.report.page import draw_all, write_report
 from sim.report.run_plots import PER_RUN_MAX
 from sim.report.style import Picture, colour, legend_above, make_figure
@@ -227,3 +227,33 @@ def test_a_legend_of_long_labels_has_fewer_columns(tmp_path: Path) -> None:
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0
     assert box.x1 <= figure.bbox.width
+
+
+def test_scenarios_of_several_names_are_told_apart_by_name_alone(tmp_path: Path) -> None:
+    """What their other keys are follows from the name; keys that vary under one name count besides."""
+    cut = {"name": "cut", "time.duration": "900ms", **STANDING, "fault.0.at": "800ms"}
+    save_runs(tmp_path, {}, {"seed": 2}, cut)
+    runs = load_all([tmp_path])
+
+    assert varied_keys(runs) == ["name"]
+    assert [len(same) for same in group(runs, ["name"]).values()] == [1, 2]
+    save_runs(tmp_path, MORE)
+    assert varied_keys(load_all([tmp_path])) == ["name", "nodes.count"]
+
+
+def test_a_picture_has_a_name_that_every_shell_takes(tmp_path: Path) -> None:
+    drawn, _ = drawn_and_absent(
+        tmp_path, *({"network.latency": "aws", "nodes.regions": {"*": rest}} for rest in (0, 4))
+    )
+
+    assert "over-nodes-regions-rest" in drawn
+
+
+def test_durations_and_rates_stand_in_their_order(tmp_path: Path) -> None:
+    points = [{"network.latency": "10ms", "disk.fsync": fsync} for fsync in ("10ms", "2ms", "1ms", "500us")]
+    save_runs(tmp_path, *points)
+    runs = load_all([tmp_path])
+
+    assert [value for (value,) in group(runs, ["disk.fsync"])] == ["500us", "1ms", "2ms", "10ms"]
+    assert all(map(is_measure, ("500us", "1Gbit", "unlimited", 3, 0.5, True)))
+    assert not any(map(is_measure, ("linear", None, "aws")))
