@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from noded.ledger.errors import RoleNotAllowed
 from noded.ledger.modules.erasure import ERASURE_MS, get_erasure
 from noded.ledger.modules.errors import (
@@ -69,10 +71,11 @@ class TestRequest:
 
         assert owing(world) == (HOSPITAL.id,)
 
-    def test_readers_of_record_and_compartment(self) -> None:
+    @pytest.mark.parametrize("compartment", [False, True])
+    def test_readers_of_the_record_or_its_compartment(self, compartment: bool) -> None:
         world = make_world()
-        disclose(world, LAB, target=WholeCompartment(patient=PATIENT.patient, compartment=Compartment(0)))
-        disclose(world, LAB)
+        whole = WholeCompartment(patient=PATIENT.patient, compartment=Compartment(0))
+        disclose(world, LAB, **({"target": whole} if compartment else {}))
         disclose(world, PATIENT, basis=OwnRecord(), actor=None)
         world.apply(PATIENT, ERASE)
 
