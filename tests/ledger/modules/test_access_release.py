@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from noded.ledger.conduct import UNBLEMISHED, get_conduct, get_credits
 from noded.ledger.modules.access import AccessStatus, get_access
 from noded.ledger.modules.consent import OpenedCompartment, ReadCount, get_consent, read_count_key
 from noded.ledger.modules.errors import (
@@ -38,10 +39,11 @@ from noded.types.operations.consent import (
     OneRecord,
     OwnRecord,
     ReceiptResult,
+    ToRole,
 )
 from noded.types.operations.identity import DelegateClear, DelegateSet, PatientRotate
 from noded.types.operations.records import AmendReason, RecordAmend, RecordWithdraw, WithdrawReason
-from noded.types.roles import Purpose
+from noded.types.roles import Purpose, Role
 from tests.helpers.access import COMPARTMENT, READ, RELEASE, decided, make_world
 from tests.helpers.medical import (
     CLINIC,
@@ -295,6 +297,16 @@ class TestReceipt:
         world.apply(PATIENT, READ)
 
         assert get_access(world.state, REQUEST).status is AccessStatus.READ
+
+    def test_a_custodian_earns_nothing_with_what_it_reads_itself(self) -> None:
+        """L57: by reading its own records under consents it would make itself a reputation."""
+        world = make_world(grantee=ToRole(role=Role.HOSPITAL))
+        world.apply(HOSPITAL, make_request(REQUEST))
+        world.apply(HOSPITAL, RELEASE, READ)
+
+        assert get_access(world.state, REQUEST).status is AccessStatus.READ
+        assert get_credits(world.state, HOSPITAL.institution) == 0
+        assert get_conduct(world.state, HOSPITAL.institution) == UNBLEMISHED
 
     def test_refused(self) -> None:
         world = self.make_world()
