@@ -30,6 +30,13 @@ A page that several blocks wrote is copied once: with 100,000 keys, two thirds o
 about 150 ms.
 """
 
+WRITER_CACHE_KIB: Final = 8 * 1024
+"""
+Pages that the writer keeps: of a state of 200,000 keys those that the next commit changes too.
+
+With 2 MiB, as readers have, an operation costs 2 to 2.5 µs of CPU more; from 700,000 keys on nothing.
+"""
+
 FREE_PART: Final = 8
 """A file of which less than an eighth is free is not made smaller while a node runs."""
 
@@ -282,6 +289,7 @@ def open_reader(path: Path) -> SqliteReader:
 
 
 def _set_up_writer(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
