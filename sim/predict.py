@@ -107,4 +107,14 @@ def compare_daemons(
             )
             for quantile in ("p50", "p95")
         ]
+    rows += [
+        Comparison(
+            quantity=f"a write of the log {name} (calibrated)",
+            real=real.loads[load]["log_sync_ms"],
+            simulated=machine.fsync_ns / 1e6,
+            unit="ms",
+            tolerance=None,
+        )
+        for load, name in ((HEAVY, "at half of its saturation"), (LIGHT, f"at {LIGHT} a second"))
+    ]
     return rows
