@@ -79,7 +79,13 @@ def offer(
 @click.argument("patient")
 @click.option("--offer", type=FILE, help="From `delegate offer`, by whoever will act for the patient.")
 @click.option("--key", help="Or the key of one who acts already, to move the end by --for.")
-@click.option("--for", "lasting", help="How long from now on: 12h, 30d, 52w; with --key.")
+@click.option(
+    "--for",
+    "lasting",
+    default="52w",
+    show_default=True,
+    help="How long from now on: 12h, 30d, 52w; of an offer, at most.",
+)
 @wallet_options
 def set_one(
     output: Output,
@@ -87,7 +93,7 @@ def set_one(
     patient: str,
     offer: Path | None,
     key: str | None,
-    lasting: str | None,
+    lasting: str,
     wallet: Path | None,
     passphrase_file: Path | None,
     passphrase_fd: int | None,
@@ -104,22 +110,19 @@ def set_one(
 
     if (offer is None) == (key is None):
         raise click.UsageError("give either --offer or --key")
-    if (key is None) != (lasting is None):
-        raise click.UsageError("--for goes with --key, and --key with --for; an offer says itself how long")
     name = PatientId(hexadecimal(patient, "a patient's id"))
     acting = None if key is None else PublicKey(hexadecimal(key, "a delegate's key", size=32))
     found = None if offer is None else read_offer(offer)
+    until_ms = _until_ms(lasting)
     with desk_at(home) as desk:
         signing = signer(desk, name, wallet, passphrase_file, passphrase_fd)
         if found is not None:
             assert offer is not None
-            signed = take_offer(desk, found, offer, name, key=signing)
+            signed = take_offer(desk, found, offer, name, until_ms, key=signing)
             acting, until_ms = signed.key, signed.until_ms
         else:
             assert acting is not None
-            assert lasting is not None
             patient_of(desk, acting)
-            until_ms = _until_ms(lasting)
             move_end(desk, name, acting, until_ms, key=signing)
     output.show({"patient": patient, "key": acting.hex(), "until_ms": until_ms, "height": desk.height})
 

@@ -10,6 +10,9 @@ Json = dict[str, Any]
 
 GAP: Final = "  "
 
+TIMES_FROM_MS: Final = 1_000_000_000_000
+"""Milliseconds since 1970 from which a number is taken for a time: 2001, or a duration of 32 years."""
+
 
 class Output:
     """Where a command's result goes; one for each run of the program."""
@@ -52,7 +55,7 @@ class Output:
 def members(data: Json) -> str:
     """The members of an object, one a line."""
     width = max(map(len, data), default=0)
-    return "\n".join(f"{name:<{width}}{GAP}{cell(value)}" for name, value in data.items())
+    return "\n".join(f"{name:<{width}}{GAP}{_dated(name, value)}" for name, value in data.items())
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -77,6 +80,13 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def moment(time_ms: int) -> str:
     """A time of the ledger's as people read it."""
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(time_ms / 1000))
+
+
+def _dated(name: str, value: object) -> str:
+    """A member's value; of a time, which is no duration, the date too."""
+    if name.endswith("_ms") and isinstance(value, int) and value >= TIMES_FROM_MS:
+        return f"{value} ({moment(value)})"
+    return cell(value)
 
 
 def cell(value: object) -> str:

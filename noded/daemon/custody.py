@@ -238,8 +238,9 @@ class Custody:
 
         def find(at: StateAt) -> bytes | None:
             access = find_usable(at.state, request, reader, self._now_ms(at))
-            if access is None or access.custodian != self._me or access.wrap_hash is None:
+            if access is None:
                 return None
+            assert access.wrap_hash is not None, "it was released"
             return at.reader.sidecar(access.wrap_hash)
 
         found: bytes | None = self._look(find)

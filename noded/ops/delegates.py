@@ -33,6 +33,9 @@ OFFER_BYTES_MAX: Final = 4096
 RESERVED_MIN: Final = SEQUENCE_WINDOW // 4
 """An offer's sequence is so far ahead that the patient can go on sending meanwhile (L4)."""
 
+CLOCKS_MS: Final = 3_600_000
+"""By which the clock of who made an offer may be ahead of the patient's."""
+
 _MAGIC: Final = b"noded delegate offer\n"
 
 
@@ -107,7 +110,9 @@ def offer(desk: Desk, patient: PatientId, delegate: Wallet, until_ms: TimestampM
     return Offer(body=body, cosignature=Cosignature(signer=theirs.public, signature=theirs.sign(body)))
 
 
-def take_offer(desk: Desk, found: Offer, path: Path, patient: PatientId, *, key: KeyPair) -> DelegateSet:
+def take_offer(
+    desk: Desk, found: Offer, path: Path, patient: PatientId, until_ms: TimestampMs, *, key: KeyPair
+) -> DelegateSet:
     """
     Let the delegate who made an offer act for a patient (L22), and say what was signed.
 
@@ -116,6 +121,7 @@ def take_offer(desk: Desk, found: Offer, path: Path, patient: PatientId, *, key:
         found: The offer.
         path: Where it comes from, for errors.
         patient: Whom the delegate is to act for.
+        until_ms: The latest end that the patient agrees to; the two clocks may differ by `CLOCKS_MS`.
         key: The patient's.
 
     Raises:
@@ -127,6 +133,10 @@ def take_offer(desk: Desk, found: Offer, path: Path, patient: PatientId, *, key:
         case (DelegateSet() as operation,):
             if operation.patient != patient:
                 raise BadOffer(path, f"it is an offer to patient {operation.patient.hex()}")
+            if operation.until_ms > until_ms + CLOCKS_MS:
+                raise BadOffer(
+                    path, "it lasts longer than --for says; ask for a shorter one, or agree to more"
+                )
         case _:
             raise BadOffer(path, "it would do something else than set a delegate; do not sign it")
     if body.chain_id != desk.chain_id:

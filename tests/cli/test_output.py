@@ -66,6 +66,17 @@ def test_an_empty_table_has_its_heads() -> None:
     assert table(("name", "n"), []) == "name  n"
 
 
+def test_times_are_dated_and_durations_are_not() -> None:
+    """Nobody agrees to an end that is a number of milliseconds."""
+    said = members({"until_ms": 1_798_565_958_250, "review_ms": 259_200_000, "since": 2_000_000_000_000})
+
+    assert said.splitlines() == [
+        "until_ms   1798565958250 (2026-12-29 17:39 UTC)",
+        "review_ms  259200000",
+        "since      2000000000000",
+    ]
+
+
 def test_members_align() -> None:
     assert members({"a": 1, "longer": None}) == "a       1\nlonger  -"
     assert members({}) == ""

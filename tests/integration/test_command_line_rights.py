@@ -386,6 +386,8 @@ class TestDelegates:
                 capsys, "delegate", "set", patient, "--offer", tmp_path / "changed", *north, code=3
             )
             assert why in refused
+        short = ("delegate", "set", patient, "--offer", file, "--for", "51w", *north)
+        assert "lasts longer than --for says" in complaint(capsys, *short, code=3)
         set_other = ("delegate", "set", other, "--offer", file, *north)
         assert "an offer to patient" in complaint(capsys, *set_other, code=3)
         told(capsys, "patient", "rotate", patient, *north)
