@@ -41,6 +41,12 @@ SEQUENCE_ERRORS: Final = ("SequenceUsed", "SequenceTooOld")
 ON_ITS_WAY: Final = "AlreadyKnown"
 """The very transaction was handed in a short time ago, by another command that does the same."""
 
+NO_ROOM: Final = "PoolFull"
+"""As many transactions wait at the node as it takes; others send for it as well."""
+
+PAUSE_S: Final = 0.5
+"""Before a transaction for which there was no room is handed in again; a block or two."""
+
 ANSWER_BYTES_MAX: Final = 1024 * 1024
 
 
@@ -193,10 +199,19 @@ class Desk:
                 self._ahead = self.random_bytes(1)[0]  # A quarter of the window of L4.
         return self.see_through(self.sign(*operations, key=key, cosigners=cosigners))
 
+    def hand_in(self, signed: SignedTransaction, *, wait_s: float = 0) -> Posted:
+        """Hand in a transaction, for FINAL_S again where there is no room for it, and wait up to a time for it to be final."""
+        deadline = time.monotonic() + FINAL_S
+        while True:
+            (posted,) = self.node.post_transactions([signed.encoding], wait_s=wait_s)
+            if posted.refused != NO_ROOM or time.monotonic() >= deadline:
+                return posted
+            time.sleep(PAUSE_S)
+
     def see_through(self, signed: SignedTransaction) -> Posted:
         """Hand in a transaction and wait until it is final; errors as `send`."""
         began = time.monotonic()
-        (posted,) = self.node.post_transactions([signed.encoding], wait_s=FINAL_S)
+        posted = self.hand_in(signed, wait_s=FINAL_S)
         reason = posted.error if posted.refused == ON_ITS_WAY else posted.refused or posted.error
         if reason is not None:
             operations = signed.transaction.body.operations

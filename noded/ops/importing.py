@@ -157,7 +157,7 @@ class _Sent:
     def send(self, operations: Sequence[Operation]) -> None:
         """Hand in a transaction, and wait only if many are on their way."""
         signed = self._desk.sign(*operations)
-        (posted,) = self._desk.node.post_transactions([signed.encoding])
+        posted = self._desk.hand_in(signed)
         if posted.refused is not None:
             raise Rejected(operation="record.register", reason=posted.refused, detail=posted.detail)
         self.count += 1
