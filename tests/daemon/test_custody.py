@@ -30,6 +30,7 @@ from tests.helpers.custody import CONTENT, VERSION, Consortium
 from tests.helpers.medical import (
     CLINIC,
     CONSENT,
+    DAY_MS,
     HOSPITAL,
     INSURER,
     PATIENT,
@@ -164,6 +165,20 @@ class TestOneRecord:
         assert await consortium.custody.answer(CLINIC.institution, REQUEST_KEYS, question) == b""
         with pytest.raises(NotPermitted, match="brings nothing any more"):
             await reading.wrap(ticket.request.request)
+
+    async def test_a_consent_ends_by_the_clock_where_no_block_comes(self, consortium: Consortium) -> None:
+        """L44, L58: also while the chain stands."""
+        await consortium.keep()
+        consortium.commit(make_grant(), sender=PATIENT.key)
+        ticket = consortium.request()
+        await consortium.release(ticket)
+        reading, _ = consortium.reader()
+        question = encode_value(KeysQuestion(request=ticket.request.request, record=None, version=VERSION))
+        consortium.now_ms += 31 * DAY_MS
+
+        assert await consortium.custody.answer(CLINIC.institution, REQUEST_KEYS, question) == b""
+        with pytest.raises(NotPermitted):
+            await reading.fetch(ticket.request.request, RECORD, VERSION)
 
     async def test_another_member_gets_neither_wrap_nor_ciphertext(self, consortium: Consortium) -> None:
         await consortium.keep()
