@@ -26,6 +26,11 @@ class CertificateStore:
         self.unsettled: dict[View, Certificate] = {}
         """Notarizations whose blocks are not judged here, or may still get this node's F."""
 
+    @property
+    def count(self) -> int:
+        """How many are kept, but for the finalization."""
+        return len(self.notarized) + len(self.nullified)
+
     def add(self, certificate: Certificate) -> bool:
         """Keep a verified certificate; False if one of its kind and view was known."""
         view = certificate.view

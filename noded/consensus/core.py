@@ -300,8 +300,7 @@ class ConsensusCore:
     @property
     def certificates_count(self) -> int:
         """Certificates kept: of views above the last final one."""
-        certificates = self._state.certificates
-        return len(certificates.notarized) + len(certificates.nullified)
+        return self._state.certificates.count
 
     def missing(self) -> list[ValidatorId]:
         """The validators of whom no vote of the current view came, as far as this node gathers them."""

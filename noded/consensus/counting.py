@@ -209,12 +209,12 @@ def _on_certificate_checked(
     state: EpochState, peer: PeerId, certificate: Certificate, results: tuple[bool, ...]
 ) -> None:
     state.repair.end_check(certificate)
-    if state.repair.take_page():
-        state.is_dirty = True
-    if not results[0]:
+    if results[0]:
+        take_certificate(state, certificate)
+    else:
         state.penalize(peer, BadCertificate)
-        return
-    take_certificate(state, certificate)
+    if state.repair.take_page(state.certificates.count):
+        state.is_dirty = True
 
 
 def take_certificate(state: EpochState, certificate: Certificate) -> bool:

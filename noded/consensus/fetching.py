@@ -87,6 +87,7 @@ def want_certificates(state: EpochState, above: View, below: View, first: PeerId
     assert last is not None
     page = View(max(above + 1, last - GAP_CERTIFICATES_MAX + 1))
     repair.gap = (page, last)
+    repair.gap_known = state.certificates.count
     peer = holders[repair.gap_attempts % len(holders)]
     state.send((peer,), GetCertificates(kind=VoteKind.NULLIFY, epoch=state.epoch, first=page, last=last))
     _start_timer(state)
@@ -95,7 +96,7 @@ def want_certificates(state: EpochState, above: View, below: View, first: PeerId
 def certificates_came(state: EpochState) -> None:
     """A page arrived: once it is verified, the next one may be asked for if anything is still lacking."""
     state.repair.has_page = state.repair.gap is not None
-    if state.repair.take_page():
+    if state.repair.take_page(state.certificates.count):
         state.is_dirty = True
 
 

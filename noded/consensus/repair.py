@@ -34,7 +34,16 @@ class Want:
 class Repair:
     """What is being fetched."""
 
-    __slots__ = ("asked", "checking", "gap", "gap_attempts", "has_page", "timer_running", "wants")
+    __slots__ = (
+        "asked",
+        "checking",
+        "gap",
+        "gap_attempts",
+        "gap_known",
+        "has_page",
+        "timer_running",
+        "wants",
+    )
 
     def __init__(self) -> None:
         self.wants: dict[BlockHash, Want] = {}
@@ -42,6 +51,8 @@ class Repair:
         """Blocks asked for lately: whoever answers late is not to blame."""
         self.gap: tuple[View, View] | None = None
         """Views whose certificates were asked for; None when nothing is under way."""
+        self.gap_known = 0
+        """Certificates that were known when they were asked for."""
         self.has_page = False
         """Whether certificates arrived since they were asked for."""
         self.gap_attempts = 0
@@ -69,11 +80,13 @@ class Repair:
         """The verdict is there."""
         self.checking.pop((certificate.kind, certificate.view), None)
 
-    def take_page(self) -> bool:
-        """Whether all of the page that arrived was verified, so that the next one may be asked for."""
+    def take_page(self, known: int) -> bool:
+        """Whether all of the page that arrived was verified, so that the next one may be asked for; not if it said nothing new."""
         if not self.has_page or self.checking:
             return False
         self.has_page = False
+        if known == self.gap_known:
+            return False
         self.gap = None
         self.gap_attempts = 0
         return True

@@ -3,7 +3,7 @@
 import pytest
 
 from noded.consensus.effects import Effect, SyncNeeded
-from noded.consensus.inputs import TimerKind
+from noded.consensus.inputs import MessageReceived, TimerKind
 from noded.consensus.repair import ASKED_MAX, ATTEMPTS_MAX, WANTS_MAX, Repair
 from noded.types.ids import BlockHash
 from noded.types.messages import BlockFound, Certificates, GetBlock, GetCertificates
@@ -148,6 +148,17 @@ class TestCertificatePages:
 
         assert again[0].peers != first
         assert again[0].message == sent(effects, GetCertificates)[0].message
+
+    def test_another_peer_is_asked_when_the_answer_says_nothing_new(self) -> None:
+        """R11: who answers with what is known would be asked for ever, and nobody else."""
+        bench = self.bench()
+        known = Certificates(certificates=(bench.certificate(X, view=200),))
+        first = sent(bench.hear(0, known), GetCertificates)[0].peers
+
+        for _ in range(3):
+            assert sent(bench.feed(MessageReceived(first[0], known)), GetCertificates) == []
+
+        assert sent(bench.fire(TimerKind.FETCH, view=0), GetCertificates)[0].peers != first
 
 
 @pytest.mark.parametrize("kind", [N, F])
