@@ -201,7 +201,7 @@ class Cluster:
         """What blocks named that are not older than a batch may be or those of the log are, oldest first."""
         parameters = self.genesis.parameters
         logged = (decode_batch(each.encoding) for each in records if isinstance(each, BatchRecord))
-        times = [sealed.batch.time_ms - parameters.drift_ms for sealed in logged]
+        times = [sealed.time_ms - parameters.drift_ms for sealed in logged]
         oldest = min(times, default=tip.header.time_ms)
         oldest = min(oldest, tip.header.time_ms - parameters.batch_expiry_ms)
         recent: list[tuple[BatchHash, TimestampMs]] = []
@@ -209,9 +209,7 @@ class Cluster:
             committed = archive.block(height)
             if committed.block.header.time_ms < oldest:
                 break
-            recent += [
-                (batch.hash, decode_batch(batch.encoding).batch.time_ms) for batch in committed.batches
-            ]
+            recent += [(batch.hash, decode_batch(batch.encoding).time_ms) for batch in committed.batches]
         recent.reverse()
         return recent
 

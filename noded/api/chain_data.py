@@ -66,7 +66,7 @@ def transactions_of(at: StateAt, stored: StoredBlock, first: int = 0) -> Iterato
         batch = at.reader.batch(name)
         if batch is None:
             raise Pruned(f"this node has forgotten the transactions of block {stored.height}")
-        encodings = decode_batch(batch.data).batch.transactions
+        encodings = decode_batch(batch.data).read().transactions
         start = max(0, first - position)
         yield from ((position + index, encodings[index]) for index in range(start, len(encodings)))
         position += len(encodings)

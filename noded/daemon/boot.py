@@ -293,7 +293,7 @@ def _recent_batches(store: SqliteStore, tip: Block, span_ms: int) -> list[tuple[
         for name in block.body.payload:
             stored = store.batch(name)
             if stored is not None:
-                found_batches.append((name, decode_batch(stored.data).batch.time_ms))
+                found_batches.append((name, decode_batch(stored.data).time_ms))
         height -= 1
     found_batches.reverse()
     return found_batches

@@ -79,7 +79,7 @@ def open_batch(batch: SealedBatch) -> OpenBatch:
     Raises:
         Malformed: One of them is no transaction, so the batch is invalid.
     """
-    return opened(tuple([decode_transaction(encoding) for encoding in batch.batch.transactions]))
+    return opened(tuple([decode_transaction(encoding) for encoding in batch.read().transactions]))
 
 
 def opened(transactions: tuple[SignedTransaction, ...]) -> OpenBatch:

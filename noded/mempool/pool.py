@@ -145,7 +145,7 @@ class BatchPool:
         self._held[name] = held
         size = len(sealed.encoding)
         self._unordered[name] = size
-        author, under_way = sealed.batch.author, self._bytes_by_author
+        author, under_way = sealed.author, self._bytes_by_author
         under_way[author] = under_way.get(author, 0) + size
         self._by_author.setdefault(author, {})[name] = None
 
@@ -189,7 +189,7 @@ class BatchPool:
         piled: dict[ValidatorId, int] = {}
         for name, size in self._unordered.items():
             if name not in taken:
-                author = self._held[name].sealed.batch.author
+                author = self._held[name].sealed.author
                 before[name] = piled.get(author, 0)
                 piled[author] = before[name] + size
         chosen: list[BatchHash] = []
@@ -208,7 +208,7 @@ class BatchPool:
         for name in batches:
             self._leave(name)
             sealed = self._held.pop(name).sealed
-            self._ordered[name] = sealed.batch.time_ms
+            self._ordered[name] = sealed.time_ms
             self._served[name] = sealed.encoding
             self._ordered_bytes += len(sealed.encoding)
         kept = self._ordered_at
@@ -236,7 +236,7 @@ class BatchPool:
         deadline = now_ms - self._expiry_ms
         overdue = []
         for name in self._unordered:
-            batch = self._held[name].sealed.batch
+            batch = self._held[name].sealed
             if batch.time_ms < deadline or batch.epoch < epoch - 1:
                 overdue.append(name)
         lost = []
@@ -254,7 +254,7 @@ class BatchPool:
         size = self._unordered.pop(name, None)
         self._acknowledged.pop(name[:PREFIX_BYTES], None)
         if size is not None:
-            author = self._held[name].sealed.batch.author
+            author = self._held[name].sealed.author
             left = self._bytes_by_author[author] - size
             if left:
                 self._bytes_by_author[author] = left

@@ -315,8 +315,8 @@ class BatchDesk:
     def expire(self, now_ms: TimestampMs, final_ms: TimestampMs) -> None:
         """Drop what no block may name any more; this node's own transactions go into a new batch (M4)."""
         for sealed in self.pool.expire(now_ms, final_ms, self._validators.epoch):
-            if sealed.batch.author == self._me:
-                self._pack([decode_transaction(each) for each in sealed.batch.transactions], now_ms)
+            if sealed.author == self._me:
+                self._pack([decode_transaction(each) for each in sealed.read().transactions], now_ms)
 
     def announce_again(self, now_ms: TimestampMs) -> None:
         """Name this node's batches that wait for long: a push may have been dropped on a full queue or a bad line."""
@@ -326,8 +326,8 @@ class BatchDesk:
         for name in self.pool.unordered():
             held = self.pool.get(name)
             assert held is not None
-            batch = held.sealed.batch
-            if batch.author == self._me and batch.time_ms <= now_ms - ANNOUNCE_AGAIN_MS:
+            sealed = held.sealed
+            if sealed.author == self._me and sealed.time_ms <= now_ms - ANNOUNCE_AGAIN_MS:
                 waiting.append(name)
         if waiting:
             others = [peer for peer in self._validators.ids() if peer != self._me]

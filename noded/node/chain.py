@@ -112,7 +112,7 @@ class Chain:
                 continue
             last = block is blocks[-1][0]
             final = _Final(block, tail if last else (), finalization if last else None)
-            self._pool.restore_ordered((batch.hash, batch.batch.time_ms) for batch in batches)
+            self._pool.restore_ordered((batch.hash, batch.time_ms) for batch in batches)
             committed.append(self._commit(final, batches))
         return committed
 

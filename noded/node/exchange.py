@@ -9,7 +9,7 @@ from noded.ledger.admission import OpenBatch, signature_checks
 from noded.mempool.errors import InvalidBatch, QuotaExceeded
 from noded.mempool.pool import BatchPool, HeldBatch
 from noded.node.settings import BATCHES_SERVED_MAX
-from noded.types.batch import SealedBatch, batch_signing_bytes, decode_batch
+from noded.types.batch import SealedBatch, decode_batch
 from noded.types.checks import SignatureCheck
 from noded.types.genesis import BLOCK_BYTES_MAX
 from noded.types.ids import BatchHash, ChainId, Epoch, PeerId, TimestampMs, ValidatorId
@@ -71,9 +71,8 @@ def incoming_batch(
     chain_id: ChainId, validators: ValidatorSet, sealed: SealedBatch, opened: OpenBatch
 ) -> IncomingBatch:
     """What is to be done with a batch whose author is in this table."""
-    batch = sealed.batch
-    key = validators.public_key(batch.author)
-    checks = [SignatureCheck(key, batch_signing_bytes(chain_id, batch), batch.signature)]
+    signed_bytes = sealed.signing_bytes(chain_id, [signed.encoding for signed in opened.transactions])
+    checks = [SignatureCheck(validators.public_key(sealed.author), signed_bytes, sealed.signature)]
     for signed in opened.transactions:
         checks += signature_checks(signed)
     return IncomingBatch(
@@ -128,36 +127,36 @@ class BatchExchange:
             QuotaExceeded: Its author has too much under way (M5).
         """
         sealed = decode_batch(encoding)
-        name, batch = sealed.hash, sealed.batch
+        name = sealed.hash
         if self._pool.knows(name) or name in self._verifying:
             return None
         if name in self._invalid:
             raise InvalidBatch(batch=name, why=self._invalid[name])
         wanted = self._wanted.get(name)
-        if peer != batch.author and wanted is None:
+        if peer != sealed.author and wanted is None:
             return None  # An answer that came after this node had given up asking; no fault of the peer's.
-        validators = validators_by_epoch.get(batch.epoch)
+        validators = validators_by_epoch.get(sealed.epoch)
         if validators is None:
             return None
-        if batch.author not in validators.index_by_id:
-            raise self._mark_invalid(name, f"its author is no validator of epoch {batch.epoch}")
+        if sealed.author not in validators.index_by_id:
+            raise self._mark_invalid(name, f"its author is no validator of epoch {sealed.epoch}")
         is_needed = wanted is not None and wanted.needed_ms is not None
-        ahead_ms = batch.time_ms - now_ms
+        ahead_ms = sealed.time_ms - now_ms
         if not is_needed and not -self._expiry_ms <= ahead_ms <= 2 * self._drift_ms:  # Two clocks may be off.
             self._forget(name)
             return None
-        if len(encoding) > self._room(batch.author) + (NEEDED_BYTES_MAX if is_needed else 0):
+        if len(encoding) > self._room(sealed.author) + (NEEDED_BYTES_MAX if is_needed else 0):
             self._forget(name)
-            if peer != batch.author:
+            if peer != sealed.author:
                 return None  # Who has room for it sends what was asked for.
-            raise QuotaExceeded(f"batch {name.hex()[:16]} of {batch.author.hex()}")
+            raise QuotaExceeded(f"batch {name.hex()[:16]} of {sealed.author.hex()}")
         if wanted is None and len(self._verifying) >= UNDER_VERIFICATION_MAX:
             return None
         try:
             opened = self._open_batch(sealed)
         except InvalidMessage as error:
             raise self._mark_invalid(name, str(error)) from error
-        self._verifying[name] = batch.author, len(encoding)
+        self._verifying[name] = sealed.author, len(encoding)
         return incoming_batch(self._chain_id, validators, sealed, opened)
 
     def verified(self, name: BatchHash, results: tuple[bool, ...]) -> None:

@@ -65,7 +65,7 @@ class PayloadRules:
 
         def is_nameable(held: HeldBatch) -> bool:
             nonlocal operations
-            batch = held.sealed.batch
+            batch = held.sealed
             if not oldest_ms <= batch.time_ms <= newest_ms or not epoch - 1 <= batch.epoch <= epoch:
                 return False
             if not self._pool.is_available(held.sealed.hash, validators, me):
@@ -104,13 +104,12 @@ class PayloadRules:
                 return _named_before(name)
             held = self._pool.get(name)
             assert held is not None
-            sealed, count = held
-            batch = sealed.batch
+            batch, count = held
             if not oldest_ms <= batch.time_ms <= newest_ms:
                 return f"batch {name.hex()[:16]} is not of the block's time"
             if not epoch - 1 <= batch.epoch <= epoch:
                 return f"batch {name.hex()[:16]} is of another epoch"
-            size += len(sealed.encoding)
+            size += len(batch.encoding)
             operations += count
         if size > self._limits.block_bytes_max:
             return f"{size} bytes of batches"

@@ -1,5 +1,6 @@
 """Batches: transactions packed by one validator, sent once, named by hash in blocks."""
 
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Annotated
 
@@ -46,19 +47,32 @@ class Batch:
 
 @frozen(kw_only=True)
 class SealedBatch:
-    """A batch with its encoding and its name."""
+    """A batch by its encoding and its name, with what is often asked of it: its transactions are in the encoding only."""
 
-    batch: Batch
+    author: ValidatorId
+    epoch: Epoch
+    number: int
+    time_ms: TimestampMs
+    signature: Signature
     encoding: bytes
     hash: BatchHash = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hash", BatchHash(tagged_hash(BATCH_DOMAIN, self.encoding)))
 
+    def read(self) -> Batch:
+        """All that is in it."""
+        return _read(self.encoding)
+
+    def signing_bytes(self, chain_id: ChainId, transactions: Sequence[bytes]) -> bytes:
+        """What its author signed, if these are its transactions."""
+        head = (chain_id, self.author, self.epoch, self.number, self.time_ms)
+        return _signing_bytes(*head, transactions)
+
 
 def seal_batch(batch: Batch) -> SealedBatch:
     """Encode and name a batch."""
-    return SealedBatch(batch=batch, encoding=encode_value(batch))
+    return _sealed(batch, encode_value(batch))
 
 
 def decode_batch(encoding: bytes) -> SealedBatch:
@@ -68,20 +82,46 @@ def decode_batch(encoding: bytes) -> SealedBatch:
     Raises:
         Malformed: The bytes are no batch.
     """
-    batch = decode_value(Batch, encoding, max_bytes=BATCH_BYTES_MAX)
-    return SealedBatch(batch=batch, encoding=encoding)
+    return _sealed(_read(encoding), encoding)
+
+
+def _read(encoding: bytes) -> Batch:
+    return decode_value(Batch, encoding, max_bytes=BATCH_BYTES_MAX)
+
+
+def _sealed(batch: Batch, encoding: bytes) -> SealedBatch:
+    return SealedBatch(
+        author=batch.author,
+        epoch=batch.epoch,
+        number=batch.number,
+        time_ms=batch.time_ms,
+        signature=batch.signature,
+        encoding=encoding,
+    )
 
 
 def batch_signing_bytes(chain_id: ChainId, batch: Batch) -> bytes:
     """What a batch's author signs: everything but the signature."""
+    head = (chain_id, batch.author, batch.epoch, batch.number, batch.time_ms)
+    return _signing_bytes(*head, batch.transactions)
+
+
+def _signing_bytes(
+    chain_id: ChainId,
+    author: ValidatorId,
+    epoch: Epoch,
+    number: int,
+    time_ms: TimestampMs,
+    transactions: Sequence[bytes],
+) -> bytes:
     return b"".join(
         (
             BATCH_SIGNING_DOMAIN,
             chain_id,
-            batch.author,
-            batch.epoch.to_bytes(8, "big"),
-            batch.number.to_bytes(8, "big"),
-            batch.time_ms.to_bytes(8, "big"),
-            tagged_hash("noded/batch-transactions/1", *batch.transactions),
+            author,
+            epoch.to_bytes(8, "big"),
+            number.to_bytes(8, "big"),
+            time_ms.to_bytes(8, "big"),
+            tagged_hash("noded/batch-transactions/1", *transactions),
         )
     )

@@ -28,7 +28,7 @@ class Censor(Behaviour):
         kept = []
         for name in proposal.block.body.payload:
             held = pool.get(name)
-            if held is None or held.sealed.batch.author not in self.victims:
+            if held is None or held.sealed.author not in self.victims:
                 kept.append(name)
         if len(kept) == len(proposal.block.body.payload):
             return proposal

@@ -72,7 +72,7 @@ def test_a_batch_whose_author_is_fast_is_known_for_as_long_as_it_may_be_named(tm
     expiry_ms, drift_ms = genesis.parameters.batch_expiry_ms, genesis.parameters.drift_ms
     with closing(StoredChain(home / STORE_NAME, genesis, voters_of(tmp_path / "net"))) as chain:
         sender = genesis.institutions[0].account_key
-        made = chain.batch(chain.transaction(register(0), sender=sender)).batch
+        made = chain.batch(chain.transaction(register(0), sender=sender)).read()
         first_ms = chain.block().header.time_ms
         early = seal_batch(replace(made, time_ms=TimestampMs(first_ms + drift_ms)))
         chain.append(chain.block(early), [early])

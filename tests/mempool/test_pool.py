@@ -51,7 +51,7 @@ def name_in_blocks(pool: BatchPool, batches: list[SealedBatch]) -> None:
 def test_authors_have_a_part_each_of_what_may_wait(pool: BatchPool, authors: int, part: int) -> None:
     """M5: all of them together cannot fill a node's memory, and each has room for a batch."""
     sealed = batch(1, 1000)
-    author = sealed.batch.author
+    author = sealed.author
 
     pool.limit(expiry_ms=60_000, author_bytes_max=4 << 20, authors=authors)
     pool.hold(HeldBatch(sealed, 1))

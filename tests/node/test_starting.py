@@ -34,7 +34,7 @@ def start(
             proof=None,
             epoch_genesis=genesis,
             epoch_blocks=epoch_blocks,
-            recent_batches=[(sealed.hash, sealed.batch.time_ms) for sealed in batches[:ordered]],
+            recent_batches=[(sealed.hash, sealed.time_ms) for sealed in batches[:ordered]],
             records=[BatchRecord(encoding=sealed.encoding) for sealed in batches],
         ),
         now_ms=TimestampMs(tip.header.time_ms),
