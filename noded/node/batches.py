@@ -22,6 +22,7 @@ from noded.node.settings import (
     BATCHES_SERVED_MAX,
     DIRECT_ACKNOWLEDGE_MAX,
     FORWARDED_BYTES_MAX,
+    FORWARDED_SHARE,
     FORWARDED_WAITING_MAX,
     OWN_WAITING_BYTES_MAX,
     PUSH_BYTES_MAX,
@@ -157,7 +158,7 @@ class BatchDesk:
         if not self._is_author or self._forwarded >= FORWARDED_WAITING_MAX:
             return
         self._forwarded += 1
-        admission = self._gateway.admit(message.transactions, self._room())
+        admission = self._gateway.admit(message.transactions, self._room(FORWARDED_SHARE))
 
         def judged(results: tuple[bool, ...]) -> None:
             self._forwarded -= 1
@@ -166,9 +167,10 @@ class BatchDesk:
 
         self._outbox.verify(admission.checks, judged)
 
-    def _room(self) -> int:
-        """Bytes of clients' transactions that may wait besides those that do (M6)."""
-        return min(OWN_WAITING_BYTES_MAX, self.pool.part_bytes // 2) - self.pool.unordered_bytes(self._me)
+    def _room(self, share: int = 1) -> int:
+        """Bytes of clients' transactions that may wait besides those that do, in such a share of all (M6)."""
+        waiting_max = min(OWN_WAITING_BYTES_MAX, self.pool.part_bytes // 2) // share
+        return waiting_max - self.pool.unordered_bytes(self._me)
 
     def _pack(self, accepted: Sequence[SignedTransaction], now_ms: TimestampMs) -> None:
         builder = self._gateway.builder

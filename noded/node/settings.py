@@ -41,6 +41,9 @@ CHECKS_WAITING_MAX = 64
 FORWARDED_BYTES_MAX = 512 * 1024
 """Transactions handed on in one message: half of a bulk frame."""
 
+FORWARDED_SHARE = 4
+"""Others' clients find room while less than a quarter of what may wait does: no member uses up that of own clients."""
+
 BATCHES_SERVED_MAX = 64
 """Batches sent for one request, and asked for with one; the rest is asked for with the next."""
 

@@ -10,7 +10,7 @@ from noded.node.inputs import MessageReceived, PeerDown, PeerUp, TimerKind, Tran
 from noded.types.batch import Batch, batch_signing_bytes, seal_batch
 from noded.types.genesis import DEFAULT_PARAMETERS
 from noded.types.ids import PeerId, Signature, TimestampMs
-from noded.types.messages import BatchPushed, BlockRange, GetBatches, Message
+from noded.types.messages import BatchPushed, BlockRange, GetBatches, Message, TransactionsForwarded
 from noded.types.operations.audit import AuditAnchor
 from noded.types.transaction import SignedTransaction
 from tests.helpers.node_net import GENESIS_MS, NodeNet
@@ -107,6 +107,20 @@ class TestAdmission:
 
         assert net.run(8, until=lambda: net.is_final(second))
         assert [net.answers[token][0].refused for token in (*tokens, again)] == [None, "PoolFull", None]
+
+    def test_what_others_hand_on_leaves_room_for_own_clients(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A member could have a validator refuse its own clients' transactions."""
+        net = NodeNet()
+        net.run(0.5)
+        own, others = ([net.anchor(member, number) for number in range(1, 9)] for member in (0, 1))
+        monkeypatch.setattr("noded.node.batches.OWN_WAITING_BYTES_MAX", 8 * (len(own[0].encoding) + 9))
+        forwarded = TransactionsForwarded(transactions=tuple(each.encoding for each in others[:7]))
+
+        net._push(0, 0, MessageReceived(net.homes[3].id, forwarded))
+        token = net.submit(0, *own[:5])
+
+        assert net.run(8, until=lambda: all(map(net.is_final, (others[0], *own[:5]))))
+        assert [answer.refused for answer in net.answers[token]] == [None] * 5
 
 
 class TestTime:
