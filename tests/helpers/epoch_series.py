@@ -86,12 +86,18 @@ def make_end(
         epoch_root=table_root(table),
         next_epoch_root=table_root(following),
     )
+    finalization = finalize(header, table, voters)
+    return EpochEntry(terminal=header, seals=(), finalization=finalization, table=following)
+
+
+def finalize(header: BlockHeader, table: ValidatorTable, voters: Sequence[int] | None = None) -> Certificate:
+    """Votes for a block of a table's epoch; `voters` are members' numbers, all by default."""
     seeds = {public_key_of(key_seed(number)): key_seed(number) for number in range(200)}
     numbers = [int.from_bytes(row.id) for row in table.validators]
     chosen = [numbers.index(each) for each in (numbers if voters is None else voters)]
     name = header_hash(header)
     signed = vote_signing_bytes(CHAIN, VoteKind.FINALIZE, header.epoch, header.view, name)
-    finalization = Certificate(
+    return Certificate(
         kind=VoteKind.FINALIZE,
         epoch=header.epoch,
         view=header.view,
@@ -101,7 +107,6 @@ def make_end(
             Signature(sign(seeds[table.validators[index].public_key], signed)) for index in chosen
         ),
     )
-    return EpochEntry(terminal=header, seals=(), finalization=finalization, table=following)
 
 
 def make_series(tables: Sequence[ValidatorTable]) -> tuple[Trusted, list[EpochEntry]]:

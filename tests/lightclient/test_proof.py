@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from noded.lightclient import (
     encode_proof,
     verify,
 )
-from noded.types.ids import ChainId, StateRoot, TimestampMs, make_bitmap
+from noded.types.ids import ChainId, Root, StateRoot, TimestampMs, make_bitmap
 from noded.types.messages import EpochEntry
 from tests.helpers.ledger import member_id
 from tests.helpers.proofs import ProvingChain, unequal_genesis, voting_genesis
@@ -182,6 +183,19 @@ class TestForged:
         forged = replace(proof.tail[0], parent_state_root=StateRoot(tagged_hash("test", b"other")))
 
         assert refused(replace(proof, tail=(forged,)), chain).part == "finalization"
+
+    @pytest.mark.parametrize(
+        "change", [{"epoch_root": Root(bytes(32))}, {"chain_id": ChainId(bytes(32))}], ids=["table", "chain"]
+    )
+    def test_a_header_of_another_table_or_chain(self, change: dict[str, Any]) -> None:
+        """A quorum signed it, and it says that others are to."""
+        chain = ProvingChain()
+        proof = chain.prove(KEY)
+        other = replace(proof.tail[-1], **change)
+
+        error = refused(replace(proof, tail=(other,), finalization=chain.finalization(other)), chain)
+
+        assert error.why == "the last header is of another chain or epoch"
 
     def test_an_invented_time(self) -> None:
         chain = ProvingChain()

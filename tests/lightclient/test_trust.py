@@ -22,9 +22,10 @@ from noded.lightclient import (
     verify,
 )
 from noded.lightclient.trust import BEHIND_MAX_MS
+from noded.types.block import BlockKind, header_hash
 from noded.types.ids import ChainId, TimestampMs
 from noded.types.validator_set import ValidatorTable, table_root
-from tests.helpers.epoch_series import EPOCH_MS, START_MS, make_end, make_series, make_table
+from tests.helpers.epoch_series import EPOCH_MS, START_MS, finalize, make_end, make_series, make_table
 from tests.helpers.proofs import ProvingChain, unequal_genesis
 from tests.lightclient.test_proof import KEY
 
@@ -87,6 +88,28 @@ class TestSequential:
 
         with pytest.raises(TableForged, match="not the one that it commits to"):
             follow(trusted, [forged, ends[1]])
+
+    def test_a_next_table_of_another_epoch_is_refused(self) -> None:
+        """Even where the block commits to it: nobody skips epochs by the word of one."""
+        first, third = (
+            make_table(1, dict.fromkeys(range(4), 1000)),
+            make_table(3, dict.fromkeys(range(4), 1000)),
+        )
+        trusted, _ = make_series([first])
+
+        with pytest.raises(TableForged, match="the next epoch's table"):
+            follow(trusted, [make_end(first, third)])
+
+    def test_only_seals_follow_the_end(self) -> None:
+        tables = steady(2)
+        trusted, (end,) = make_series(tables)
+        after = replace(end.terminal, kind=BlockKind.SEAL, parent_hash=header_hash(end.terminal))
+        sealed = replace(end, seals=(after,), finalization=finalize(after, tables[0]))
+        assert follow(trusted, [sealed]).table == tables[1]
+
+        other = replace(after, kind=BlockKind.TERMINAL)
+        with pytest.raises(InvalidProof, match="only seals follow"):
+            follow(trusted, [replace(end, seals=(other,), finalization=finalize(other, tables[0]))])
 
     def test_an_end_signed_by_an_invented_table_is_refused(self) -> None:
         """Whoever invents voters has them sign what they like, but the trusted table is another."""
