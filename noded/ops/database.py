@@ -62,7 +62,7 @@ def migrate(home: Path) -> Path | None:
 
     Raises:
         HomeLocked: The node runs.
-        SchemaTooNew: A newer program wrote the store.
+        SchemaTooNew, SchemaTooOld: Nothing leads from the store's version to this program's.
         StorageError: It failed; the store is as before.
     """
     with HomeLock(home):

@@ -99,12 +99,18 @@ class SchemaTooNew(FileFailure):
 
 
 class SchemaTooOld(FileFailure):
-    """The store needs a migration first."""
+    """The store needs a migration first, or is of a chain that this program cannot continue."""
 
-    def __init__(self, path: Path | str, found: int, known: int) -> None:
-        super().__init__(path, f"has schema {found}, this program needs {known}", "run `noded db migrate`")
+    def __init__(self, path: Path | str, found: int, known: int, *, can_be_led: bool = True) -> None:
+        hint = (
+            "run `noded db migrate`"
+            if can_be_led
+            else "nothing leads from one to the other: leave it to the program that wrote it, and begin with a new home"
+        )
+        super().__init__(path, f"has schema {found}, this program needs {known}", hint)
         self.found = found
         self.known = known
+        self.can_be_led = can_be_led
 
 
 class SnapshotInvalid(FileFailure):

@@ -97,7 +97,7 @@ class Schema:
     tables: str
     """SQL that makes all tables in an empty file."""
     upgrades: MappingProxyType[int, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Version → SQL that leads from it to the next; one for each version before this."""
+    """Version → SQL that leads from it to the next; one for each version from the oldest that can be led here."""
 
     def create(self, connection: sqlite3.Connection) -> None:
         """Make the tables in an empty file, and stamp it."""
@@ -106,6 +106,11 @@ class Schema:
             f"BEGIN IMMEDIATE; {self.tables}; PRAGMA application_id = {APPLICATION_ID};"
             f"PRAGMA user_version = {self.version}; COMMIT;"
         )
+
+    def why_too_old(self, path: Path, found: int) -> SchemaTooOld:
+        """What is to be done with a store of this earlier version."""
+        can_be_led = all(version in self.upgrades for version in range(found, self.version))
+        return SchemaTooOld(path, found, self.version, can_be_led=can_be_led)
 
     def upgrade(self, connection: sqlite3.Connection, found: int) -> None:
         """Lead the tables from version `found` to this one, in one transaction."""
@@ -118,14 +123,14 @@ class Schema:
 
         Raises:
             SchemaTooNew: A newer program wrote it.
-            SchemaTooOld: It must be migrated first.
+            SchemaTooOld: It must be migrated first, or cannot be.
             StoreCorrupt: It is a SQLite file, but no store.
         """
         found = stored_version(connection, path)
         if found > self.version:
             raise SchemaTooNew(path, found, self.version)
         if found < self.version:
-            raise SchemaTooOld(path, found, self.version)
+            raise self.why_too_old(path, found)
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:
@@ -148,22 +153,5 @@ def stored_version(connection: sqlite3.Connection, path: Path) -> int:
     return int(found)
 
 
-_CONTENTS_APART = """
-ALTER TABLE state RENAME TO state_before;
-CREATE TABLE state (
-    path BLOB PRIMARY KEY,
-    leaf BLOB NOT NULL,
-    place INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE contents (
-    place INTEGER PRIMARY KEY,
-    key BLOB NOT NULL,
-    value BLOB NOT NULL
-);
-INSERT INTO contents (place, key, value) SELECT row_number() OVER (ORDER BY path), key, value FROM state_before;
-INSERT INTO state (path, leaf, place) SELECT path, leaf, row_number() OVER (ORDER BY path) FROM state_before;
-DROP TABLE state_before;
-"""
-"""Version 1 had a key in one row: path, leaf, key and value."""
-
-SCHEMA: Final = Schema(version=2, tables=TABLES, upgrades=MappingProxyType({1: _CONTENTS_APART}))
+SCHEMA: Final = Schema(version=3, tables=TABLES)
+"""Nothing leads here from versions 1 and 2: their states are under roots of another tree (H3), which their chains have in them."""

@@ -168,7 +168,7 @@ def migrate(store: Path, snapshots: Path, *, schema: Schema = SCHEMA) -> Path | 
         The snapshot; None if there was nothing to do.
 
     Raises:
-        SchemaTooNew: A newer program wrote it.
+        SchemaTooNew, SchemaTooOld: Nothing leads from its version to this program's.
         StorageError: It failed; the store is as before.
     """
     if not store.exists():
@@ -179,6 +179,9 @@ def migrate(store: Path, snapshots: Path, *, schema: Schema = SCHEMA) -> Path | 
             raise SchemaTooNew(store, found, schema.version)
         if found == schema.version:
             return None
+        too_old = schema.why_too_old(store, found)
+        if not too_old.can_be_led:
+            raise too_old
         snapshot = create_snapshot(store, snapshots)
         connection.execute("PRAGMA synchronous = FULL")
         try:

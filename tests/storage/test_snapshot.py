@@ -232,25 +232,20 @@ class TestMigrate:
         assert verify_snapshot(snapshot).schema == SCHEMA.version
         assert migrate(path, folder, schema=NEXT) is None
 
-    def test_version_1_had_keys_with_their_contents(self, path: Path, folder: Path) -> None:
-        rows = sorted(make_row(f"{i}") for i in range(500))
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_a_store_whose_state_is_of_another_tree_is_left_alone(
+        self, path: Path, folder: Path, version: int
+    ) -> None:
         make_store(path).close()
         with closing(sqlite3.connect(path)) as connection:
-            connection.executescript(
-                "DROP TABLE state; DROP TABLE contents; CREATE TABLE state (path BLOB PRIMARY KEY,"
-                "leaf BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL) WITHOUT ROWID; PRAGMA user_version = 1"
-            )
-            connection.executemany("INSERT INTO state VALUES (?, ?, ?, ?)", rows)
-            connection.commit()
-        migrate(path, folder)
+            connection.execute(f"PRAGMA user_version = {version}")
+        before = path.read_bytes()
 
-        store = SqliteStore(path)
-        assert store.state_rows(b"", 1000) == rows
-        store.commit(CommitBatch(state_adds=[make_row("new")], state_puts=[make_row("7", "changed")]))
-        assert store.state_get(make_row("7").path) == b"changed"
-        assert store.state_get(make_row("new").path) == b"value"
-        assert len(store.state_rows(b"", 1000)) == 501
-        store.close()
+        for use in (SqliteStore, lambda path: migrate(path, folder)):
+            with pytest.raises(SchemaTooOld, match="begin with a new home"):
+                use(path)
+        assert path.read_bytes() == before
+        assert not folder.exists()
 
     def test_several_versions_are_led_through_one_by_one(self, path: Path, folder: Path) -> None:
         store = make_store(path)
