@@ -9,7 +9,7 @@ import json
 import os
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -162,9 +162,10 @@ def run_on_dask(jobs: Sequence[SweepJob], address: str) -> Iterator[tuple[SweepJ
         raise ConfigError("--dask needs the extra: pip install 'noded[sim,dask]'") from error
     try:
         client = Client(address, timeout=10)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"--dask {address}: {error}") from error
     with client:
-        futures = {client.submit(work, job, pure=False): job for job in jobs}
+        placed = [replace(job, folder=job.folder.absolute()) for job in jobs]
+        futures = {client.submit(work, job, pure=False): job for job in placed}
         for future in as_completed(list(futures)):
             yield futures[future], future.result()

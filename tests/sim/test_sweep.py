@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from noded.errors import ConfigError
-from sim.cli.root import run
+from sim.cli.root import CONFIG_INVALID, run
 from sim.report.frames import group, varied_keys
 from sim.results import Saved, find_runs, run_id, versions
 from sim.scenario.explicit import make_explicit
@@ -228,3 +228,27 @@ def test_dask_does_the_runs_of_a_cluster(tiny: Path, capsys: pytest.CaptureFixtu
     done = json.loads(capsys.readouterr().out)
     assert done["verdicts"] == {"pass": 3}
     assert len(find_runs(folder)) == 3
+
+
+@pytest.mark.slow
+def test_dask_workers_that_stand_elsewhere_write_to_the_same_folder(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, protocol="tcp", host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        monkeypatch.chdir(tiny.parent)
+        arguments = ["--dask", cluster.scheduler_address, "--shard", "1/12", "--no-report"]
+        assert run(["sweep", tiny.name, "--runs", "dask", *arguments]) == 0
+
+    assert len(find_runs(tiny.parent / "dask")) == 1
+
+
+@pytest.mark.parametrize("address", ["nowhere", "pigeon://nest:1"])
+def test_what_is_no_scheduler_is_named(tiny: Path, capsys: pytest.CaptureFixture[str], address: str) -> None:
+    pytest.importorskip("distributed")
+
+    arguments = ["--runs", str(tiny.parent / "dask"), "--dask", address]
+    assert run(["sweep", str(tiny), *arguments]) == CONFIG_INVALID
+    assert f"error: --dask {address}: " in capsys.readouterr().err
