@@ -74,14 +74,24 @@ def _select_one(
             raise ConfigError(f"{key}: no node is in region {value!r}; there are nodes in: {known}")
         return nodes
     if kind == "power":
-        return _draw_power(_fraction(value, key), population, stream, free)
+        share = _fraction(value, key)
+        return _some(_draw_power(share, population, stream, free), share, part, population, key)
     if value.endswith("%"):
-        size = int(_fraction(value[:-1], key, whole=100.0) * population.count)
+        share = _fraction(value[:-1], key, whole=100.0)
+        size = int(share * population.count)
+        _some(range(size), share, part, population, key)
     else:
         size = _number(value, key)
     if size > len(free):
         raise ConfigError(f"{key}: {part!r} of {len(free)} nodes")
     return stream.sample(free, size)
+
+
+def _some(nodes: Sequence[int], share: float, part: str, population: Population, key: str) -> Sequence[int]:
+    """The nodes; a share too small for one would be a fault that nobody has."""
+    if share and not nodes:
+        raise ConfigError(f"{key}: {part!r} of {population.count} nodes is nobody; name a larger share, or 0")
+    return nodes
 
 
 def _draw_power(share: float, population: Population, stream: Stream, free: list[int]) -> list[int]:

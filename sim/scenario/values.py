@@ -68,7 +68,7 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Selector = str | int | list["str | int"]
 """
 Which nodes: a number, a list, or text: "*" (all that nothing else names), "node:3", "first:4", "random:10",
-"random:30%", "power:0.20" (drawn up to that share of the power), "region:us-east-1".
+"random:30%" (rounded down), "power:0.20" (drawn up to that share of the power), "region:us-east-1".
 """
 
 

@@ -103,6 +103,20 @@ class TestOverrides:
             make_scenario(plain, {"fault.1.at": "2s"})
 
 
+class TestShares:
+    @pytest.mark.parametrize("nodes", ["random:20%", "power:0.2"])
+    def test_one_too_small_for_a_node_is_refused(self, nodes: str) -> None:
+        """A fault that nobody has would do nothing, and nothing would say so."""
+        with pytest.raises(ConfigError, match=f"byzantine.0.nodes: '{nodes}' of 4 nodes is nobody"):
+            make_explicit(make_scenario(PLAIN, {"byzantine": [{"behaviour": "silent", "nodes": nodes}]}))
+
+    @pytest.mark.parametrize("nodes", ["random:0%", "power:0", "random:0"])
+    def test_none_may_be_meant(self, nodes: str) -> None:
+        bad = [{"behaviour": "silent", "nodes": nodes}]
+
+        assert make_explicit(make_scenario(PLAIN, {"byzantine": bad})).byzantine[0].nodes == []
+
+
 class TestFounders:
     def test_who_is_admitted_first_is_none(self) -> None:
         acts = [
