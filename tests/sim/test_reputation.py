@@ -54,9 +54,9 @@ class TestThirtyPercentDown:
     """Who is down is hardly waited for after a few epochs; in so short a run how much that brings differs by the seed."""
 
     def test_faster_than_taking_turns(self, tmp_path: Any) -> None:
-        scored, saved = run(tmp_path / "a", fault=CRASHED, time__duration="25s", time__warmup="15s")
+        scored, saved = run(tmp_path / "a", seed=4, fault=CRASHED, time__duration="25s", time__warmup="15s")
         turns, taking_turns = run(
-            tmp_path / "b", fault=CRASHED, time__duration="20s", protocol__reputation=False
+            tmp_path / "b", seed=4, fault=CRASHED, time__duration="20s", protocol__reputation=False
         )
 
         assert scored.blocks_per_s > 2 * turns.blocks_per_s
