@@ -103,14 +103,16 @@ def write_report(folders: Sequence[Path], to: Path) -> Path:
 
 
 def _rows(runs: Sequence[Saved]) -> list[tuple[list[str], int, list[str]]]:
-    """For each point its values, its number of runs, and its figures."""
+    """For each point its values, its number of runs, and its figures; with the number of runs that have one, if not all."""
     rows = []
     keys = varied_keys(runs)
     for values, same in group(runs, keys).items():
         cells = []
         for _, name, digits in COLUMNS:
             found = estimate(same, name)
-            cells.append("–" if found is None else _interval(found, digits))
+            having = sum(figure_of(run, name) is not None for run in same)
+            of_some = f" ({having} of {len(same)})" if having < len(same) else ""
+            cells.append("–" if found is None else _interval(found, digits) + of_some)
         rows.append(([shown(value) for value in values], len(same), cells))
     return rows
 

@@ -257,3 +257,11 @@ def test_durations_and_rates_stand_in_their_order(tmp_path: Path) -> None:
     assert [value for (value,) in group(runs, ["disk.fsync"])] == ["500us", "1ms", "2ms", "10ms"]
     assert all(map(is_measure, ("500us", "1Gbit", "unlimited", 3, 0.5, True)))
     assert not any(map(is_measure, ("linear", None, "aws")))
+
+
+def test_a_mean_over_some_runs_only_says_so(tmp_path: Path) -> None:
+    """Runs in which nothing became final would otherwise be left out unseen."""
+    save_runs(tmp_path, {}, {"seed": 2, **STANDING})
+
+    page = write_report([tmp_path], tmp_path / "report").read_text()
+    assert page.count("(1 of 2)</td>") == 5  # Three quantiles, messages and bytes a block.
