@@ -54,7 +54,7 @@ def make_scenario(plain: Mapping[str, Any], overrides: Mapping[str, object] | No
     """
     tree = _copy(plain)
     for key, value in (overrides or {}).items():
-        _put(tree, key, value)
+        _put(tree, key, _copy(value))
     try:
         return Scenario.model_validate(tree)
     except ValidationError as error:

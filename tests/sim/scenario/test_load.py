@@ -95,6 +95,12 @@ class TestOverrides:
         with pytest.raises(ConfigError, match="wanted key=value"):
             parse_override("nodes.count")
 
+    def test_they_are_left_as_they_are(self) -> None:
+        faults = [{"kind": "crash", "at": "1s", "nodes": [1]}]
+        make_scenario(PLAIN, {"fault": faults, "fault.0.at": "2s"})
+
+        assert faults[0]["at"] == "1s"
+
     def test_a_number_selects_from_a_list(self) -> None:
         plain = {**PLAIN, "fault": [{"kind": "crash", "at": "1s", "nodes": [1]}]}
 
