@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -57,6 +58,7 @@ class TestThirtyPercentDown:
         """In three runs together; of 24 seeds the mean is 2.8 times as fast, and single ones have 1.4 and 4.1."""
         rates: dict[bool, float] = {True: 0.0, False: 0.0}
         absorbed: list[int | None] = []
+        crashed: list[Held] = []
         for seed in (1, 2, 3):
             scored, saved = run(
                 tmp_path / f"{seed}", seed=seed, fault=CRASHED, time__duration="25s", time__warmup="15s"
@@ -72,12 +74,12 @@ class TestThirtyPercentDown:
             rates[False] += turns.blocks_per_s
             absorbed.append(absorbed_in(saved))
             assert absorbed_in(taking_turns) is None
-            crashed = last(saved)["crash"]
-            assert crashed.share < 5
-            assert crashed.power < 29.5
+            crashed.append(last(saved)["crash"])
 
         assert rates[True] > 2 * rates[False]
         assert any(absorbed)
+        assert fmean(held.share for held in crashed) < 5
+        assert fmean(held.power for held in crashed) < 29.5
 
 
 class TestNoFaults:
