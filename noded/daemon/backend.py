@@ -147,7 +147,7 @@ class NodeBackend:
 
     def readiness(self) -> Sequence[Check]:
         """The conditions of being ready."""
-        return readiness(self.status(), is_looking=self._opened.node.is_looking)
+        return readiness(self.status(), self._opened.node.looked_to)
 
     def peers(self) -> Sequence[PeerStatistics]:
         """The other members, by id."""

@@ -85,22 +85,23 @@ def status(
     )
 
 
-def readiness(found: Status, *, is_looking: bool) -> tuple[Check, ...]:
+def readiness(found: Status, looked_to: Height | None) -> tuple[Check, ...]:
     """
     The conditions of being ready, judged by how the node stands.
 
     Args:
         found: How it stands.
-        is_looking: Whether it does not know yet how far the chain is (A4); until then no lag means nothing.
+        looked_to: How far it was when it knew, after its start, how far the chain is; None until then (A4).
     """
+    is_new = looked_to is None or found.height < looked_to
     lag = found.finalized_height - found.height
     return (
         Check(name="not-halted", ok=found.halted is None, detail=found.halted or "the node votes"),
         Check(
             name="in-sync",
-            ok=not (is_looking or found.syncing) and lag <= LAG_HEIGHTS_MAX,
-            detail=f"height {found.height}; since its start the node has not come as far as a quorum of validators said to be"
-            if is_looking
+            ok=not (is_new or found.syncing) and lag <= LAG_HEIGHTS_MAX,
+            detail=f"height {found.height}; since its start the node has not stored what a quorum of validators said to have"
+            if is_new
             else f"height {found.height}, {lag} behind what is known to be final, at most {LAG_HEIGHTS_MAX}",
         ),
         Check(

@@ -6,7 +6,7 @@ from noded.node.chain import Chain
 from noded.node.lookout import Lookout, height_reached
 from noded.node.outbox import Outbox
 from noded.node.settings import STATUS_INTERVAL_MS
-from noded.types.ids import InstitutionId, PeerId, TimestampMs
+from noded.types.ids import Height, InstitutionId, PeerId, TimestampMs
 from noded.types.messages import BlockRange, ChainStatus
 from noded.types.validator_set import ValidatorSet
 
@@ -24,6 +24,8 @@ class SyncDesk:
         self._outbox = outbox
         self._lookout: Lookout | None = Lookout()
         """None once this node knows how far the chain is."""
+        self.looked_to: Height | None = None
+        """How far this node was when it knew that; None until then (A4)."""
         self._told_ms: dict[PeerId, TimestampMs] = {}
         """When each peer that can be reached was last told how far this node is."""
 
@@ -40,6 +42,7 @@ class SyncDesk:
     def stop_looking(self) -> None:
         """This node knows enough."""
         self._lookout = None
+        self.looked_to = self._chain.height
 
     def knows_enough(self, validators: ValidatorSet) -> bool:
         """A4: whether this node has all that it must have before it signs."""

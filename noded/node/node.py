@@ -38,7 +38,7 @@ from noded.node.proposals import ProposalDesk
 from noded.node.settings import STATUS_INTERVAL_MS
 from noded.node.voting_right import VotingRight
 from noded.types.block import Block
-from noded.types.ids import Epoch, InstitutionId, PeerId, TimestampMs, View
+from noded.types.ids import Epoch, Height, InstitutionId, PeerId, TimestampMs, View
 from noded.types.messages import (
     BatchesAcknowledged,
     BatchesAnnounced,
@@ -104,9 +104,9 @@ class Node:
         return self._sync.is_syncing(self.validators)
 
     @property
-    def is_looking(self) -> bool:
-        """Whether it does not know yet, since its start, how far the chain is (A4)."""
-        return self._sync.is_looking
+    def looked_to(self) -> Height | None:
+        """How far this node was when it knew, after its start, how far the chain is; None until then (A4)."""
+        return self._sync.looked_to
 
     @property
     def halted(self) -> str | None:

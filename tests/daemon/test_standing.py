@@ -213,8 +213,8 @@ class TestWhyItIsSilent:
 
 
 class TestReadiness:
-    def failed(self, *, is_looking: bool = False, **changes: Any) -> list[str]:
-        found = readiness(Scene(**changes).status(), is_looking=is_looking)
+    def failed(self, looked_to: int | None = 1, **changes: Any) -> list[str]:
+        found = readiness(Scene(**changes).status(), None if looked_to is None else Height(looked_to))
         return [check.name for check in found if not check.ok]
 
     def test_a_node_in_good_order_is_ready(self) -> None:
@@ -225,7 +225,8 @@ class TestReadiness:
         [
             ({"halted": "x"}, ["not-halted", "chain-moves"]),
             ({"syncing": True}, ["in-sync"]),
-            ({"is_looking": True}, ["in-sync"]),
+            ({"looked_to": None}, ["in-sync"]),
+            ({"looked_to": 2}, ["in-sync"]),
             ({"final_height": 1000}, ["in-sync"]),
             ({"connected": ()}, ["quorum-connected", "chain-moves"]),
             ({"stall": STILL_STALL}, ["chain-moves"]),
@@ -235,7 +236,7 @@ class TestReadiness:
         assert self.failed(**changes) == names
 
     def test_every_check_says_what_was_found(self) -> None:
-        assert all(check.detail for check in readiness(Scene().status(), is_looking=False))
+        assert all(check.detail for check in readiness(Scene().status(), Height(1)))
 
 
 @pytest.mark.parametrize(
