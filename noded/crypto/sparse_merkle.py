@@ -66,7 +66,7 @@ BUCKET_BYTES_MAX = 64 * LEAF_BYTES
 """
 Of the leaves that are hashed in one piece.
 
-A bucket of 16 leaves takes 2.5 µs, one of 64 6 µs, one that is cut into 16 some 40 µs; and a proof shows all of one.
+A bucket of 15 leaves takes 1.1 µs, one of 64 3.2 µs, one of 150 in 16 parts 21 µs; and a proof shows all of one.
 """
 
 

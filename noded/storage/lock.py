@@ -47,9 +47,7 @@ class HomeLock:
                     raise HomeLocked(home, pid)
                 time.sleep(TRY_S)
             os.ftruncate(self._descriptor, 0)
-        with suppress(
-            OSError
-        ):  # On a full disk nobody is told the pid; what mends the home must run all the same.
+        with suppress(OSError):  # On a full disk nobody is told the pid: what mends the home must run there.
             os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
 
     def release(self) -> None:

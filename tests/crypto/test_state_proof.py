@@ -15,6 +15,7 @@ from noded.crypto.sparse_merkle import (
     bucket_of,
     bucket_root,
     leaf_of,
+    node_of,
     pack_leaves,
     path_of,
     updated,
@@ -178,3 +179,26 @@ class TestWithinABucket:
         assert (len(right.leaves), len(at_near.leaves)) == (0, 16 * 64)
         assert not verify_absence(delta.root, absent, at_near)
         assert not verify_absence(delta.root, crowd[0], right)
+
+    def test_a_bucket_that_is_parted_is_not_shown_whole(self) -> None:
+        crowd = [bytes(2) + bytes((number,)) + bytes(29) for number in range(65)]
+        packed = pack_leaves((path, leaf_of(b"v")) for path in crowd)
+        delta = updated(UpperTree(), [], {0: bucket_root(packed)})
+        whole = StateProof(
+            beside=prove(UpperTree(), [delta], b"", crowd[0]).beside,
+            leaves=Leaves(packed),
+        )
+
+        assert verify_inclusion(delta.root, crowd[0], b"v", prove(UpperTree(), [delta], packed, crowd[0]))
+        assert not verify_inclusion(delta.root, crowd[0], b"v", whole)
+
+    @pytest.mark.parametrize(("levels", "holds"), [(LEVELS_MAX, True), (LEVELS_MAX + 1, False)])
+    def test_no_path_needs_more_levels(self, levels: int, holds: bool) -> None:
+        key = bytes(32)
+        packed = pack_leaves([(key, leaf_of(b"v"))])
+        root = bucket_root(packed)
+        for _ in range(levels):
+            root = node_of(root + bytes(BESIDE_BYTES))
+        proof = StateProof(beside=NodesBeside(bytes(levels * BESIDE_BYTES)), leaves=Leaves(packed))
+
+        assert verify_inclusion(root, key, b"v", proof) is holds

@@ -46,7 +46,7 @@ from noded.types.transaction import Transaction, decode_transaction
 from noded.types.validator_set import ValidatorTable
 
 PAGE_BYTES: Final = 256 * 1024
-"""Transactions' encodings after which a page ends: a full block in JSON would be 7 MB, for each client that reads slowly."""
+"""Transactions' encodings after which a page ends: in JSON they are longer, and each client that reads slowly holds its own."""
 
 TAG: Final = "chain"
 
