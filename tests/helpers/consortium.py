@@ -2,6 +2,7 @@
 
 from importlib.resources import files
 from pathlib import Path
+from uuid import uuid4
 
 from noded.testnet.processes import Testnet
 from noded.types.genesis import Genesis
@@ -44,3 +45,24 @@ def ask_for(consortium: Consortium, capsys: Captured, *what: str) -> str:
     assert asked["status"] == "permitted"
     consortium.agree()
     return str(asked["request"])
+
+
+def import_new_patient(consortium: Consortium, capsys: Captured, folder: Path) -> dict[str, str]:
+    """Import a small record of a patient whom nobody knows yet; what is told of it."""
+    path = folder / "record.json"
+    path.write_text(f'{{"resourceType": "Patient", "id": "{uuid4()}"}}')
+    found: dict[str, str]
+    (found,) = told(capsys, "fhir", "import", path, "--home", consortium.north)["records"]
+    consortium.agree()
+    return found
+
+
+def read_own_record(
+    capsys: Captured, record: dict[str, str], out: Path, signs: tuple[str, ...], home: tuple[str, str]
+) -> bytes:
+    """What somebody gets who asks for a record as the one whom it is about."""
+    name = record["record"]
+    request = told(capsys, "access", "request", name, "--own", *signs, *home)["request"]
+    told(capsys, "access", "release", request, *home)
+    told(capsys, "record", "get", name, "--request", request, "--out", out, *signs, *home)
+    return out.read_bytes()
